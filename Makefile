@@ -1,0 +1,72 @@
+# `make run` shows the embedded mail world, `make run CONFIG=config.yaml` probes real mailboxes, `make test` checks all.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test test-other-python bench check fmt clean install-servers venv venv-dev
+
+BIN := .venv/bin
+SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
+
+help:
+	@echo 'make run                      a mail world of its own, some of it broken, on http://127.0.0.1:9826/'
+	@echo 'make run CONFIG=config.yaml   the mailboxes of config.yaml'
+	@echo 'make test                     everything, against real servers (as root: installs them)'
+	@echo 'make check                    linter, formatter, types, config.yaml'
+	@echo 'make bench                    measures and writes docs/benchmarks.md'
+	@echo 'make fmt · make clean         format the code · remove what was made'
+
+run: venv
+ifdef CONFIG
+	@exec $(BIN)/mailprobe run --config.file='$(CONFIG)'
+else
+	@exec $(BIN)/mailprobe demo
+endif
+
+# A server that is missing fails its tests; nothing is skipped.
+test: export MAILPROBE_TEST_REQUIRE_SERVERS := 1
+test: install-servers check
+	$(BIN)/pytest
+	@$(MAKE) --no-print-directory test-other-python
+
+# The newest Python we promise, where there is one, with all tests that need no real server.
+test-other-python: PYTHON313 = $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
+	"$$each" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
+test-other-python:
+	@if [[ -z '$(PYTHON313)' ]]; then \
+	    echo 'Python 3.13 is not here: not tried.'; \
+	elif $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
+	    echo 'All of it ran on Python 3.13 already.'; \
+	else \
+	    .ci/venv .venv-3.13 dev '$(PYTHON313)'; \
+	    echo .venv-3.13/bin/pytest --without-servers; \
+	    .venv-3.13/bin/pytest --without-servers -p no:cacheprovider; \
+	fi
+
+bench: install-servers venv-dev
+	$(BIN)/pytest -m bench -s tests/bench
+
+check: venv-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mailprobe --config.check --config.file=config.yaml
+
+fmt: venv-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv .venv-3.13 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install-servers:
+	@.ci/install-debian $(SERVERS)
+	@if ((EUID != 0)); then echo 'The tests start dovecot and postfix, which need root.' >&2; exit 1; fi
+	@id -u vmail >/dev/null 2>&1 || \
+	    useradd --system --user-group --no-create-home --shell /usr/sbin/nologin vmail # owns the mail of the tests
+
+venv:
+	@.ci/venv .venv demo
+
+venv-dev:
+	@.ci/venv .venv dev
