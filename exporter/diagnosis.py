@@ -1,0 +1,178 @@
+"""Exceptions become Failures here, and nowhere else: the only file that knows exception classes."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import sqlite3
+import ssl
+
+from exporter import replies
+from exporter.errors import (
+    DnsFailure,
+    Garbage,
+    Inconclusive,
+    ProbeError,
+    Refusal,
+    ServerClosed,
+    StartTlsUnavailable,
+    Suspended,
+)
+from exporter.model import Failure, Outcome, Phase
+from exporter.reasons import Layer, Reason, about
+from exporter.trace import clean
+
+INCONCLUSIVE = "inconclusive"
+"""The rule of a Failure that was raised as Inconclusive."""
+
+_UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+_OURS = frozenset(
+    {
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
+        *(errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM),
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EIO),
+    }
+)
+_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENETRESET, errno.ENOTCONN})
+
+_DNS = {
+    "nxdomain": Reason.HOST_NOT_FOUND,
+    "no_data": Reason.HOST_NOT_FOUND,
+    "servfail": Reason.DNS_SERVER_FAILURE,
+    "refused": Reason.DNS_SERVER_FAILURE,
+    "timeout": Reason.DNS_TIMEOUT,
+    "bogus": Reason.DNSSEC_BOGUS,
+}
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code leaves the chain untrusted.
+_VERIFY = {
+    9: Reason.CERTIFICATE_NOT_YET_VALID,
+    10: Reason.CERTIFICATE_EXPIRED,
+    62: Reason.CERTIFICATE_NAME_MISMATCH,
+    64: Reason.CERTIFICATE_NAME_MISMATCH,
+}
+
+# How OpenSSL says, in a handshake, that the other side does not speak TLS (the last two from 3.2 on).
+_NOT_TLS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+    }
+)
+
+_OPENSSL_FRAME = re.compile(r"^\[[A-Z0-9_]+(?:: [A-Z0-9_]+)?\] | \(_ssl\.c:\d+\)$")
+
+
+def diagnose(exc: BaseException, phase: Phase | None) -> Failure:
+    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`."""
+    if isinstance(exc, BaseExceptionGroup):
+        found = [diagnose(each, phase) for each in exc.exceptions]
+        return next((failure for failure in found if failure.reason is not Reason.BUG), found[0])
+    reason, rule, text = _cause(exc, phase)
+    return Failure(phase, reason, clean(text), rule)
+
+
+def outcome_of(failure: Failure) -> Outcome:
+    """Inconclusive where the fault is on our side of the wire, so that nothing is known about the mail service."""
+    ours = failure.reason in (Reason.LOCAL_ERROR, Reason.CONFIG) or about(failure.reason).layer is Layer.VANTAGE
+    return Outcome.INCONCLUSIVE if ours or failure.rule == INCONCLUSIVE else Outcome.FAILED
+
+
+def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
+    """Reason, rule and text. The order matters: much of this is an OSError by inheritance."""
+    match exc:
+        case ProbeError():
+            return exc.reason, "probe", exc.text
+        case Inconclusive():
+            return exc.reason, INCONCLUSIVE, exc.text
+        case Suspended():
+            return exc.reason, "guard", exc.text
+        case Refusal():
+            verdict = replies.judge(exc.protocol, exc.code, exc.text, phase)
+            return *(verdict or (Reason.UNKNOWN, "")), exc.text
+        case ServerClosed():
+            return _closed(exc, phase)
+        case StartTlsUnavailable():
+            return Reason.STARTTLS_UNAVAILABLE, "starttls", exc.text or _words(exc)
+        case Garbage():
+            reason = Reason.WRONG_PROTOCOL if exc.wrong_protocol else Reason.PROTOCOL_ERROR
+            return reason, "garbage", exc.text
+        case DnsFailure():
+            return _DNS.get(exc.kind, Reason.DNS_SERVER_FAILURE), f"dns:{exc.kind}", _words(exc)
+        case TimeoutError() if not exc.errno:
+            return _deadline(phase), "deadline", _words(exc) or "no answer before the deadline"
+        case ssl.SSLError():
+            return *_tls(exc, phase), _words(exc)
+        case socket.gaierror():
+            missing = exc.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+            return (Reason.HOST_NOT_FOUND if missing else Reason.DNS_SERVER_FAILURE), "dns:getaddrinfo", _words(exc)
+        case OSError() if known := _socket(exc):
+            return known, _errno_rule(exc), _words(exc)
+        case MemoryError() | sqlite3.OperationalError():
+            return Reason.LOCAL_ERROR, f"exception:{type(exc).__name__}", _words(exc) or type(exc).__name__
+    return Reason.BUG, f"exception:{type(exc).__name__}", f"{type(exc).__name__}: {_words(exc)}".removesuffix(": ")
+
+
+def _closed(exc: ServerClosed, phase: Phase | None) -> tuple[Reason, str, str]:
+    """A server's last words explain the end of the connection better than the end itself."""
+    protocol = replies.protocol_of(exc.text)
+    known = replies.judge(protocol, "", exc.text, phase) if protocol else None
+    return *(known or (Reason.CONNECTION_RESET, "closed")), exc.text or _words(exc)
+
+
+def _deadline(phase: Phase | None) -> Reason:
+    match phase:
+        case Phase.RESOLVE:
+            return Reason.DNS_TIMEOUT
+        case Phase.ARRIVE:
+            return Reason.MESSAGE_LATE
+    return Reason.TIMEOUT
+
+
+def _tls(exc: ssl.SSLError, phase: Phase | None) -> tuple[Reason, str]:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        code = getattr(exc, "verify_code", 0)
+        return _VERIFY.get(code, Reason.CERTIFICATE_UNTRUSTED), f"verify:{code}"
+    name = getattr(exc, "reason", None) or type(exc).__name__  # OpenSSL's exceptions have it, hand-made ones not
+    handshake = phase in (Phase.TLS, None)
+    if handshake and name in _NOT_TLS:
+        return Reason.WRONG_PROTOCOL, f"ssl:{name}"
+    if not handshake and isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Reason.CONNECTION_RESET, f"ssl:{name}"
+    return Reason.TLS_FAILED, f"ssl:{name}"
+
+
+def _socket(exc: OSError) -> Reason | None:
+    if isinstance(exc, ConnectionRefusedError):
+        return Reason.CONNECTION_REFUSED
+    if isinstance(exc, ConnectionError) or exc.errno in _CUT:
+        return Reason.CONNECTION_RESET
+    if isinstance(exc, TimeoutError):
+        return Reason.TIMEOUT
+    if exc.errno in _UNREACHABLE:
+        return Reason.HOST_UNREACHABLE
+    return Reason.LOCAL_ERROR if exc.errno in _OURS else None
+
+
+def _errno_rule(exc: OSError) -> str:
+    name = errno.errorcode.get(exc.errno or 0)
+    return f"errno:{name}" if name else f"exception:{type(exc).__name__}"
+
+
+def _words(exc: BaseException) -> str:
+    """What an exception says, without OpenSSL's source line and Python's errno prefix. Never raises."""
+    if isinstance(exc, ssl.SSLCertVerificationError) and getattr(exc, "verify_message", None):
+        return str(exc.verify_message)
+    if isinstance(exc, ssl.SSLError) and exc.strerror:
+        return _OPENSSL_FRAME.sub("", str(exc.strerror))
+    if isinstance(exc, OSError) and exc.strerror and not exc.filename:
+        return str(exc.strerror)
+    try:
+        return str(exc)
+    except Exception:
+        return ""

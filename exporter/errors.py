@@ -1,0 +1,85 @@
+"""What a probe and the wire layer may raise. `diagnosis` turns each into a Failure; nobody else interprets them."""
+
+from __future__ import annotations
+
+from exporter.model import Service
+from exporter.reasons import Reason
+
+
+class ProbeError(Exception):
+    """Raised where the reason is known on the spot."""
+
+    def __init__(self, reason: Reason, text: str = "") -> None:
+        super().__init__(text or reason.value)
+        self.reason = reason
+        self.text = text
+
+
+class Inconclusive(Exception):
+    """Nothing can be said about the mail service."""
+
+    def __init__(self, reason: Reason, text: str = "") -> None:
+        super().__init__(text or reason.value)
+        self.reason = reason
+        self.text = text
+
+
+class Suspended(Exception):
+    """The guard does not allow a login now. Carries the standing verdict that paused it."""
+
+    def __init__(self, reason: Reason, text: str, next_attempt: float) -> None:
+        super().__init__(text or reason.value)
+        self.reason = reason
+        self.text = text
+        self.next_attempt = next_attempt  # Unix time, seconds
+
+
+class Refusal(Exception):
+    r"""The server said no. `text` is its reply, complete and literal; `code` its first word or number.
+
+    IMAP: code is "NO", "BAD", "BYE", or "NO" with a response code, e.g. text "NO [AUTHENTICATIONFAILED] …".
+    SMTP: code is the three digits, text all lines with their codes, joined by "\n".
+    """
+
+    def __init__(self, protocol: Service, code: str, text: str) -> None:
+        super().__init__(text)
+        self.protocol = protocol
+        self.code = code
+        self.text = text
+
+
+class ServerClosed(ConnectionError):
+    """The server hung up. `text` holds its last words (a BYE, a 421, an unfinished line), or is empty."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or "the server closed the connection without a word")
+        self.text = text
+
+
+class Garbage(Exception):
+    """What came is not the protocol, or breaks one of our bounds. `text` is the start of it, cleaned.
+
+    `wrong_protocol` is set where it is recognisably another one (TLS on a plain port, HTTP, SSH …).
+    """
+
+    def __init__(self, text: str, *, wrong_protocol: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.wrong_protocol = wrong_protocol
+
+
+class StartTlsUnavailable(Exception):
+    """STARTTLS is configured and the server does not offer it, or refuses it. No credential has been sent."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or "the server does not offer STARTTLS")
+        self.text = text
+
+
+class DnsFailure(Exception):
+    """A name could not be looked up. `kind` tells how: nxdomain, no_data, servfail, refused, timeout, bogus."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
