@@ -1,0 +1,155 @@
+"""Resolve, connect, TLS: each timed apart, each failed address in the transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+import ssl
+import time
+
+from exporter.errors import DnsFailure, ProbeError
+from exporter.model import Endpoint, FactName, Family, Phase, Security
+from exporter.net.resolver import Resolver
+from exporter.net.tls import TlsContexts, note_session
+from exporter.net.wire import Wire
+from exporter.reasons import Reason
+from exporter.trace import Trace
+
+PATIENCE = 5.0  # seconds for one address while others are left to try
+# These only say that we have no such route, as with IPv6 at many: of several failures another one is told.
+_NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, trace: Trace) -> Wire:
+    """Connect to an endpoint, with TLS where it is implicit. The caller closes the Wire (`async with`).
+
+    Raises DnsFailure, OSError, ssl.SSLError, ProbeError. STARTTLS is the session's business (see `secure`).
+    """
+    addresses = _reachable(await _addresses(endpoint, resolver, trace), endpoint)
+    with trace.phase(Phase.CONNECT):
+        sock, peer = await _connect(endpoint, addresses, trace)
+    wire = Wire(sock, peer, trace)
+    if endpoint.security is Security.TLS:
+        try:
+            await secure(wire, endpoint, contexts.get(endpoint.ca_file), trace)
+        except BaseException:
+            wire.abort()
+            raise
+    return wire
+
+
+async def secure(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext, trace: Trace) -> None:
+    """The TLS handshake, as phase `tls`: right after connecting, or after a STARTTLS that was accepted."""
+    with trace.phase(Phase.TLS):
+        await wire.handshake(context, endpoint.server_name or endpoint.host)
+    if wire.tls is not None:
+        note_session(wire.tls, trace)
+
+
+async def _addresses(endpoint: Endpoint, resolver: Resolver, trace: Trace) -> list[str]:
+    try:
+        return [str(ipaddress.ip_address(endpoint.host))]
+    except ValueError:
+        pass
+    cached = resolver.cached_addresses(endpoint.host, endpoint.family)
+    if cached:
+        return cached
+    with trace.phase(Phase.RESOLVE):
+        found = await resolver.addresses(endpoint.host, endpoint.family, arrived=trace.arrived)
+        if not found:
+            raise DnsFailure("no_data", f"{endpoint.host} has no {_kinds(endpoint.family)} record")
+        return found
+
+
+def _kinds(family: Family) -> str:
+    return {Family.ANY: "A or AAAA", Family.IPV4: "A", Family.IPV6: "AAAA"}[family]
+
+
+def _reachable(addresses: list[str], endpoint: Endpoint) -> list[str]:
+    """Only those of the source address's family, where one is configured."""
+    source = endpoint.source_address
+    if not source:
+        return addresses
+    found = [address for address in addresses if (":" in address) == (":" in source)]
+    if not found:
+        kinds = ("IPv6", "IPv4") if ":" in source else ("IPv4", "IPv6")
+        text = f"source_address {source} is {kinds[0]}, and {endpoint.host} has only {kinds[1]} addresses"
+        raise ProbeError(Reason.CONFIG, text)
+    return found
+
+
+async def _connect(endpoint: Endpoint, addresses: list[str], trace: Trace) -> tuple[socket.socket, str]:
+    failures: list[OSError] = []
+    for address in addresses:
+        last = len(failures) == len(addresses) - 1
+        where = f"{address} port {endpoint.port}"
+        try:
+            async with asyncio.timeout(None if last else PATIENCE):
+                sock = await _connect_one(address, endpoint, trace)
+        except TimeoutError as exc:
+            why = exc.strerror or f"no answer in {PATIENCE:.0f} s"
+            failures.append(TimeoutError(errno.ETIMEDOUT, f"{where}: {why}"))
+        except OSError as exc:
+            failures.append(OSError(exc.errno, f"{where}: {exc.strerror or exc}"))
+        else:
+            trace.fact(FactName.ADDRESS, address)
+            trace.fact(FactName.FAMILY, Family.IPV6 if sock.family is socket.AF_INET6 else Family.IPV4)
+            trace.fact(FactName.SOURCE_ADDRESS, str(sock.getsockname()[0]))
+            trace.said("#", f"connected to {where}")
+            return sock, address
+        trace.said("#", str(failures[-1].strerror))
+    raise min(failures, key=lambda failure: failure.errno in _NO_ROUTE)
+
+
+async def _connect_one(address: str, endpoint: Endpoint, trace: Trace) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if endpoint.source_address:
+            _bind(sock, endpoint.source_address)
+        code = sock.connect_ex((address, endpoint.port))
+        if code == errno.EINPROGRESS:
+            await _writable(sock, trace)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # On loopback, a connection to a free port can meet itself (simultaneous open) and would hear its own words.
+        if not code and sock.getsockname()[:2] == (address, endpoint.port):
+            code = errno.ECONNREFUSED
+        _check(code)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind(sock: socket.socket, source: str) -> None:
+    try:
+        sock.bind((source, 0))
+    except OSError as exc:
+        raise ProbeError(Reason.LOCAL_ERROR, f"source_address {source}: {exc.strerror or exc}") from exc
+
+
+def _check(code: int) -> None:
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def _writable(sock: socket.socket, trace: Trace) -> None:
+    """Wait for the connect to end, and stamp it in the callback itself: not `loop.sock_connect`, which cannot."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        trace.arrived(time.perf_counter())
+        loop.remove_writer(sock.fileno())
+        if not waiter.done():
+            waiter.set_result(None)
+
+    loop.add_writer(sock.fileno(), wake)
+    try:
+        await waiter
+    finally:
+        loop.remove_writer(sock.fileno())

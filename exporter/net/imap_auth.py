@@ -1,0 +1,46 @@
+"""Password logins of IMAP: which mechanism, and how the credential is written. No I/O."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Set as AbstractSet
+
+from exporter.errors import ProbeError
+from exporter.net import imap_write
+from exporter.reasons import Reason
+
+
+def choose(offered: AbstractSet[str], auth: str, *, encrypted: bool) -> str:
+    """PLAIN (by AUTHENTICATE, RFC 4616) or LOGIN (the command): exactly one. `auth`: auto, plain or login.
+
+    Raises ProbeError where the server offers no such login.
+    """
+    plain = "AUTH=PLAIN" in offered
+    login = "LOGINDISABLED" not in offered
+    if plain and (auth == "plain" or (auth == "auto" and encrypted)):
+        return "PLAIN"
+    if login and auth != "plain":
+        return "LOGIN"
+    told = " ".join(sorted(name for name in offered if name.startswith("AUTH=") or name == "LOGINDISABLED"))
+    text = f"no password login ({auth}) is offered: {told or 'no AUTH= capability'}"
+    if not encrypted and not login:
+        raise ProbeError(Reason.TLS_REQUIRED, text)
+    if not login and not plain and offered & {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}:
+        raise ProbeError(Reason.OAUTH_REQUIRED, text)
+    raise ProbeError(Reason.AUTH_MISSING, text)
+
+
+def arguments(username: str, password: str) -> tuple[str | bytes, str | bytes]:
+    """User name and password as LOGIN takes them: quoted, or bytes for a literal. Raises ProbeError(config)."""
+    try:
+        username.encode()
+        password.encode()
+        return imap_write.string(username), imap_write.string(password)
+    except ValueError:  # its text may hold a piece of the password
+        text = "the user name or the password holds a line break, or what is not Unicode text"
+        raise ProbeError(Reason.CONFIG, text) from None
+
+
+def plain(username: str, password: str) -> str:
+    """The initial response of SASL PLAIN, in base64."""
+    return b64encode(b"\0".join((b"", username.encode(), password.encode()))).decode()

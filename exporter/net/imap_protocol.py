@@ -1,0 +1,303 @@
+"""aioimaplib's protocol made fit for a monitor: bounded, iterative reading, and every fault an exception.
+
+What is replaced and why: its reader recurses once per line and re-scans its buffer, knows no bound, loses a BYE and the
+loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags, the table of
+commands and the Command objects. tests/net/test_imap_seam.py pins all that is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Sequence
+
+from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Command, Commands, IMAP4ClientProtocol
+
+from exporter.errors import Garbage, Refusal, ServerClosed
+from exporter.model import Service
+from exporter.net import imap_parse
+from exporter.net.imap_reader import Reader, Response
+from exporter.net.mask import SHOWN, Mask
+from exporter.net.wire import Wire
+from exporter.net.words import decode, garbage, is_binary
+from exporter.trace import MAX_LINES as MAX_TRANSCRIPT
+from exporter.trace import Trace, clean
+
+MAX_WARNINGS = 10
+MAX_SHOWN = 4096  # bytes of a line that are decoded for the transcript
+BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
+
+
+class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib ships no types
+    """One command at a time over a Wire. Its answers are raw responses; NO, BAD, BYE and loss are exceptions."""
+
+    def __init__(self, wire: Wire, trace: Trace) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.mask = Mask()
+        self.greeting = b""
+        self.exists = 0  # messages in the selected folder, as last announced
+        self.news = False  # messages have been added since the session last looked
+        self.capabilities: frozenset[str] = frozenset()  # upper case; empty while unknown
+        self.pending_sync_command: Command | None = None
+        self._trace = trace
+        self._reader = Reader()
+        self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
+        self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] of the command under way
+        self._bye = ""
+        self._deaf = False  # between the reply to STARTTLS and the handshake nothing in plain text counts
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None  # for the greeting, or for an event in IDLE
+        self._grace: asyncio.TimerHandle | None = None
+        self.connection_made(wire)
+        wire.attach(self)
+
+    # -- what the session calls -----------------------------------------------------------------------------------
+
+    async def greet(self) -> bytes:
+        """Wait for the greeting. Raises Refusal("BYE"), Garbage, ServerClosed."""
+        if not self.greeting and self._failure is None:
+            await self._wait()
+        if self._failure is not None:
+            raise self._failure
+        return self.greeting
+
+    async def execute(
+        self, command: Command, pieces: Sequence[bytes], shown: str | None = None
+    ) -> tuple[str, list[Response]]:
+        """Send a command; returns the tagged OK's text and the untagged responses.
+
+        The first piece is its line, the others are said after a `+` each. `shown` replaces the line in the transcript.
+        """
+        self.begin(command, pieces, shown)
+        return await self.finish(command)
+
+    def begin(self, command: Command, pieces: Sequence[bytes], shown: str | None = None) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self.pending_sync_command is not None or self.state not in Commands[command.name].valid_states:
+            raise Abort(f"{command.name} in state {self.state}")
+        self._reader.restart()
+        self._warnings.clear()
+        self._rest.extend(pieces[1:])
+        self.pending_sync_command = command
+        self.say(pieces[0], shown)
+
+    async def finish(self, command: Command) -> tuple[str, list[Response]]:
+        try:
+            await command.wait()
+        except asyncio.CancelledError:
+            self.give_up(command)
+            raise
+        finally:
+            self.pending_sync_command = None
+            self._rest.clear()
+        *untagged, text = command.response.lines
+        return text, untagged
+
+    def give_up(self, command: Command) -> None:
+        """Its answer may still come: a session out of step is not used again."""
+        self._fail(ServerClosed(f"given up while {command.name} was under way"))
+        self.pending_sync_command = None
+
+    async def announced(self, seconds: float) -> bool:
+        """In IDLE: True as soon as there is news, False after the time or when the command ends."""
+        timer = self.loop.call_later(seconds, self._wake)
+        try:
+            while not self.news and self.idling and timer.when() > self.loop.time():
+                await self._wait()
+        finally:
+            timer.cancel()
+        return self.news
+
+    @property
+    def idling(self) -> bool:
+        """The command under way has no answer yet."""
+        return self.pending_sync_command is not None and self.pending_sync_command.response.result in (
+            "Init",
+            "Pending",
+        )
+
+    def say(self, line: bytes, shown: str | None = None) -> None:
+        self._trace.said(">", decode(line).rstrip() if shown is None else shown)
+        self.transport.write(line)
+
+    def listen(self) -> None:
+        """The layer below has changed to TLS: what was heard before counts for nothing (RFC 3501 section 6.2.1)."""
+        self._reader.drop()
+        self.capabilities = frozenset()
+        self._deaf = False
+
+    # -- what the Wire calls --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._trace.said("#", f"{len(data)} bytes in plain text after the reply to STARTTLS are thrown away")
+            return
+        if self._failure is not None:
+            return
+        try:
+            for response in self._reader.feed(data):
+                self._take(response)
+                if self._deaf or self._failure is not None:
+                    dropped = self._reader.drop()
+                    if dropped:
+                        self._trace.said("#", f"{dropped} bytes that followed are thrown away")
+                    return
+            if not self.greeting:
+                self._check_beginning()
+        except Garbage as exc:
+            self._fail(exc)
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        last = b"" if self._deaf else self._reader.unfinished()
+        self._reader.drop()
+        if self._failure is not None:
+            return
+        if last:
+            self._said(last)
+        if self._bye:
+            self._fail(Refusal(Service.IMAP, "BYE", self._bye))
+        elif isinstance(exc, Garbage):
+            self._fail(exc)
+        elif last and not self.greeting and not last.startswith(b"*"):
+            self._fail(garbage(last, "IMAP"))
+        elif last or self._warnings:
+            self._fail(ServerClosed("\n".join([*self._warnings, *([self._shown(last)] if last else [])])))
+        elif exc is not None and not isinstance(exc, ssl.SSLEOFError):
+            self._fail(exc)
+        else:
+            self._fail(ServerClosed())
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def _take(self, response: Response) -> None:
+        line = response[0]
+        # Literals and bodies are other people's mail: neither is written down.
+        self._said(
+            line if len(response) == 1 and b" BODY[" not in line else b"".join(response[::2]).split(b" BODY[")[0]
+        )
+        if not self.greeting:
+            self._welcome(line)
+        elif line.startswith(b"* "):
+            self._untagged(response)
+        elif line.startswith(b"+"):
+            self._continuation(line)
+        else:
+            self._tagged(line)
+
+    def _welcome(self, line: bytes) -> None:
+        star, _, rest = line.partition(b" ")
+        kind, _, text = decode(rest).partition(" ")
+        if star != b"*" or kind.upper() not in ("OK", "PREAUTH", "BYE", "NO", "BAD"):
+            raise garbage(line, "IMAP")
+        self.greeting = line
+        if kind.upper() in ("OK", "PREAUTH"):
+            self.state = NONAUTH if kind.upper() == "OK" else AUTH
+            self._note_capabilities(text)
+            self._wake()
+        else:
+            self._fail(Refusal(Service.IMAP, kind.upper(), f"{kind.upper()} {text}"))
+
+    def _check_beginning(self) -> None:
+        """Binary data (TLS, say) may never bring the line end that we wait for."""
+        beginning = self._reader.unfinished()[:80]
+        if len(beginning) >= 3 and is_binary(beginning):
+            self._said(beginning)
+            raise garbage(beginning, "IMAP")
+
+    def _untagged(self, response: Response) -> None:
+        line = response[0]
+        kind = line[2:6].upper()
+        if kind[:3] == b"BYE":
+            self._bye = self._shown(line[2:])
+            if self.state != LOGOUT:
+                failure = Refusal(Service.IMAP, "BYE", self._bye)
+                self._grace = self.loop.call_later(BYE_GRACE, self._fail, failure)
+        elif kind[:3] in (b"NO ", b"BAD") or (kind[:3] == b"OK " and line[5:12].upper() == b"[ALERT]"):
+            if len(self._warnings) < MAX_WARNINGS:
+                self._warnings.append(self._shown(line))
+        elif kind == b"CAPA":
+            self.capabilities = frozenset(decode(line[13:]).upper().split())
+        elif line[-7:].upper() == b" EXISTS":
+            exists = imap_parse.number(line[2:-7]) or 0
+            self.news = self.news or exists != self.exists  # some servers repeat it with every answer
+            self.exists = exists
+            self._wake()
+        elif self.exists and line[-8:].upper() == b" EXPUNGE":
+            self.exists -= 1
+        if self.pending_sync_command is not None:
+            self.pending_sync_command.append_to_resp(response)
+
+    def _tagged(self, line: bytes) -> None:
+        command = self.pending_sync_command
+        tag, _, rest = line.partition(b" ")
+        text = decode(rest)
+        result = text[:4].partition(" ")[0].upper()
+        if command is None or tag != command.tag.encode() or result not in ("OK", "NO", "BAD"):
+            raise Garbage(f"not an answer to what was asked: {self._shown(line)}")
+        if self._grace is not None:
+            self._grace.cancel()
+        if result == "OK":
+            self._note_capabilities(text[3:])
+            self._deaf = command.name == "STARTTLS"
+            command.close(text, result)
+            self._wake()
+        else:
+            words = "\n".join([self.mask.hide(text), *self._warnings])
+            self._end(command, Refusal(Service.IMAP, result, words))
+
+    def _continuation(self, line: bytes) -> None:
+        command = self.pending_sync_command
+        if command is None or not (self._rest or command.name in ("IDLE", "AUTHENTICATE")):
+            raise Garbage(f"asked to go on where nothing is left to say: {self._shown(line)}")
+        if self._rest:
+            self.say(self._rest.popleft(), SHOWN if command.name in ("AUTHENTICATE", "LOGIN") else None)
+        elif command.name == "IDLE":
+            self._wake()
+        else:
+            # A challenge after our last word: `*` cancels, and the server answers BAD (RFC 3501 section 6.2.2).
+            self._warnings.append(self._shown(line))
+            self.say(b"*\r\n")
+
+    def _note_capabilities(self, text: str) -> None:
+        name, value = imap_parse.code(text)
+        if name == "CAPABILITY":
+            self.capabilities = frozenset(value.upper().split())
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _end(self, command: Command, exc: Exception) -> None:
+        command._exception = exc  # noqa: SLF001  # there is no public way; aioimaplib's own timeout does the same
+        command.close("", type(exc).__name__)
+        self._wake()
+
+    def _fail(self, exc: Exception) -> None:
+        if self._failure is not None:
+            return
+        self._failure = exc
+        if self._grace is not None:
+            self._grace.cancel()
+        if self.pending_sync_command is not None:
+            self._end(self.pending_sync_command, exc)
+        self._wake()
+
+    def _said(self, line: bytes) -> None:
+        # Decoding thousands of lines for a transcript that is full would cost more than reading them.
+        if len(self._trace.lines) <= MAX_TRANSCRIPT:
+            self._trace.said("<", self.mask.hide(decode(line[:MAX_SHOWN])))
+
+    def _shown(self, line: bytes) -> str:
+        return clean(self.mask.hide(decode(line[:MAX_SHOWN]).strip()))

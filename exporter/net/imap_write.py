@@ -1,0 +1,36 @@
+"""Writing IMAP commands (RFC 3501 section 6): strings, and lines cut where a literal must wait. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_QUOTABLE = re.compile(r"[\x20-\x7e]*\Z")
+_BREAKS = re.compile(r"[\x00\r\n]")
+
+
+def string(text: str) -> str | bytes:
+    """A command's string argument: quoted where that is allowed, else the bytes of a literal (RFC 3501 section 4.3).
+
+    Raises ValueError for NUL, CR, LF and lone surrogates.
+    """
+    if _BREAKS.search(text):
+        raise ValueError("contains a line break or NUL")
+    if _QUOTABLE.match(text):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text.encode("utf-8", "surrogateescape")
+
+
+def pieces(start: str, args: Sequence[str | bytes], *, non_sync: bool) -> Sequence[bytes]:
+    """A command's line, cut where the server must say `+` before a literal (RFC 3501 section 4.3, RFC 7888)."""
+    cut = [start.encode()]
+    for arg in args:
+        if isinstance(arg, str):
+            cut[-1] += b" " + arg.encode()
+        elif non_sync:
+            cut[-1] += b" {%d+}\r\n%b" % (len(arg), arg)
+        else:
+            cut[-1] += b" {%d}\r\n" % len(arg)
+            cut.append(arg)
+    cut[-1] += b"\r\n"
+    return cut

@@ -1,0 +1,36 @@
+"""Keeps credentials out of what is written down: every form in which one travels, also where a server echoes it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from urllib.parse import quote
+
+SHOWN = "<secret>"
+MIN_LENGTH = 4  # a shorter word would turn up by chance in the server's own words and spoil their diagnosis
+
+
+class Mask:
+    """The forms of the credentials used on one session. What we send ourselves is masked where it is made."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self) -> None:
+        self._forms: tuple[str, ...] = ()
+
+    def learn(self, username: str, secret: str) -> None:
+        """Hide this password from now on: plain, quoted, URL-encoded, base64, and as SASL PLAIN (RFC 4616)."""
+        forms = {secret}
+        if not secret.isalnum() or not secret.isascii():
+            quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
+            forms |= {quoted, quote(secret, errors="replace"), quote(secret, safe="", errors="replace")}
+        for raw in (secret, f"\0{username}\0{secret}", f"{username}\0{username}\0{secret}"):
+            forms.add(b64encode(raw.encode("utf-8", "replace")).decode())
+        kept = {form for form in forms if len(form) >= MIN_LENGTH}
+        # The longest first, so that no form leaves the rest of another one behind.
+        self._forms = tuple(sorted(kept.union(self._forms), key=len, reverse=True))
+
+    def hide(self, text: str) -> str:
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, SHOWN)
+        return text

@@ -1,0 +1,146 @@
+"""TLS trust settings and the facts of a certificate."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from exporter.errors import ProbeError
+from exporter.model import FactName
+from exporter.reasons import Reason
+from exporter.trace import Trace
+
+MAX_NAMES = 20
+
+
+class TlsContexts:
+    """One shared context per trust setting: building one costs 24 ms of CPU, using a shared one 1 ms."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Path | None, int, bool], ssl.SSLContext] = {}
+
+    def get(self, ca_file: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
+        """The context for a CA file (None: the system's). A changed file is read again.
+
+        Raises ProbeError(local_error) that names an unreadable CA file.
+        """
+        try:
+            stamp = ca_file.stat().st_mtime_ns if ca_file else 0
+            key = (ca_file, stamp, verify)
+            found = self._made.get(key)
+            if found is None:
+                found = _build(ca_file, verify)
+                self._made = {k: v for k, v in self._made.items() if (k[0], k[2]) != (ca_file, verify)}
+                self._made[key] = found
+        except (OSError, ssl.SSLError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) and exc.strerror else "no certificate in it"
+            raise ProbeError(Reason.LOCAL_ERROR, f"ca_file {ca_file}: {why}") from exc
+        return found
+
+    def unverified(self) -> TlsContexts:
+        """The same, but every context takes any certificate: for looking at one that failed, never for a credential."""
+        return _Unverified(self)
+
+
+class _Unverified(TlsContexts):
+    def __init__(self, contexts: TlsContexts) -> None:
+        super().__init__()
+        self._contexts = contexts
+
+    def get(self, ca_file: Path | None = None, *, verify: bool = False) -> ssl.SSLContext:  # noqa: ARG002
+        return self._contexts.get(None, verify=verify)
+
+
+def _build(ca_file: Path | None, verify: bool) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Set outright: Python 3.13's defaults add VERIFY_X509_STRICT and PARTIAL_CHAIN, 3.11's do not, and one server must
+    # not be good on one and bad on the other.
+    context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
+    # A server that asks for a new handshake in mid-session would make a write wait for a read; TLS 1.3 has none of it.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca_file:
+        context.load_verify_locations(cafile=str(ca_file))
+    else:
+        context.load_default_certs()
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What we tell about one certificate. Times are Unix time, seconds."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: float
+    not_after: float
+    fingerprint: str  # SHA-256, hex
+
+
+@lru_cache(maxsize=4096)
+def parse(der: bytes) -> Certificate:
+    """The facts of a DER certificate. Raises ValueError where it is none."""
+    try:
+        cert = x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion as exc:
+        raise ValueError(str(exc)) from exc
+    try:
+        alternative = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        names = ()
+    return Certificate(
+        cert.subject.rfc4514_string(),
+        cert.issuer.rfc4514_string(),
+        names,
+        cert.not_valid_before_utc.timestamp(),
+        cert.not_valid_after_utc.timestamp(),
+        cert.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+def chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """The peer's certificates in DER, leaf first: the verified chain where there is one, else what was sent."""
+    verified = tls.context.verify_mode is not ssl.CERT_NONE
+    if sys.version_info >= (3, 13):
+        return list(tls.get_verified_chain() if verified else tls.get_unverified_chain())
+    # Public from 3.13 only; the object below SSLSocket has had both since 3.10.
+    inner = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
+    found = inner.get_verified_chain() if verified else inner.get_unverified_chain()
+    return [certificate.public_bytes(2) for certificate in found or []]  # 2 = DER
+
+
+def note_session(tls: ssl.SSLSocket, trace: Trace) -> None:
+    """Write down version and cipher."""
+    trace.fact(FactName.TLS_VERSION, tls.version() or "")
+    cipher = tls.cipher()
+    trace.fact(FactName.TLS_CIPHER, cipher[0] if cipher else "")
+
+
+def note_certificates(tls: ssl.SSLSocket, trace: Trace) -> None:
+    """Write down the leaf's facts and the earliest end of its chain. An unreadable chain leaves no fact."""
+    try:
+        found = [parse(der) for der in chain(tls)]
+    except ValueError as exc:
+        trace.said("#", f"a certificate of the chain cannot be read: {exc}")
+        return
+    if not found:
+        return
+    leaf = found[0]
+    trace.fact(FactName.CERT_SUBJECT, leaf.subject)
+    trace.fact(FactName.CERT_ISSUER, leaf.issuer)
+    trace.fact(FactName.CERT_NAMES, " ".join(leaf.names))
+    trace.fact(FactName.CERT_FINGERPRINT, leaf.fingerprint)
+    trace.fact(FactName.CERT_NOT_BEFORE, leaf.not_before)
+    trace.fact(FactName.CERT_NOT_AFTER, leaf.not_after)
+    trace.fact(FactName.CHAIN_NOT_AFTER, min(each.not_after for each in found))

@@ -1,0 +1,237 @@
+"""One connected socket, plain or TLS, that hands bytes to a protocol and stamps when they arrived.
+
+asyncio's own transports are not used, for three reasons. A phase's clock must stop when the bytes reach the socket
+callback, so we own that callback. STARTTLS swaps the socket's layer in place, and no byte read before it survives.
+And TLS straight on the socket (no memory BIO, no copies) costs a third less CPU per login than asyncio's SSLProtocol.
+
+A `Wire` offers the part of `asyncio.Transport` that aioimaplib's and aiosmtplib's protocols call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import time
+from typing import Any, Protocol, Self
+
+from exporter.errors import Garbage
+from exporter.net.words import decode
+from exporter.trace import Trace
+
+READ_SIZE = 65536
+MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session
+GONE = "the server closed the connection during the TLS handshake"
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_RECORD_TYPES = range(20, 25)  # the first byte of what speaks TLS (RFC 8446 section 5.1)
+_AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Sink(Protocol):
+    """Who takes the bytes. Must not raise; `connection_lost` comes once, with None for an orderly end."""
+
+    def data_received(self, data: bytes, /) -> None: ...
+
+    def connection_lost(self, exc: Exception | None, /) -> None: ...
+
+
+class Wire:
+    """A connected, non-blocking TCP socket. Use as `async with`: leaving it closes the socket, whatever happened."""
+
+    __slots__ = ("_closed", "_fd", "_loop", "_out", "_sink", "_sock", "_total", "_trace", "arrived", "peer")
+
+    def __init__(self, sock: socket.socket, peer: str, trace: Trace) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock: socket.socket | ssl.SSLSocket = sock
+        self._fd = sock.fileno()
+        self._out = bytearray()
+        self._sink: Sink | None = None
+        self._closed = False
+        self._total = 0
+        self._trace = trace
+        self.peer = peer
+        self.arrived = 0.0  # time.perf_counter() of the last bytes
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.abort()
+
+    def attach(self, sink: Sink) -> None:
+        """Give the bytes to `sink` from now on. What the kernel holds already is delivered too."""
+        self._sink = sink
+        if not self._closed:
+            self._loop.add_reader(self._fd, self._readable)
+
+    # -- what the libraries call on their transport -------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self._closed or not data:
+            return
+        if self._out:
+            self._out += data
+            return
+        sent = 0
+        try:
+            sent = self._sock.send(data)
+        except _AGAIN:
+            pass
+        except OSError:
+            # The reader learns of it next, together with the server's last words, which explain it better.
+            return
+        if sent < len(data):
+            self._out += data[sent:]
+            self._loop.add_writer(self._fd, self._writable)
+
+    def is_closing(self) -> bool:
+        return self._closed
+
+    def abort(self) -> None:
+        """Close now. No close_notify is waited for: many servers never send one."""
+        if self._closed:
+            return
+        self._closed = True
+        self._sink = None
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._sock.close()
+
+    close = abort
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        match name:
+            case "sslcontext":
+                return self._sock.context if isinstance(self._sock, ssl.SSLSocket) else default
+            case "ssl_object":
+                return self._sock if isinstance(self._sock, ssl.SSLSocket) else default
+            case "socket":
+                return self._sock
+            case "peername":
+                return self.peer
+        return default
+
+    # -- TLS ----------------------------------------------------------------------------------------------------
+
+    async def handshake(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Speak TLS from here on (RFC 8446). What a man in the middle sent before it is not read as plain text.
+
+        Raises ssl.SSLError (SSLCertVerificationError with `verify_code`), ConnectionError. What a server says that does
+        not speak TLS is in the transcript.
+        """
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._out.clear()
+        try:
+            self._sock.getpeername()  # `wrap_socket` loses the socket where the peer is gone
+            tls = context.wrap_socket(self._sock, server_hostname=server_name, do_handshake_on_connect=False)
+        except BaseException as exc:
+            self._closed = True
+            self._sock.close()
+            if isinstance(exc, OSError) and exc.errno == errno.ENOTCONN:
+                raise ConnectionResetError(errno.ECONNRESET, GONE) from exc
+            raise
+        self._sock = tls
+        words = b""
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await self._ready(self._loop.add_reader, self._loop.remove_reader)
+                words = words or self._peek()
+                self._acknowledge()
+            except ssl.SSLWantWriteError:
+                await self._ready(self._loop.add_writer, self._loop.remove_writer)
+            except OSError as exc:
+                if words and words[0] not in _RECORD_TYPES:
+                    self._trace.said("<", decode(words).rstrip())
+                if isinstance(exc, ssl.SSLEOFError) or exc.errno in (errno.ENOTCONN, errno.EPIPE):
+                    raise ConnectionResetError(errno.ECONNRESET, GONE) from exc
+                raise
+        if self._sink is not None:
+            self.attach(self._sink)
+
+    def _peek(self) -> bytes:
+        """The start of what waits in the kernel, left there."""
+        try:
+            return socket.socket.recv(self._sock, 256, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+
+    async def _ready(self, add: Any, remove: Any) -> None:
+        waiter: asyncio.Future[None] = self._loop.create_future()
+
+        def wake() -> None:
+            self._stamp()
+            remove(self._fd)
+            if not waiter.done():
+                waiter.set_result(None)
+
+        add(self._fd, wake)
+        try:
+            await waiter
+        finally:
+            if not self._closed:
+                remove(self._fd)
+
+    # -- socket callbacks ---------------------------------------------------------------------------------------
+
+    def _stamp(self) -> None:
+        self.arrived = time.perf_counter()
+        self._trace.arrived(self.arrived)
+
+    def _acknowledge(self) -> None:
+        # Postfix sends session tickets in small segments; with Nagle there and delayed ACK here, each costs 40 ms that
+        # would look like the server's latency. QUICKACK is not sticky, so it is set again after each read.
+        if _QUICKACK is not None and not self._closed:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+    def _readable(self) -> None:
+        at = time.perf_counter()
+        while True:
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except _AGAIN:
+                return
+            except OSError as exc:
+                self._lost(exc)
+                return
+            if not data:
+                self._lost(None)
+                return
+            self.arrived = at
+            self._trace.arrived(at)
+            self._total += len(data)
+            if self._total > MAX_TOTAL:
+                self._lost(Garbage(f"the server sent more than {MAX_TOTAL} bytes"))
+                return
+            self._acknowledge()
+            if self._sink is not None:
+                self._sink.data_received(data)
+            if self._closed or not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
+                return
+
+    def _writable(self) -> None:
+        try:
+            sent = self._sock.send(self._out)
+        except _AGAIN:
+            return
+        except OSError:
+            sent = len(self._out)  # as in `write`: the reader tells
+        del self._out[:sent]
+        if not self._out:
+            self._loop.remove_writer(self._fd)
+
+    def _lost(self, exc: Exception | None) -> None:
+        sink = self._sink
+        self.abort()
+        if sink is not None:
+            sink.connection_lost(exc)

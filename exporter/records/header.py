@@ -1,0 +1,91 @@
+"""The header of a mail, as bytes from a server: its fields, and the way it took by its Received fields."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+MAX_HOPS = 30
+
+
+def fields(message: bytes) -> list[tuple[str, bytes]]:
+    """(lower-case name, unfolded value) of each field of a message or of a header alone."""
+    head = re.split(rb"\r?\n\r?\n", message, maxsplit=1)[0]
+    unfolded = re.sub(rb"\r?\n(?=[ \t])", b"", head)
+    found = []
+    for line in unfolded.splitlines():
+        name, colon, value = line.partition(b":")
+        if colon:
+            found.append((name.strip().lower().decode("ascii", "replace"), value.strip()))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One Received field (RFC 5321 4.4). `at`: Unix time, seconds, of that server's clock; None = unreadable."""
+
+    by: str
+    at: float | None
+
+
+def hops(headers: bytes) -> list[Hop]:
+    """The servers that a mail passed, the first one first."""
+    found: list[Hop] = []
+    for name, value in fields(headers):
+        if name == "received" and len(found) < MAX_HOPS:
+            text = value.decode("utf-8", "replace")
+            by = re.search(r"(?:^|\s)by\s+([^\s;()]+)", text, re.IGNORECASE)
+            found.append(Hop(by[1].lower().rstrip(".") if by else "", _date(text.rpartition(";")[2])))
+    return found[::-1]
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text.strip()).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def last_stamp(headers: bytes) -> float | None:
+    """When the last server took the mail, by its own clock."""
+    way = hops(headers)
+    return way[-1].at if way else None
+
+
+def hop_delays(headers: bytes, sent_at: float, seen_at: float) -> dict[str, float]:
+    """Seconds spent at the `sender`'s servers, at the `receiver`'s, and on `relay`s between, as far as can be told.
+
+    Servers belong together by the organisation in their names. Other clocks are not ours: what comes out negative is
+    0, what is longer than the whole way is a wrong clock and left out.
+    """
+    way = hops(headers)
+    if not way or seen_at < sent_at:
+        return {}
+    first, last = _organisation(way[0].by), _organisation(way[-1].by)
+    leaves = next((hop for hop in way if _organisation(hop.by) != first), None)
+    enters = way[-1]
+    for hop in reversed(way):
+        if _organisation(hop.by) != last:
+            break
+        enters = hop
+    if leaves is None:  # one organisation: its first server is the sender's, its last the receiver's
+        leaves, enters = way[0], way[-1]
+    spans = {"sender": (sent_at, leaves.at), "relay": (leaves.at, enters.at), "receiver": (enters.at, seen_at)}
+    if leaves is enters:
+        del spans["relay"]
+    total = seen_at - sent_at
+    found = {}
+    for hop_name, (begin, end) in spans.items():
+        if begin is not None and end is not None and end - begin <= total + 1:  # + 1: stamps are whole seconds
+            found[hop_name] = min(max(0.0, end - begin), total)
+    return found
+
+
+def _organisation(host: str) -> str:
+    """A server name without its machine part: `mx1.example.com.cn` and `out.example.com.cn` are one organisation."""
+    labels = host.strip("[]").split(".")
+    if len(labels) < 3 or labels[-1].isdigit():
+        return host
+    second_level = len(labels[-1]) == 2 and labels[-2] in ("com", "co", "net", "org", "edu", "gov", "ac", "or", "ne")
+    return ".".join(labels[-3 if second_level else -2 :])
