@@ -1,0 +1,293 @@
+"""Login discipline: monitoring never locks an account. Asked before each password, told after, remembers on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from exporter.breaker import Answer, Breaker, GuardSettings, Verdict
+from exporter.clock import Clock
+from exporter.diagnosis import diagnose
+from exporter.errors import Refusal, ServerClosed, Suspended
+from exporter.model import Login, Phase, Secret
+from exporter.reasons import Layer, Reason, about
+from exporter.trace import Trace, clean
+
+__all__ = ["GuardSettings", "Logins", "Standing"]
+
+MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
+FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
+# The server answered, but not about the password. Everything else that it says to a login counts as a refusal.
+UNDECIDED = frozenset(
+    {
+        Reason.AUTH_UNAVAILABLE,
+        Reason.TEMPORARILY_UNAVAILABLE,
+        Reason.SERVER_ERROR,
+        Reason.MAILBOX_IN_USE,
+        Reason.MAILBOX_OVER_QUOTA,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why an account is not logged in to, and until when."""
+
+    reason: Reason
+    text: str  # the server's words
+    next_attempt: float  # Unix time, seconds
+
+
+class Disk(Protocol):
+    """The part of `State` that the guard needs."""
+
+    signing_key: bytes
+    breakers: dict[tuple[str, str], str]
+
+    def save_breaker(
+        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
+    ) -> asyncio.Future[bool]: ...
+
+
+class _Account:
+    """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
+
+    __slots__ = ("answered", "breakers", "latest", "saved")
+
+    def __init__(self) -> None:
+        self.breakers: dict[str, Breaker] = {}
+        self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
+        self.latest = ""
+        self.answered = asyncio.Event()  # replaced each time it is set
+
+    def wake(self) -> None:
+        self.answered.set()
+        self.answered = asyncio.Event()
+
+
+class Logins:
+    """The guard. One per daemon: IMAP, SMTP and routes of an account count together.
+
+    A breaker belongs to the credential, that is to the secret's content: a new password starts with a clean sheet at
+    once, and putting the old one back finds its pause still standing.
+    """
+
+    def __init__(
+        self,
+        state: Disk,
+        settings: GuardSettings,
+        now: Callable[[], float] = time.time,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or Clock(now)
+        self._state = state
+        self._accounts: dict[str, _Account] = {}
+        self._allowed: set[str] = set()
+        self._unsettled: list[tuple[str, str]] = []
+        for (account, fingerprint), record in state.breakers.items():
+            self._restore(account, fingerprint, record)
+
+    def attempt(self, login: Login, trace: Trace, *, force: bool = False) -> AbstractAsyncContextManager[Secret]:
+        """Hand out the secret for one login. Enter it inside the login phase, hold it for the login command alone.
+
+        Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
+        """
+        return _Attempt(self, login, trace, force=force)
+
+    def allow_once(self, account: str) -> None:
+        """Let the next login of an account pass its pause."""
+        self._allowed.add(account)
+
+    def standing(self, account: str) -> Standing | None:
+        """Why the account's latest credential is paused, or None where it is not."""
+        found = self._accounts.get(account)
+        breaker = found.breakers.get(found.latest) if found else None
+        if breaker is None or breaker.resumes_at(self.clock.now(), self.settings) <= self.clock.now():
+            return None
+        return self.standing_of(breaker)
+
+    # -- for _Attempt -----------------------------------------------------------------------------------------------
+
+    def standing_of(self, breaker: Breaker) -> Standing:
+        now = self.clock.now()
+        left = breaker.resumes_at(now, self.settings) - now
+        return Standing(
+            _reason(breaker), breaker.text or "a login was cut off before its answer came", self.clock.wall() + left
+        )
+
+    def find(self, login: Login, secret: Secret) -> tuple[_Account, str, Breaker]:
+        account = self._account(login.account)
+        content = f"login guard\0{login.account}\0{login.username}\0{secret.reveal()}"
+        digest = hmac.digest(self._state.signing_key, content.encode("utf-8", "surrogatepass"), "sha256")
+        fingerprint = digest[:16].hex()
+        if fingerprint not in account.breakers:
+            self._make_room(login.account, account)
+            account.breakers[fingerprint] = Breaker(_jitter(fingerprint))
+        account.latest = fingerprint
+        return account, fingerprint, account.breakers[fingerprint]
+
+    def let_through(self, name: str) -> bool:
+        """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
+        allowed = name in self._allowed
+        self._allowed.discard(name)
+        return allowed
+
+    def save(self, name: str, fingerprint: str, *, durable: bool = False) -> asyncio.Future[bool]:
+        account = self._accounts[name]
+        breaker = account.breakers[fingerprint]
+        now = self.clock.now()
+        if breaker.idle(now, self.settings):
+            account.saved.pop(fingerprint, None)
+            return self._state.save_breaker(name, fingerprint, None)
+        account.saved[fingerprint] = breaker.under_way
+        record = json.dumps(breaker.freeze(now) | {"saved": self.clock.stamp()})
+        return self._state.save_breaker(name, fingerprint, record, durable=durable)
+
+    def flush(self) -> None:
+        """Write what was learned while the records were read, so that another restart does not learn it again."""
+        while self._unsettled:
+            name, fingerprint = self._unsettled.pop()
+            if fingerprint in self._account(name).breakers:
+                self.save(name, fingerprint)
+            else:
+                self._state.save_breaker(name, fingerprint, None)
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _account(self, name: str) -> _Account:
+        found = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = _Account()
+        return found
+
+    def _make_room(self, name: str, account: _Account) -> None:
+        """A source that makes up new secrets must not get two wrong logins for each."""
+        if len(account.breakers) < MAX_SECRETS:
+            return
+        now = self.clock.now()
+        quiet_at = {each: breaker.quiet_at(now, self.settings) for each, breaker in account.breakers.items()}
+        for fingerprint, at in quiet_at.items():
+            if at <= now:
+                del account.breakers[fingerprint]
+                account.saved.pop(fingerprint, None)
+                self._state.save_breaker(name, fingerprint, None)
+        if len(account.breakers) >= MAX_SECRETS:
+            last = account.breakers[account.latest]
+            text = f"{MAX_SECRETS} different secrets were refused within a day; the last answer: {last.text}"
+            raise Suspended(_reason(last), text, self.clock.wall() + min(quiet_at.values()) - now)
+
+    def _restore(self, name: str, fingerprint: str, text: str) -> None:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            record = {"under_way": 1}  # unreadable: somebody tried something
+        age = self.clock.since(record.get("saved"))
+        if age > FORGET_AFTER:
+            self._unsettled.append((name, fingerprint))
+            return
+        breaker = Breaker.thaw(record, self.clock.now(), age, self.settings, _jitter(fingerprint))
+        account = self._account(name)
+        account.breakers[fingerprint] = breaker
+        account.saved[fingerprint] = 0
+        account.latest = fingerprint
+        if record.get("under_way"):
+            self._unsettled.append((name, fingerprint))
+
+
+class _Attempt:
+    """One login under the guard's eyes."""
+
+    __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_trace")
+
+    def __init__(self, guard: Logins, login: Login, trace: Trace, *, force: bool) -> None:
+        self._guard = guard
+        self._login = login
+        self._trace = trace
+        self._force = force
+
+    async def __aenter__(self) -> Secret:
+        guard, name = self._guard, self._login.account
+        self._secret = await self._login.source.read()
+        guard.flush()
+        forced = guard.let_through(name) or self._force
+        while True:
+            self._account, self._fingerprint, self._breaker = guard.find(self._login, self._secret)
+            breaker = self._breaker
+            verdict = breaker.ask(guard.clock.now(), guard.settings, forced=forced)
+            if verdict is Verdict.PAUSED:
+                standing = guard.standing_of(breaker)
+                self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
+                raise Suspended(standing.reason, standing.text, standing.next_attempt)
+            if verdict is Verdict.GO:
+                break
+            await self._account.answered.wait()
+        breaker.begin()
+        if not breaker.trusted:
+            try:
+                await guard.save(name, self._fingerprint, durable=True)
+            except asyncio.CancelledError:
+                self._end(Answer.MISSING)
+                raise
+        self._trace.attempted = True
+        return self._secret
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is None:
+            self._end(Answer.ACCEPTED)
+            return
+        answer, reason, text = self._judge(exc)
+        if answer is Answer.REFUSED:
+            self._trace.refused = True
+        self._end(answer, reason, text)
+
+    def _judge(self, exc: BaseException) -> tuple[Answer, str, str]:
+        if not isinstance(exc, Refusal | ServerClosed):
+            return Answer.MISSING, "", ""
+        failure = diagnose(exc, Phase.LOGIN)
+        if failure.reason in LIMITS:
+            answer = Answer.LIMITED
+        elif isinstance(exc, Refusal):
+            answer = Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
+        else:  # it hung up: its last words may still be about the password
+            about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
+            answer = Answer.REFUSED if about_login else Answer.MISSING
+        text = failure.text
+        hidden = self._secret.reveal()
+        if len(hidden) >= 4:  # a server that echoes the password must not make us write it to disk
+            text = text.replace(hidden, "<secret>")
+        return answer, failure.reason.value, clean(text)
+
+    def _end(self, answer: Answer, reason: str = "", text: str = "") -> None:
+        guard, name = self._guard, self._login.account
+        self._breaker.end(answer, guard.clock.now(), guard.settings, reason, text)
+        recorded = self._account.saved.get(self._fingerprint, 0) > 0
+        if recorded or answer not in (Answer.ACCEPTED, Answer.MISSING):
+            guard.save(name, self._fingerprint)
+        self._account.wake()
+
+
+def _reason(breaker: Breaker) -> Reason:
+    """Why it is paused. Without an answer (the daemon was killed before it came) nobody knows."""
+    try:
+        return Reason(breaker.reason)
+    except ValueError:
+        return Reason.AMBIGUOUS_LOGIN_REFUSED
+
+
+def _jitter(fingerprint: str) -> float:
+    """From the fingerprint: spread over the accounts, steady for each."""
+    return int(fingerprint[:8], 16) / 0xFFFFFFFF

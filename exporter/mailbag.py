@@ -1,0 +1,89 @@
+"""The probe mails that are under way, and those lately settled: kept in memory, written behind to the state file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+MAX_AGE = 7 * 86400.0  # seconds that a settled token, or a mail nobody asks for any more, is remembered
+MAX_ROWS = 10_000
+
+Write = Callable[[str, tuple[object, ...]], asyncio.Future[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A mail that was submitted and has not been seen yet."""
+
+    token: str
+    route: str
+    sent_at: float  # Unix time, seconds
+    late: bool = False  # it has been reported as late already
+    watermarks: tuple[tuple[str, int, int], ...] = ()  # (folder as the server names it, UIDVALIDITY, UIDNEXT) before
+
+
+class Mailbag:
+    """What every route has in flight. Survives restarts; a full disk costs the persistence, not the service."""
+
+    def __init__(
+        self,
+        write: Write,
+        in_flight: Iterable[InFlight] = (),
+        settled: Iterable[tuple[str, str, float]] = (),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._write = write
+        self._now = now
+        self._in_flight = {mail.token: mail for mail in in_flight}
+        self._settled = {token: (route, at) for token, route, at in settled}  # oldest first
+
+    async def add(self, mail: InFlight) -> None:
+        """Remember a mail before it is submitted: when this returns, a kill loses nothing."""
+        self._in_flight[mail.token] = mail
+        if len(self._in_flight) > MAX_ROWS:
+            self._discard(next(iter(self._in_flight)))
+        row = (mail.token, mail.route, mail.sent_at, int(mail.late), json.dumps(mail.watermarks))
+        try:
+            await self._write("INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?)", row)
+        except asyncio.CancelledError:
+            # It will never be submitted, so nobody may wait for it.
+            self._discard(mail.token)
+            raise
+
+    async def in_flight(self, route: str) -> tuple[InFlight, ...]:
+        """The mails of a route, oldest first."""
+        mails = (mail for mail in self._in_flight.values() if mail.route == route)
+        return tuple(sorted(mails, key=lambda mail: mail.sent_at))
+
+    async def mark_late(self, token: str) -> None:
+        mail = self._in_flight.get(token)
+        if mail is not None:
+            self._in_flight[token] = replace(mail, late=True)
+            self._write("UPDATE in_flight SET late = 1 WHERE token = ?", (token,))
+
+    async def settle(self, token: str) -> None:
+        """The mail came, or was given up: it is in flight no more, and a second copy of it is a duplicate."""
+        mail = self._in_flight.get(token)
+        if mail is None:
+            return
+        now = self._now()
+        self._settled[token] = (mail.route, now)
+        self._write("INSERT OR REPLACE INTO settled VALUES (?, ?, ?)", (token, mail.route, now))
+        self._discard(token)
+        while self._settled:
+            oldest, (_, at) = next(iter(self._settled.items()))
+            if len(self._settled) <= MAX_ROWS and now - at <= MAX_AGE:
+                break
+            del self._settled[oldest]
+            self._write("DELETE FROM settled WHERE token = ?", (oldest,))
+
+    async def settled_before(self, route: str, token: str) -> bool:
+        found = self._settled.get(token)
+        return found is not None and found[0] == route
+
+    def _discard(self, token: str) -> None:
+        self._in_flight.pop(token, None)
+        self._write("DELETE FROM in_flight WHERE token = ?", (token,))
