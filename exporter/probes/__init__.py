@@ -1,0 +1,22 @@
+"""The probes: each walks a happy path and writes down what it sees. This is their registry."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from exporter.model import ProbeName
+from exporter.probes import dns, imap, roundtrip, smtp, tls
+from exporter.trace import Trace
+from exporter.world import World
+
+# The first argument is the probe's own Settings: the runner passes on what `targets` has built for it.
+Probe = Callable[[Any, World, Trace], Awaitable[None]]
+
+PROBES: Mapping[ProbeName, Probe] = {
+    ProbeName.DNS: dns.probe,
+    ProbeName.TLS: tls.probe,
+    ProbeName.IMAP: imap.probe,
+    ProbeName.SMTP: smtp.probe,
+    ProbeName.ROUNDTRIP: roundtrip.probe,
+}

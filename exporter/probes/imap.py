@@ -1,0 +1,161 @@
+"""An IMAP login and everything that one login can tell: folders, counts, the newest message, quota."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from exporter import folders as roles
+from exporter.errors import ProbeError, Refusal
+from exporter.folders import Folder
+from exporter.model import Endpoint, FactName, Login, Phase, Security
+from exporter.net.dial import dial
+from exporter.net.imap import ImapSession
+from exporter.reasons import Reason
+from exporter.trace import Trace
+from exporter.world import World
+
+T = TypeVar("T")
+
+INBOX = Folder("INBOX", "INBOX")
+MAX_OTHER = 8  # configured folders beside those with a role: each is a label value
+MAX_NAMED = 30  # folders named where a configured one is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one run needs."""
+
+    endpoint: Endpoint
+    login: Login
+    folders: tuple[str, ...] = ("INBOX",)  # must be there and open; decoded or as the server writes them
+    needs_id: bool = False  # the provider wants an ID (RFC 2971) after the login
+    folder_names: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (role, names) of the provider's preset
+
+
+async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+    """Log in with exactly one mechanism, look at INBOX and the folders without changing anything, and leave."""
+    async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
+        session = ImapSession(wire, trace)
+        with trace.phase(Phase.GREETING):
+            await session.greet()
+        trace.fact(FactName.GREETING, session.greeting)
+        await _capability(session, trace)
+        if settings.endpoint.security is Security.STARTTLS:
+            await session.starttls(settings.endpoint, world.contexts)
+            await _capability(session, trace)
+        trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
+        needs_id = settings.needs_id or session.is_coremail
+        if needs_id and "ID" in session.capabilities:
+            await _identify(session, trace)
+        await _login(session, settings, world, trace, encrypted=wire.tls is not None)
+        if needs_id:
+            await _identify(session, trace)
+        # A selected folder is not asked for its STATUS (RFC 3501 section 6.3.10), so counting comes first.
+        with trace.phase(Phase.FOLDERS):
+            await _count(session, "inbox", INBOX, trace)
+        with trace.phase(Phase.SELECT):
+            await session.examine("INBOX")
+        await _look(session, settings, trace)
+        if any(name == "QUOTA" or name.startswith("QUOTA=") for name in session.capabilities):
+            await _quota(session, trace)
+        with trace.phase(Phase.LOGOUT):
+            await session.logout()
+
+
+async def _capability(session: ImapSession, trace: Trace) -> None:
+    if not session.capabilities:
+        with trace.phase(Phase.CAPABILITY):
+            await session.capability()
+
+
+async def _identify(session: ImapSession, trace: Trace) -> None:
+    with trace.phase(Phase.ID):
+        await _optional(session.id(), trace)
+
+
+async def _login(session: ImapSession, settings: Settings, world: World, trace: Trace, *, encrypted: bool) -> None:
+    if session.preauth:
+        raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
+    if not encrypted and settings.endpoint.security is not Security.PLAIN:
+        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted")
+    login = settings.login
+    with trace.phase(Phase.LOGIN):
+        mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
+        trace.fact(FactName.MECHANISM, mechanism)
+        async with world.logins.attempt(login, trace) as secret:
+            await session.login(login.username, secret, mechanism)
+    await _capability(session, trace)
+    trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
+
+
+async def _look(session: ImapSession, settings: Settings, trace: Trace) -> None:
+    """The folders with a role and the configured ones: that they are there, and their counts."""
+    with trace.phase(Phase.FOLDERS):
+        newest = await _optional(session.newest(), trace)
+        if newest is not None:
+            trace.fact(FactName.FOLDER_NEWEST, newest, "inbox")
+        listed = await session.list()
+        named = roles.by_role(listed, settings.folder_names)
+        for role, folder in named.items():
+            if role != "inbox":
+                await _count(session, role, folder, trace)
+    known = set(named.values())
+    others = 0
+    for name in settings.folders:
+        if name.upper() == "INBOX":
+            continue
+        wanted = roles.find(listed, name)
+        if wanted is not None and wanted not in known and others < MAX_OTHER:
+            known.add(wanted)
+            others += 1
+            with trace.phase(Phase.FOLDERS):
+                await _count(session, f"other{others}", wanted, trace)
+        with trace.phase(Phase.SELECT):
+            if wanted is None:
+                have = ", ".join(each.decoded for each in listed[:MAX_NAMED])
+                raise ProbeError(Reason.FOLDER_MISSING, f"there is no folder {name!r}; the server has: {have}")
+            await _open(session, wanted)
+
+
+async def _open(session: ImapSession, folder: Folder) -> None:
+    try:
+        await session.examine(folder.name)
+    except Refusal as exc:
+        if "[NONEXISTENT]" in exc.text.upper() or not folder.selectable:
+            raise ProbeError(Reason.FOLDER_MISSING, f"{folder.decoded}: {exc.text}") from exc
+        raise
+
+
+async def _count(session: ImapSession, role: str, folder: Folder, trace: Trace) -> None:
+    trace.fact(FactName.FOLDER_NAME, folder.decoded, role)
+    status = await _optional(session.status(folder.name), trace)
+    if status is not None and status.messages is not None:
+        trace.fact(FactName.FOLDER_MESSAGES, status.messages, role)
+    if status is not None and status.unseen is not None:
+        trace.fact(FactName.FOLDER_UNSEEN, status.unseen, role)
+
+
+async def _quota(session: ImapSession, trace: Trace) -> None:
+    with trace.phase(Phase.QUOTA):
+        for quota in await _optional(session.quota(), trace) or ():
+            for name, value in (
+                (FactName.QUOTA_USED_BYTES, quota.used_bytes),
+                (FactName.QUOTA_LIMIT_BYTES, quota.limit_bytes),
+                (FactName.QUOTA_USED_MESSAGES, quota.used_messages),
+                (FactName.QUOTA_LIMIT_MESSAGES, quota.limit_messages),
+            ):
+                if value is not None:
+                    trace.fact(name, value, quota.root)
+
+
+async def _optional(step: Awaitable[T], trace: Trace) -> T | None:
+    """The step's result, or None and a remark where the server refuses: what is only nice to know is no failure."""
+    try:
+        return await step
+    except Refusal as exc:
+        if exc.code == "BYE":
+            raise
+        trace.said("#", f"not told: {exc.text}")
+        return None

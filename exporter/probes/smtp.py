@@ -1,0 +1,36 @@
+"""Submission: can the mailbox's owner log in to send? Nothing is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.model import Endpoint, FactName, Login, Phase
+from exporter.net.dial import dial
+from exporter.net.smtp import open_session
+from exporter.trace import Trace
+from exporter.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A submission server and the credential to use there."""
+
+    endpoint: Endpoint
+    login: Login
+
+
+async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+    """Greeting, EHLO, STARTTLS, AUTH with exactly one mechanism, RSET, QUIT."""
+    async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
+        session = await open_session(wire, settings.endpoint, world.contexts, trace)
+        trace.fact(FactName.CAPABILITIES, " ".join(session.extensions).upper())
+        if session.size_limit is not None:
+            trace.fact(FactName.SMTP_SIZE_LIMIT, session.size_limit)
+        with trace.phase(Phase.LOGIN):
+            mechanism = session.choose_mechanism(settings.login.auth, encrypted=wire.tls is not None)
+            trace.fact(FactName.MECHANISM, mechanism)
+            async with world.logins.attempt(settings.login, trace) as secret:
+                await session.login(settings.login.username, secret, mechanism)
+        with trace.phase(Phase.LOGOUT):
+            await session.rset()
+            await session.quit()

@@ -1,0 +1,132 @@
+"""One server: is it there, does it speak, is its certificate good and for how long. Nobody logs in.
+
+The certificate's facts are wanted most when it does not verify: then a second, separate, unverified connection looks at
+it, which goes no further than the handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from exporter.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
+from exporter.model import Endpoint, FactName, Phase, Security, Service
+from exporter.net.dial import dial
+from exporter.net.imap import ImapSession
+from exporter.net.pop3 import Pop3Session
+from exporter.net.smtp import SmtpSession
+from exporter.net.tls import TlsContexts, note_certificates
+from exporter.net.wire import Wire
+from exporter.trace import Trace
+from exporter.world import World
+
+GOODBYE = 2.0  # seconds for the answer to our goodbye; none is no fault of the server
+LOOK = 5.0  # seconds for the second connection
+
+_CERTIFICATE_FACTS = frozenset(
+    (
+        FactName.TLS_VERSION,
+        FactName.TLS_CIPHER,
+        FactName.CERT_SUBJECT,
+        FactName.CERT_ISSUER,
+        FactName.CERT_NAMES,
+        FactName.CERT_FINGERPRINT,
+        FactName.CERT_NOT_BEFORE,
+        FactName.CERT_NOT_AFTER,
+        FactName.CHAIN_NOT_AFTER,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The server to look at."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialogue:
+    """What the three mail protocols have in common before a login."""
+
+    greet: Callable[[], Awaitable[None]]
+    greeting: Callable[[], str]
+    capability: Callable[[], Awaitable[None]]
+    starttls: Callable[[Endpoint, TlsContexts], Awaitable[None]]
+    goodbye: Callable[[], Awaitable[None]]
+
+
+async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+    """Connect, shake hands, read the greeting, say goodbye; write the certificate down, even one that is not valid."""
+    endpoint = settings.endpoint
+    try:
+        async with await dial(endpoint, world.resolver, world.contexts, trace) as wire:
+            if endpoint.security is Security.TLS:
+                _note(wire, trace)
+            await _talk(endpoint, wire, world.contexts, trace)
+    except ssl.SSLCertVerificationError:
+        trace.fact(FactName.CERT_VALID, 0)
+        await _look(endpoint, world, trace)
+        raise
+
+
+def _note(wire: Wire, trace: Trace) -> None:
+    trace.fact(FactName.CERT_VALID, 1)
+    if wire.tls is not None:
+        note_certificates(wire.tls, trace)
+
+
+async def _talk(endpoint: Endpoint, wire: Wire, contexts: TlsContexts, trace: Trace) -> None:
+    dialogue = _dialogue(endpoint.protocol, wire, trace)
+    if dialogue is None:
+        return
+    with trace.phase(Phase.GREETING):
+        await dialogue.greet()
+    trace.fact(FactName.GREETING, dialogue.greeting())
+    if endpoint.security is Security.STARTTLS:
+        with trace.phase(Phase.CAPABILITY):
+            await dialogue.capability()
+        await dialogue.starttls(endpoint, contexts)
+        _note(wire, trace)
+    with trace.phase(Phase.LOGOUT):
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await dialogue.goodbye()
+        except (OSError, Refusal, Garbage) as exc:
+            trace.said("#", f"no proper goodbye: {exc or 'no answer'}")
+
+
+def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
+    """HTTP has nothing to say before it is asked: there the handshake is all."""
+    match protocol:
+        case Service.IMAP:
+            imap = ImapSession(wire, trace)
+            return _Dialogue(imap.greet, lambda: imap.greeting, imap.capability, imap.starttls, imap.logout)
+        case Service.SMTP:
+            smtp = SmtpSession(wire, trace)
+            return _Dialogue(smtp.greet, lambda: smtp.greeting, smtp.ehlo, smtp.starttls, smtp.quit)
+        case Service.POP3:
+            pop3 = Pop3Session(wire, trace)
+            return _Dialogue(pop3.greet, lambda: pop3.greeting, pop3.capa, pop3.stls, pop3.quit)
+        case Service.HTTPS:
+            return None
+
+
+async def _look(endpoint: Endpoint, world: World, trace: Trace) -> None:
+    """Collect the facts of a certificate that did not verify. Its own Trace: this is not part of the run's story."""
+    trace.said("#", "a second connection, without verification, only to read the certificate")
+    aside = Trace()
+    contexts = world.contexts.unverified()
+    try:
+        async with asyncio.timeout(LOOK), await dial(endpoint, world.resolver, contexts, aside) as wire:
+            if endpoint.security is Security.STARTTLS:
+                await _talk(endpoint, wire, contexts, aside)
+            elif wire.tls is not None:
+                note_certificates(wire.tls, aside)
+    except (OSError, Garbage, Refusal, StartTlsUnavailable, ProbeError) as exc:
+        trace.said("#", f"it could not be read: {exc}")
+    for fact in aside.facts:
+        if fact.name in _CERTIFICATE_FACTS:
+            trace.fact(fact.name, fact.value, *fact.labels)

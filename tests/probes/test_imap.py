@@ -1,0 +1,302 @@
+"""The imap probe against a scripted server: its dialogue, its facts, and where it fails."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from exporter.errors import ProbeError, Refusal, StartTlsUnavailable
+from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
+from exporter.net.tls import TlsContexts
+from exporter.probes import imap
+from exporter.reasons import Reason
+from exporter.trace import Trace
+from exporter.world import World
+from tests.canary import leaks
+from tests.net.script import LoudTrace, Script, listening
+from tests.servers.certs import Authority
+
+WORD = "canary-word-7"
+SASL = "AGFsaWNlAGNhbmFyeS13b3JkLTc="
+
+
+class Source:
+    async def read(self) -> Secret:
+        return Secret(WORD)
+
+
+class Logins:
+    """Hands the secret out and notes that it did, as the guard does."""
+
+    @contextlib.asynccontextmanager
+    async def attempt(self, login: Login, trace: Trace) -> AsyncIterator[Secret]:
+        trace.attempted = True
+        yield await login.source.read()
+
+
+def world() -> World:
+    return cast("World", SimpleNamespace(resolver=None, contexts=TlsContexts(), logins=Logins()))
+
+
+async def run(
+    text: str,
+    authority: Authority | None = None,
+    security: Security = Security.PLAIN,
+    *,
+    trace: LoudTrace | None = None,
+    **more: Any,
+) -> LoudTrace:
+    """Run the probe against the script."""
+    trace = trace or LoudTrace()
+    context = authority.good("127.0.0.1").context() if authority else None
+    script = Script(text, context)
+    async with listening(script, context if security is Security.TLS else None) as port:
+        ca_file = authority.ca_file if authority else None
+        endpoint = Endpoint("127.0.0.1", port, security, Service.IMAP, ca_file=ca_file)
+        settings = imap.Settings(endpoint, Login("alice", "alice", Source()), **more)
+        try:
+            await imap.probe(settings, world(), trace)
+        finally:
+            assert leaks(WORD, [trace.text, *map(str, trace.facts)]) == []
+    return trace
+
+
+def facts(trace: Trace, *names: FactName) -> dict[tuple[str, ...], float | str]:
+    """The wanted facts by their name and labels."""
+    return {(fact.name.value, *fact.labels): fact.value for fact in trace.facts if fact.name in names}
+
+
+def phases(trace: Trace) -> list[Phase]:
+    return [phase for phase, _ in trace.phases]
+
+
+STATUS = "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
+SHORT = f"""
+    C: $ STATUS INBOX {STATUS}
+    S: * STATUS INBOX (MESSAGES 0 UNSEEN 0)
+    S: $ OK done
+    C: $ EXAMINE INBOX
+    S: * 0 EXISTS
+    S: $ OK [READ-ONLY] done
+    C: $ LIST "" "*"
+    S: * LIST () "/" INBOX
+    S: $ OK done
+    """
+END = """
+    C: $ LOGOUT
+    S: * BYE see you
+    S: $ OK done
+    """
+
+
+async def test_one_login_tells_everything(authority):
+    trace = await run(
+        f"""
+        S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready
+        C: $ AUTHENTICATE PLAIN {SASL}
+        S: $ OK [CAPABILITY IMAP4rev1 QUOTA] in
+        C: $ STATUS INBOX {STATUS}
+        S: * STATUS INBOX (MESSAGES 3 UNSEEN 1 UIDNEXT 9 UIDVALIDITY 2)
+        S: $ OK done
+        C: $ EXAMINE INBOX
+        S: * 3 EXISTS
+        S: $ OK [READ-ONLY] done
+        C: $ FETCH * (INTERNALDATE)
+        S: * 3 FETCH (INTERNALDATE "17-Jul-1996 02:44:25 -0700")
+        S: $ OK done
+        C: $ LIST "" "*"
+        S: * LIST () "/" INBOX
+        S: * LIST (\\Junk) "/" "&V4NXPpCuTvY-"
+        S: * LIST () "/" "Sent Items"
+        S: * LIST () "/" Work
+        S: $ OK done
+        C: $ STATUS "Sent Items" {STATUS}
+        S: $ NO [NOPERM] not for you
+        C: $ STATUS "&V4NXPpCuTvY-" {STATUS}
+        S: * STATUS "&V4NXPpCuTvY-" (MESSAGES 7)
+        S: $ OK done
+        C: $ STATUS "Work" {STATUS}
+        S: * STATUS Work (MESSAGES 1 UNSEEN 1)
+        S: $ OK done
+        C: $ EXAMINE "Work"
+        S: * 1 EXISTS
+        S: $ OK done
+        C: $ GETQUOTAROOT INBOX
+        S: * QUOTAROOT INBOX "User quota"
+        S: * QUOTA "User quota" (STORAGE 10 512)
+        S: $ OK done
+        {END}""",
+        authority,
+        Security.TLS,
+        folders=("INBOX", "Work"),
+    )
+    assert facts(trace, FactName.MECHANISM, FactName.GREETING) == {
+        ("mechanism",): "PLAIN",
+        ("greeting",): "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready",
+    }
+    assert facts(trace, FactName.FOLDER_NAME, FactName.FOLDER_MESSAGES, FactName.FOLDER_UNSEEN) == {
+        ("folder_name", "inbox"): "INBOX",
+        ("folder_messages", "inbox"): 3,
+        ("folder_unseen", "inbox"): 1,
+        ("folder_name", "sent"): "Sent Items",
+        ("folder_name", "junk"): "垃圾邮件",
+        ("folder_messages", "junk"): 7,
+        ("folder_name", "other1"): "Work",
+        ("folder_messages", "other1"): 1,
+        ("folder_unseen", "other1"): 1,
+    }
+    assert facts(trace, FactName.FOLDER_NEWEST) == {("folder_newest", "inbox"): 837596665.0}
+    assert facts(trace, FactName.QUOTA_USED_BYTES, FactName.QUOTA_LIMIT_BYTES) == {
+        ("quota_used_bytes", "User quota"): 10240,
+        ("quota_limit_bytes", "User quota"): 524288,
+    }
+    assert phases(trace) == [
+        Phase.CONNECT,
+        Phase.TLS,
+        Phase.GREETING,
+        Phase.LOGIN,
+        Phase.FOLDERS,
+        Phase.SELECT,
+        Phase.QUOTA,
+        Phase.LOGOUT,
+    ]
+    assert any("NOPERM" in line.text and line.direction == "#" for line in trace.lines)
+
+
+async def test_starttls_asks_for_capabilities_again_and_then_logs_in(authority):
+    trace = await run(
+        f"""
+        S: * OK ready
+        C: $ CAPABILITY
+        S: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED
+        S: $ OK done
+        C: $ STARTTLS
+        S: $ OK begin
+        TLS
+        C: $ CAPABILITY
+        S: * CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR
+        S: $ OK done
+        C: $ AUTHENTICATE PLAIN {SASL}
+        S: * CAPABILITY IMAP4rev1
+        S: $ OK in
+        {SHORT}{END}""",
+        authority,
+        Security.STARTTLS,
+    )
+    wanted = [Phase.CONNECT, Phase.GREETING, Phase.CAPABILITY, Phase.STARTTLS, Phase.TLS, Phase.LOGIN]
+    assert phases(trace)[: len(wanted)] == wanted
+
+
+async def test_without_starttls_no_password_is_sent():
+    trace = LoudTrace()
+    with pytest.raises(StartTlsUnavailable):
+        await run("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready", security=Security.STARTTLS, trace=trace)
+    assert trace.failed_phase is Phase.STARTTLS
+    assert not trace.attempted
+
+
+async def test_a_plain_connection_logs_in_only_where_the_server_lets_it():
+    trace = LoudTrace()
+    with pytest.raises(ProbeError) as caught:
+        await run("S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready", trace=trace)
+    assert caught.value.reason is Reason.TLS_REQUIRED
+    assert not trace.attempted
+
+
+async def test_a_refused_login_fails_in_login_and_ends_the_run():
+    trace = LoudTrace()
+    text = f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ NO [AUTHENTICATIONFAILED] wrong: {WORD}
+        """
+    with pytest.raises(Refusal, match=r"NO \[AUTHENTICATIONFAILED\] wrong: <secret>"):
+        await run(text, trace=trace)
+    assert trace.failed_phase is Phase.LOGIN
+
+
+@pytest.mark.parametrize(
+    ("announced", "needs_id", "before", "after"),
+    [
+        ("ID", True, True, True),
+        ("", True, False, True),
+        ("ID", False, False, False),
+        ("ID X-CM-EXT-1", False, True, True),
+    ],
+)
+async def test_id_is_said_where_the_provider_wants_it_and_a_refusal_of_it_is_no_failure(
+    announced, needs_id, before, after
+):
+    said = 'C: $ ID ("name" "mailprobe" "version" "0.1.0")\nS: $ BAD what?\n'
+    trace = await run(
+        f"""
+        S: * OK [CAPABILITY IMAP4rev1 {announced}] ready
+        {said if before else ""}
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK [CAPABILITY IMAP4rev1 {announced}] in
+        {said if after else ""}
+        {SHORT}{END}""",
+        needs_id=needs_id,
+    )
+    assert (Phase.ID in phases(trace)) is (before or after)
+    assert trace.failed_phase is None
+
+
+async def test_inbox_that_cannot_be_opened_is_a_failure():
+    trace = LoudTrace()
+    text = f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK [CAPABILITY IMAP4rev1] in
+        C: $ STATUS INBOX {STATUS}
+        S: $ NO not yet
+        C: $ EXAMINE INBOX
+        S: $ NO EXAMINE Unsafe Login. Please contact kefu@188.com for help
+        """
+    with pytest.raises(Refusal, match="Unsafe Login"):
+        await run(text, trace=trace)
+    assert trace.failed_phase is Phase.SELECT
+
+
+@pytest.mark.parametrize("listed", [False, True])
+async def test_a_configured_folder_that_is_missing_is_a_failure(listed):
+    short, after = SHORT, ""
+    if listed:  # and gone when it is opened
+        line = '    S: * LIST () "/" INBOX\n'
+        short = SHORT.replace(line, line + '    S: * LIST () "/" Work\n')
+        after = f'C: $ STATUS "Work" {STATUS}\nS: $ NO gone\nC: $ EXAMINE "Work"\nS: $ NO [NONEXISTENT] gone'
+    text = f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK [CAPABILITY IMAP4rev1] in
+        {short}
+        {after}"""
+    trace = LoudTrace()
+    with pytest.raises(ProbeError) as caught:
+        await run(text, trace=trace, folders=("INBOX", "Work"))
+    assert caught.value.reason is Reason.FOLDER_MISSING
+    assert "Work" in caught.value.text
+    assert trace.failed_phase is Phase.SELECT
+
+
+async def test_a_session_that_is_logged_in_without_a_password_is_not_our_mailbox(authority):
+    with pytest.raises(ProbeError) as caught:
+        await run("S: * PREAUTH [CAPABILITY IMAP4rev1] in", authority, Security.TLS)
+    assert caught.value.reason is Reason.PROTOCOL_ERROR
+
+
+async def test_closing_at_logout_is_no_failure():
+    trace = await run(f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK [CAPABILITY IMAP4rev1] in
+        {SHORT}
+        C: $ LOGOUT
+        CLOSE
+        """)
+    assert phases(trace)[-1] is Phase.LOGOUT
+    assert trace.failed_phase is None

@@ -1,0 +1,164 @@
+"""The smtp probe against scripted servers: what it says, what it learns, and in which phase it fails with what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from exporter.diagnosis import diagnose
+from exporter.errors import Suspended
+from exporter.guard import GuardSettings, Logins
+from exporter.model import Endpoint, Fact, FactName, Login, Phase, Secret, Security, Service
+from exporter.net.resolver import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.probes import smtp
+from exporter.reasons import Reason
+from exporter.state import State
+from exporter.trace import Trace
+from exporter.world import World
+from tests.canary import leaks
+from tests.net.lines_server import Peer, Script
+from tests.servers.certs import Authority
+
+WORD = "canary-pa55word"
+GREETING = "220 mail.example.test ESMTP"
+OFFER = "250-mail\r\n250-SIZE 35882577\r\n250 AUTH PLAIN LOGIN"
+
+
+class Given:
+    async def read(self) -> Secret:
+        return Secret(WORD)
+
+
+@pytest.fixture
+async def world(tmp_path) -> AsyncIterator[World]:
+    state = await State.open(tmp_path)
+    logins = Logins(state, GuardSettings(failures=1))
+    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    await state.close()
+
+
+async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **tls: Any) -> None:
+    """The probe against a server; the script may begin with TLS (`context`)."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await script(Peer(reader, writer))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.get("context"))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        endpoint = Endpoint("127.0.0.1", port, security, Service.SMTP, ca_file=tls.get("ca_file"))
+        try:
+            async with asyncio.timeout(5):
+                await smtp.probe(smtp.Settings(endpoint, Login("a", "alice", Given())), world, trace)
+        finally:
+            assert leaks(WORD, [line.text for line in trace.lines] + [str(fact.value) for fact in trace.facts]) == []
+
+
+async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: World, authority: Authority):
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(OFFER, "235 in", "250 reset", "221 bye")
+        heard.extend(line.split()[0] for line in peer.heard)
+
+    trace = Trace()
+    context = authority.good("127.0.0.1").context()
+    await run(world, script, trace, Security.TLS, context=context, ca_file=authority.ca_file)
+    assert heard == ["EHLO", "AUTH", "RSET", "QUIT"]
+    assert Fact(FactName.SMTP_SIZE_LIMIT, 35882577) in trace.facts
+    assert Fact(FactName.MECHANISM, "PLAIN") in trace.facts
+    assert Fact(FactName.CAPABILITIES, "SIZE AUTH") in trace.facts
+    assert Fact(FactName.GREETING, GREETING) in trace.facts
+    story = [Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.CAPABILITY, Phase.LOGIN, Phase.LOGOUT]
+    assert [phase for phase, _ in trace.phases] == story
+    assert (trace.attempted, trace.refused) == (True, False)
+
+
+async def test_starttls_that_is_stripped_sends_no_password(world: World):
+    """Security STARTTLS is configured; a man in the middle takes the offer away."""
+    trace = Trace()
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(OFFER)
+        heard.append(await peer.hear())
+
+    failure = await failure_of(world, script, trace, Security.STARTTLS)
+    assert failure == (Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE)
+    assert heard in ([], [""])
+    assert not trace.attempted
+
+
+async def failure_of(
+    world: World, script: Script, trace: Trace, security: Security = Security.PLAIN
+) -> tuple[Phase | None, Reason]:
+    with pytest.raises(Exception) as caught:
+        await run(world, script, trace, security)
+    found = diagnose(caught.value, trace.failed_phase)
+    return found.phase, found.reason
+
+
+async def no_auth(peer: Peer) -> None:
+    await peer.say(GREETING)
+    await peer.dialogue("250-mail\r\n250 SIZE 5")
+
+
+async def refuses_the_password(peer: Peer) -> None:
+    await peer.say(GREETING)
+    await peer.dialogue(OFFER, "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "535-5.7.8 Authentication\r\n535 5.7.8 failed")
+
+
+async def closes_at_once(peer: Peer) -> None:
+    pass
+
+
+async def busy(peer: Peer) -> None:
+    await peer.say("421 4.3.2 try again later")
+
+
+async def speaks_imap(peer: Peer) -> None:
+    await peer.say("* OK ready")
+    await peer.gone()
+
+
+async def hangs_up_at_ehlo_with_a_word(peer: Peer) -> None:
+    await peer.say(GREETING)
+    await peer.hear()
+    await peer.say("421 4.3.2 service shutting down")
+
+
+@pytest.mark.parametrize(
+    ("script", "phase", "reason"),
+    [
+        (no_auth, Phase.LOGIN, Reason.AUTH_MISSING),
+        (closes_at_once, Phase.GREETING, Reason.CONNECTION_RESET),
+        (busy, Phase.GREETING, Reason.TEMPORARILY_UNAVAILABLE),
+        (speaks_imap, Phase.GREETING, Reason.WRONG_PROTOCOL),
+        (hangs_up_at_ehlo_with_a_word, Phase.CAPABILITY, Reason.TEMPORARILY_UNAVAILABLE),
+    ],
+)
+async def test_a_fault_has_its_phase_and_its_reason(world: World, script, phase, reason):
+    assert await failure_of(world, script, Trace()) == (phase, reason)
+
+
+async def test_a_refused_password_is_counted_and_then_not_sent_again(world: World):
+    trace = Trace()
+    phase, _ = await failure_of(world, refuses_the_password, trace)
+    assert phase is Phase.LOGIN
+    assert trace.refused
+    trace = Trace()
+    with pytest.raises(Suspended):
+        await run(world, refuses_the_password, trace)
+    assert not trace.attempted
+    assert Fact(FactName.SMTP_SIZE_LIMIT, 35882577) in trace.facts  # what was learned before the login stays
