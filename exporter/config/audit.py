@@ -1,0 +1,91 @@
+"""What a usable config may still have: secrets that others can read, files that are not there, passwords in clear."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.config import errors
+from exporter.config.secrets import CREDENTIALS
+from exporter.config.shape import Defaults, Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
+
+    path: errors.Path
+    message: str
+    broken: bool = False
+
+
+@dataclass(slots=True)
+class Audit:
+    """Looks at the files that keys name, each once."""
+
+    environment: Mapping[str, str]
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def defaults(self, defaults: Defaults) -> Iterator[Doubt]:
+        if defaults.ca_file is not None:
+            yield from self._file(("defaults", "ca_file"), defaults.ca_file)
+
+    def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+        path: errors.Path = ("mailboxes", index)
+        yield from self._password(path, mailbox, folder)
+        for name, server in (("imap", mailbox.imap), ("smtp", mailbox.smtp)):
+            if server is not None and server.ca_file is not None:
+                yield from self._file((*path, name, "ca_file"), server.ca_file)
+
+    def _password(self, path: errors.Path, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+        if mailbox.password_file is not None:
+            yield from self._file((*path, "password_file"), mailbox.password_file, secret=True)
+        elif mailbox.password_env is not None:
+            if not self.environment.get(mailbox.password_env):
+                yield Doubt((*path, "password_env"), "this environment variable is not set", broken=True)
+        elif mailbox.password_credential is not None:
+            yield from self._credential((*path, "password_credential"), mailbox.password_credential)
+        elif mailbox.password_command is not None:
+            program = mailbox.password_command[0]
+            found = folder / program if "/" in program else shutil.which(program, path=self.environment.get("PATH"))
+            if found is None or not os.access(found, os.X_OK):
+                yield Doubt((*path, "password_command"), "this program is not there, or may not be run", broken=True)
+        elif mailbox.password is not None:
+            yield Doubt((*path, "password"), "a password in the file itself: prefer password_file")
+
+    def _credential(self, path: errors.Path, name: str) -> Iterator[Doubt]:
+        folder = self.environment.get(CREDENTIALS)
+        if folder:
+            yield from self._file(path, Path(folder) / name)
+        else:
+            yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
+
+    def _file(self, path: errors.Path, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
+        name = str(file)
+        why = self.seen.get(name)
+        if why is None:
+            why = self.seen[name] = _look(name)
+        if why.startswith("mode "):
+            if secret:
+                yield Doubt(path, f"{why}: others can read this secret; chmod 600")
+        elif why:
+            yield Doubt(path, f"cannot be read: {why}", broken=True)
+
+
+def _look(file: str) -> str:
+    """`` where all is well, `mode 0644` where others can read it, else the system's words."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - thousands of them, and Path's costs twice as much
+    except OSError as exc:
+        return exc.strerror or "unreadable"
+    if stat.S_ISDIR(found.st_mode):
+        return "Is a directory"
+    if not os.access(file, os.R_OK):
+        return "Permission denied"
+    if found.st_size == 0 and stat.S_ISREG(found.st_mode):
+        return "it is empty"
+    return f"mode {stat.S_IMODE(found.st_mode):04o}" if found.st_mode & 0o044 else ""

@@ -1,0 +1,167 @@
+"""The reference of config.yaml, from its shape: docs/configuration.md and the JSON schema.
+
+`python -m tests.config.generate` writes the former; a test compares.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from enum import EnumMeta
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from exporter.config import durations, fields, shape
+from exporter.config.secrets import COMMAND_CACHE, COMMAND_DEADLINE
+from exporter.model import Secret
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+SECTIONS: tuple[tuple[str, type[shape.Shape]], ...] = (
+    ("The main file", shape.Main),
+    ("defaults", shape.Defaults),
+    ("defaults.interval", shape.Intervals),
+    ("limits", shape.Limits),
+    ("login_guard", shape.LoginGuard),
+    ("mailboxes[]", shape.Mailbox),
+    ("mailboxes[].imap", shape.ImapServer),
+    ("mailboxes[].smtp", shape.SmtpServer),
+    ("domains[]", shape.Domain),
+    ("endpoints[]", shape.Endpoint),
+    ("routes[]", shape.Route),
+    ("Included files", shape.Included),
+)
+
+INTRODUCTION = f"""\
+# Configuration
+
+<!-- Generated from the code by `python -m tests.config.generate`; a test compares the two. Do not edit. -->
+
+`mailprobe` reads one YAML file (`--config.file`, default `config.yaml`) and the files that it includes. Everything is
+optional: an empty file is valid. `mailprobe --config.check` tells what is wrong, all of it at once, with file, line,
+key and the likely fix; `mailprobe schema` prints a JSON schema for editors. A running daemon reads the files again on
+SIGHUP or `POST /-/reload`; files that are wrong are refused and the old configuration runs on. Only targets that have
+changed are restarted.
+
+## How values are written
+
+- **Unknown keys are errors.** Keys that are reserved for a later version say so.
+- **A key without a value** (`port:`) is as if it were not written.
+- **Text needs no quotes** because it looks like a number or a truth value: user name `013800138000`, password `1e5` and
+  label `no` are taken as written. Quote text that begins with one of ``* & ! | > % @ ` " ' [ {{ #`` or that holds `: `.
+- **Durations**: `500ms`, `30s`, `5m`, `1h30m`, `1d`. A number without a unit is an error.
+- **Relative paths** are relative to the file that names them.
+- Anchors, aliases and merge keys (`<<`) work; tags (`!`) do not.
+- Files are UTF-8, not longer than 32 MiB, and must not be writable by everyone.
+
+## Passwords
+
+Each mailbox names exactly one source:
+
+| key | where the password is | read |
+| --- | --- | --- |
+| `password_file` | in a file; warns when others can read it | at each login |
+| `password_env` | in an environment variable | at each login |
+| `password_command` | in what a program prints: a list of program and arguments, run without a shell in the folder of \
+the file that names it, at most {COMMAND_DEADLINE:g} s | when the last answer is older than {COMMAND_CACHE:g} s |
+| `password_credential` | in a systemd credential, `$CREDENTIALS_DIRECTORY/NAME` (`LoadCredential=`) | at each login |
+| `password` | here; warns | with the configuration |
+
+Line ends are cut off, blanks are not. A source that cannot be read makes the mailbox's runs inconclusive
+(`local_error`), is warned about at the start, and is an error of `--config.check`. No password is ever logged or shown.
+
+## What is watched without asking
+
+- Every distinct server of a mailbox is an endpoint named `host:port`, with a `tls` probe of its own. An entry under
+  `endpoints` with the same host and port takes its place.
+- Every domain of a mailbox has a `dns` probe, except domains of mail providers (163.com, gmail.com …). An entry under
+  `domains` takes its place.
+- Servers, ports and quirks of known providers come from presets, recognised from the address or named by `provider`.
+  What is written here wins.
+
+## Labels
+
+`labels` of a mailbox (and of an included file, for all its targets) go on `mailprobe_target_info`; those named in
+`alert_labels` go on every metric that has `target`, so that rules can use them. A route has the labels of its sender;
+a shared endpoint or domain those on which all its mailboxes agree. To keep mail addresses out of metrics, give each
+mailbox a `name`. These names are taken: {", ".join(f"`{name}`" for name in sorted(fields.RESERVED_LABELS))}.
+"""
+
+
+def markdown() -> str:
+    """All of docs/configuration.md."""
+    return "\n".join([INTRODUCTION, *(line for title, model in SECTIONS for line in _section(title, model))])
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the main file."""
+    found = shape.Main.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": DIALECT, **found, "title": "mailprobe config.yaml"}
+
+
+def _section(title: str, model: type[shape.Shape]) -> Iterator[str]:
+    shown = title if " " in title else f"`{title}`"
+    yield f"## {shown}\n"
+    yield f"{(model.__doc__ or '').strip()}\n"
+    yield "| key | value | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    inherited = set(shape.Targets.model_fields) if model is shape.Included else set()
+    for name, field in model.model_fields.items():
+        if name not in inherited:
+            yield f"| `{field.alias or name}` | {_kind(field)} | {_default(field)} | {field.description} |"
+    yield ""
+    if model is shape.Included:
+        yield "An included file may also have `defaults` (over those of the main file, for its own targets),"
+        yield "`mailboxes`, `domains`, `endpoints` and `routes`, and nothing else."
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined or isinstance(value, shape.Shape) or value in ((), {}):
+        return ""
+    if _is_duration(field):
+        return f"`{durations.show(value)}`"
+    return f"`[{', '.join(value)}]`" if isinstance(value, tuple) else f"`{value}`"
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    return "float" in str(field.annotation)
+
+
+def _kind(field: FieldInfo) -> str:
+    annotation = field.annotation
+    if _is_duration(field):
+        return "duration"
+    if field.alias is None and field.annotation is Secret:
+        return "text"
+    shown = _words(annotation)
+    return shown.removesuffix(" or off") + " or `off`" if shown.endswith(" or off") else shown
+
+
+def _words(annotation: Any) -> str:
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [each for each in get_args(annotation) if each is not type(None)]
+        return " or ".join(_words(each) for each in inner)
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(annotation))
+    if isinstance(annotation, EnumMeta):
+        return ", ".join(f"`{each}`" for each in list[Any](annotation))
+    if get_origin(annotation) is tuple:
+        return f"list of {_plural(get_args(annotation)[0])}"
+    if hasattr(annotation, "__metadata__"):
+        return _words(get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, shape.Server):
+        return "mapping or `off`"
+    if isinstance(annotation, type) and issubclass(annotation, shape.Shape):
+        return "mapping"
+    return {int: "number", str: "text", Path: "path", Secret: "text"}.get(annotation, "mapping")
+
+
+def _plural(annotation: Any) -> str:
+    inner = get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+    return "texts" if inner is str else "mappings"

@@ -1,0 +1,77 @@
+"""What can be wrong with a config file, told with file, line, key and the likely fix."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+"""Where in a file: ("mailboxes", 0, "imap", "port")."""
+
+MAX_SHOWN = 100
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake or doubt. `line` counts from 1; 0 = the file as a whole. `key` may be empty."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` holds everything that was found, in the order of the files."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [str(problem) for problem in self.problems[:MAX_SHOWN]]
+        more = len(self.problems) - MAX_SHOWN
+        return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
+
+
+def dotted(path: Path) -> str:
+    """("mailboxes", 0, "imap") → mailboxes[0].imap. A key that is no word shows as `?`: a password may have slipped."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            word = step if _WORD.fullmatch(step) else "?"
+            text += f".{word}" if text else word
+    return text
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean WORD?` or nothing."""
+    found = difflib.get_close_matches(word[:100].lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def fold(problems: Iterable[Problem], keep: int = 5) -> tuple[Problem, ...]:
+    """Of many with the same message, the first few and a count: 5,000 readable secret files are one story."""
+    shown: list[Problem] = []
+    seen: dict[str, int] = {}
+    for problem in problems:
+        seen[problem.message] = seen.get(problem.message, 0) + 1
+        if seen[problem.message] <= keep:
+            shown.append(problem)
+    extra = [
+        Problem(
+            next(each.file for each in shown if each.message == message), 0, "", f"{count - keep} more like: {message}"
+        )
+        for message, count in seen.items()
+        if count > keep
+    ]
+    return (*shown, *extra)

@@ -1,0 +1,237 @@
+"""Files → Config: read, include, validate, and tell everything that is wrong at once."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from exporter.breaker import GuardSettings
+from exporter.config import errors, references, shape
+from exporter.config.audit import Audit
+from exporter.config.errors import ConfigError, Problem, dotted, fold
+from exporter.config.explain import explain
+from exporter.config.parse import BadYamlError, Document, parse
+from exporter.limits import Limits
+
+MAX_BYTES = 32 * 1024 * 1024
+MAX_FILES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one file says about targets. `defaults` are the main file's, overlaid by its own."""
+
+    file: Path
+    labels: Mapping[str, str]
+    defaults: shape.Defaults
+    mailboxes: tuple[shape.Mailbox, ...]
+    domains: tuple[shape.Domain, ...]
+    endpoints: tuple[shape.Endpoint, ...]
+    routes: tuple[shape.Route, ...]
+
+    def problems(self, found: Iterable[tuple[errors.Path, str]]) -> Iterator[Problem]:
+        """Problems at keys of this file. Finding their lines reads the file again: only for errors."""
+        try:
+            document = parse(self.file.read_bytes())
+        except (OSError, BadYamlError):
+            document = Document()
+        for path, message in found:
+            line = document.line(path) if document.marks else 0
+            yield Problem(str(self.file), line, dotted(path), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that can be used."""
+
+    path: Path
+    parts: tuple[Part, ...]  # the main file's first
+    resolvers: tuple[str, ...]
+    limits: Limits
+    login_guard: GuardSettings
+    alert_labels: tuple[str, ...]
+    hash: str  # SHA-256 over the files, hex
+    warnings: tuple[Problem, ...]  # to log; what is broken is among them
+    broken: tuple[Problem, ...] = field(default=(), repr=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(part.file for part in self.parts)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What lets a probe fail and the daemon run on: `--config.check` answers no, the daemon warns and starts."""
+        return self.broken
+
+    def hash_now(self) -> str:
+        """`hash` of the files as they are now; something else where they cannot be read. Blocks, as `load` does."""
+        loader = _Loader()
+        loader.read_all(self.path, validate=False)
+        broken = "".join(map(str, loader.problems))
+        return f"{loader.sum.hexdigest()} {broken}".strip()
+
+
+def load(path: Path | str) -> Config:
+    """Blocks: call it through a thread. Raises ConfigError with everything that was found."""
+    loader = _Loader()
+    main = loader.read_all(Path(path))
+    return loader.config(Path(path), main)
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    document: Document
+    shaped: shape.Main | shape.Included | None = None  # None: it is wrong
+
+
+class _Loader:
+    def __init__(self) -> None:
+        self.files: list[_File] = []
+        self.problems: list[Problem] = []
+        self.complete = True  # every file could be read
+        self.sum = hashlib.sha256()
+
+    def read_all(self, path: Path, *, validate: bool = True) -> _File | None:
+        """Read the main file, which is the answer, and all that it includes. What is wrong is noted."""
+        main = self._read(path)
+        files = [self._read(each) for each in self._included(main)] if main else []
+        for file in [main, *files] if validate else []:
+            if file is not None:
+                self._validate(file, shape.Main if file is main else shape.Included)
+        return main
+
+    def _read(self, path: Path) -> _File | None:
+        try:
+            data = _bytes(path)
+            document = _mapping(parse(data))
+        except (OSError, _UnusableError, BadYamlError) as exc:
+            line = exc.line if isinstance(exc, BadYamlError) else 0
+            why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            self.problems.append(Problem(str(path), line, "", why or "cannot be read"))
+            self.complete = False
+            return None
+        self.sum.update(len(data).to_bytes(8, "big") + data)
+        file = _File(path, document)
+        self.files.append(file)
+        for key, line, first in document.duplicates:
+            self.problems.append(Problem(str(path), line, dotted(key), f"this key is in line {first} already"))
+        return file
+
+    def _validate(self, file: _File, model: type[shape.Main | shape.Included]) -> None:
+        try:
+            file.shaped = model.model_validate(file.document.root, context={"folder": file.path.parent})
+        except ValidationError as exc:
+            for error in exc.errors(include_url=False):
+                if error["type"] == "too_short" and error["input"]:
+                    continue  # only because its items are wrong, which is told
+                self.problems.append(self._at(file, *explain(model, error)))
+
+    def _at(self, file: _File, key: errors.Path, message: str) -> Problem:
+        return Problem(str(file.path), file.document.line(key), dotted(key), message)
+
+    def _included(self, main: _File) -> Iterator[Path]:
+        """The files that `include` names, each once, sorted within a pattern."""
+        patterns = main.document.root.get("include")
+        folder, seen = main.path.parent, {main.path}
+        for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
+            if not isinstance(pattern, str) or not pattern:
+                continue
+            # Not Path.glob, which takes no absolute patterns.
+            found = sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207
+            if not found and not glob.has_magic(pattern):
+                self.problems.append(self._at(main, ("include", index), "no such file"))
+                self.complete = False
+            for name in found:
+                if folder / name not in seen and len(seen) <= MAX_FILES:
+                    seen.add(folder / name)
+                    yield folder / name
+            if len(seen) > MAX_FILES:
+                self.problems.append(self._at(main, ("include", index), f"more than {MAX_FILES:,} files"))
+                return
+
+    def config(self, path: Path, main: _File | None) -> Config:
+        """Raises ConfigError."""
+        roots = [file.document.root for file in self.files]
+        for index, key, message in references.check(roots, self._place, complete=self.complete):
+            self.problems.append(self._at(self.files[index], key, message))
+        parts = [] if self.problems else list(self._parts())
+        if self.problems or main is None or not isinstance(main.shaped, shape.Main):
+            order = {str(file.path): index for index, file in enumerate(self.files)}
+            raise ConfigError(sorted(self.problems, key=lambda each: (order.get(each.file, -1), each.line)))
+        doubts = list(self._doubts(parts))
+        guard = main.shaped.login_guard
+        return Config(
+            path=path,
+            parts=tuple(parts),
+            resolvers=main.shaped.resolvers,
+            limits=Limits(**main.shaped.limits.model_dump()),
+            login_guard=GuardSettings(guard.failures, guard.refusals_per_day, guard.first_pause, guard.longest_pause),
+            alert_labels=main.shaped.alert_labels,
+            hash=self.sum.hexdigest(),
+            warnings=fold(problem for problem, _ in doubts),
+            broken=tuple(problem for problem, broken in doubts if broken),
+        )
+
+    def _place(self, index: int, key: errors.Path) -> str:
+        file = self.files[index]
+        return f"{file.path}:{file.document.line(key)}"
+
+    def _parts(self) -> Iterator[Part]:
+        base: shape.Defaults | None = None
+        for file in self.files:
+            shaped = file.shaped
+            if shaped is None:
+                continue
+            defaults = shaped.defaults if base is None else shaped.defaults.over(base)
+            base = base or defaults
+            clash = defaults.clash()
+            if clash:
+                self.problems.append(self._at(file, ("defaults", "source_address"), clash))
+            labels = shaped.labels if isinstance(shaped, shape.Included) else {}
+            yield Part(file.path, labels, defaults, shaped.mailboxes, shaped.domains, shaped.endpoints, shaped.routes)
+
+    def _doubts(self, parts: list[Part]) -> Iterator[tuple[Problem, bool]]:
+        audit = Audit(os.environ)
+        for file, part in zip(self.files, parts, strict=True):
+            found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []
+            for index, mailbox in enumerate(part.mailboxes):
+                found += audit.mailbox(index, mailbox, part.file.parent)
+            for doubt in found:
+                yield self._at(file, doubt.path, doubt.message), doubt.broken
+
+
+def _mapping(document: Document) -> Document:
+    if document.root is None:  # nothing but comments
+        document.root = {}
+    if not isinstance(document.root, dict):
+        raise BadYamlError(1, "must be a mapping of keys such as mailboxes:")
+    return document
+
+
+class _UnusableError(Exception):
+    """A file that must not be used. The text says why."""
+
+
+def _bytes(path: Path) -> bytes:
+    """Raises OSError, _UnusableError."""
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+            shown = f"{stat.S_IMODE(mode):04o}"
+            raise _UnusableError(f"mode {shown}: everyone can change it, and so run programs; chmod o-w")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise _UnusableError(f"longer than {MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise _UnusableError(f"is not UTF-8: see line {line}") from None
+    return data

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Config, ConfigError, load, redacted
+from exporter.config.load import MAX_BYTES
+from exporter.limits import Limits
+from exporter.model import Family
+
+MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.example.com}, smtp: off}"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder that is the current one, with a good secret in it."""
+    monkeypatch.chdir(tmp_path)
+    secret(tmp_path / "secret")
+    return tmp_path
+
+
+def secret(path: Path, mode: int = 0o600) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("hunter2")
+    path.chmod(mode)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def refused(path: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def test_an_empty_file_is_valid(folder):
+    config = load(write(folder / "config.yaml", ""))
+    assert config.limits == Limits()
+    assert (config.resolvers, config.warnings, config.parts[0].mailboxes) == (("system",), (), ())
+    assert config.login_guard.first_pause == 1800
+
+
+def test_an_empty_key_is_as_if_it_were_not_written(folder):
+    config = load(write(folder / "config.yaml", "mailboxes:\nlimits:\ndefaults: {source_address: , family: ~}\n"))
+    assert config.parts[0].defaults.family is Family.ANY
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "config.yaml: No such file or directory"),
+        (lambda path: path.mkdir(), "config.yaml: Is a directory"),
+        (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "config.yaml: is not UTF-8: see line 2"),
+        (lambda path: path.write_bytes("a: ä".encode("utf-16")), "config.yaml: is not UTF-8: see line 1"),
+        (lambda path: path.write_bytes(b"#" * (MAX_BYTES + 1)), "config.yaml: longer than 32 MiB"),
+        (
+            lambda path: (path.write_text(""), path.chmod(0o666)),
+            "config.yaml: mode 0666: everyone can change it, and so run programs; chmod o-w",
+        ),
+    ],
+)
+def test_a_file_that_must_not_be_used_is_named(folder, make, said):
+    make(folder / "config.yaml")
+    assert refused("config.yaml") == said
+
+
+def test_a_file_without_permission_is_named(folder, monkeypatch):
+    def denied(*_args, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", denied)
+    assert refused("config.yaml") == "config.yaml: Permission denied"
+
+
+def test_files_are_included_in_order_each_once(folder):
+    write(folder / "conf.d" / "b.yaml", "labels: {team: b}")
+    write(folder / "conf.d" / "a.yaml", "labels: {team: a}")
+    write(folder / "conf.d" / "ignored.txt", "nonsense: [")
+    config = load(write(folder / "config.yaml", "include: [conf.d/b.yaml, conf.d/*.yaml, empty.d/*.yaml]"))
+    assert [str(path) for path in config.files] == [
+        str(folder / name) for name in ("config.yaml", "conf.d/b.yaml", "conf.d/a.yaml")
+    ]
+
+
+def test_an_included_file_has_defaults_of_its_own_over_the_main_files(folder):
+    write(folder / "conf.d" / "a.yaml", "defaults: {timeout: 5s, interval: {dns: 1h}, ca_file: ca.pem}")
+    config = load(
+        write(
+            folder / "config.yaml",
+            "include: [conf.d/*.yaml]\ndefaults: {recheck: 7s, timeout: 9s, interval: {login: 1m, dns: 2m}}",
+        )
+    )
+    main, part = (each.defaults for each in config.parts)
+    assert (main.timeout, main.recheck, main.interval.dns, main.ca_file) == (9, 7, 120, None)
+    assert (part.timeout, part.recheck, part.interval.dns, part.interval.login) == (5, 7, 3600, 60)
+    assert part.ca_file == folder / "conf.d" / "ca.pem"
+
+
+def test_paths_are_relative_to_the_file_that_names_them(folder):
+    secret(folder / "conf.d" / "secret")
+    write(folder / "conf.d" / "a.yaml", f"mailboxes: [{MAILBOX.replace('a@', 'b@')}]")
+    config = load(write(folder / "config.yaml", f"include: [conf.d/a.yaml]\nmailboxes: [{MAILBOX}]"))
+    assert [part.mailboxes[0].password_file for part in config.parts] == [
+        folder / "secret",
+        folder / "conf.d" / "secret",
+    ]
+    assert config.warnings == ()
+
+
+def test_mistakes_of_all_files_are_told_at_once_in_their_order(folder):
+    write(folder / "conf.d" / "a.yaml", f"mailboxes:\n- {MAILBOX}\nlimits: {{}}\n")
+    write(folder / "conf.d" / "b.yaml", "labels: [\n")
+    write(folder / "config.yaml", f"include: [conf.d/*.yaml]\nmailboxes:\n- {MAILBOX}\nrecheck: 5s\n")
+    assert sorted(refused("config.yaml").splitlines()) == [
+        "conf.d/a.yaml:2: mailboxes[0]: the name a@example.com is taken by the mailbox at config.yaml:3",
+        "conf.d/a.yaml:3: limits: unknown key in an included file: it belongs in the main file",
+        "conf.d/b.yaml:2: a value is missing, or a list [ … ] or mapping { … } is not closed",
+        "config.yaml:4: recheck: unknown key; it belongs under defaults:",
+    ]
+
+
+def test_a_route_to_a_mailbox_in_an_unreadable_file_is_not_called_wrong(folder):
+    write(folder / "others.yaml", "mailboxes: [")
+    write(folder / "config.yaml", f"include: [others.yaml]\nmailboxes: [{MAILBOX}]\nroutes: [{{from: x, to: y}}]")
+    assert "no mailbox" not in refused("config.yaml")
+
+
+def test_a_thousand_mistakes_are_a_bounded_message(folder):
+    write(folder / "config.yaml", "mailboxes:\n" + "- {address: x}\n" * 1000)
+    lines = refused("config.yaml").splitlines()
+    assert len(lines) == 101
+    assert re.fullmatch(r"and \d+ more", lines[-1])
+
+
+@pytest.mark.parametrize("word", ["off", "'off'", "false", "Off", '"no"'])
+def test_off_is_off_quoted_or_not(folder, word):
+    text = f"mailboxes: [{{address: a@example.com, password_file: secret, imap: {{}}, smtp: {word}}}]"
+    assert load(write(folder / "config.yaml", text)).parts[0].mailboxes[0].smtp is None
+
+
+def test_values_are_normalised(folder):
+    text = """
+resolvers: [system, 9.9.9.9, '127.0.0.1:5353', '::1', '[::1]:54']
+mailboxes:
+  - address: A@BÜCHER.example
+    password_file: secret
+    imap: {host: IMAP.Example.com., port: 0993}
+    smtp: {host: '[2001:DB8::1]'}
+"""
+    config = load(write(folder / "config.yaml", text))
+    mailbox = config.parts[0].mailboxes[0]
+    assert config.resolvers == ("system", "9.9.9.9:53", "127.0.0.1:5353", "[::1]:53", "[::1]:54")
+    assert mailbox.imap is not None
+    assert mailbox.smtp is not None
+    assert (mailbox.imap.host, mailbox.imap.port, mailbox.smtp.host) == ("imap.example.com", 993, "2001:db8::1")
+    assert mailbox.title == "A@BÜCHER.example"
+
+
+def test_the_hash_follows_the_content_of_every_file(folder):
+    write(folder / "conf.d" / "a.yaml", "labels: {team: a}")
+    config = load(write(folder / "config.yaml", "include: [conf.d/*.yaml]"))
+    assert config.hash_now() == config.hash == load(folder / "config.yaml").hash
+    for change in ("labels: {team: b}", "labels: [\n"):
+        write(folder / "conf.d" / "a.yaml", change)
+        assert config.hash_now() != config.hash
+    write(folder / "conf.d" / "a.yaml", "labels: {team: a}")
+    write(folder / "conf.d" / "new.yaml", "")
+    assert config.hash_now() != config.hash
+
+
+# -- what is told of a usable config ------------------------------------------------------------------------------
+
+
+def doubts(config: Config) -> tuple[list[str], list[str]]:
+    return [str(each) for each in config.warnings], [str(each) for each in config.problems()]
+
+
+def test_secrets_that_others_can_read_and_inline_ones_warn(folder):
+    secret(folder / "shared", 0o644)
+    inline = MAILBOX.replace("a@", "b@").replace("password_file: secret", "password: hunter2")
+    text = f"mailboxes:\n- {MAILBOX.replace('secret', 'shared')}\n- {inline}\n"
+    write(folder / "config.yaml", text)
+    warnings, problems = doubts(load("config.yaml"))
+    assert warnings == [
+        "config.yaml:2: mailboxes[0].password_file: mode 0644: others can read this secret; chmod 600",
+        "config.yaml:3: mailboxes[1].password: a password in the file itself: prefer password_file",
+    ]
+    assert problems == []
+
+
+def test_what_lets_a_probe_fail_is_a_problem_but_the_config_is_usable(folder, monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder / "credentials"))
+    (folder / "empty").touch(0o600)
+    sources = {
+        "password_file: gone": "password_file: cannot be read: No such file or directory",
+        "password_file: .": "password_file: cannot be read: Is a directory",
+        "password_file: empty": "password_file: cannot be read: it is empty",
+        "password_env: NOT_SET": "password_env: this environment variable is not set",
+        "password_command: [./gone]": "password_command: this program is not there, or may not be run",
+        "password_command: [no-such-program-here]": "password_command: this program is not there, or may not be run",
+        "password_credential: gone": "password_credential: cannot be read: No such file or directory",
+    }
+    mailboxes = "".join(
+        f"- {MAILBOX.replace('a@', f'{index}@').replace('password_file: secret', source)}\n"
+        for index, source in enumerate(sources)
+    )
+    write(folder / "config.yaml", f"defaults: {{ca_file: gone.pem}}\nmailboxes:\n{mailboxes}")
+    warnings, problems = doubts(load("config.yaml"))
+    assert problems == [
+        "config.yaml:1: defaults.ca_file: cannot be read: No such file or directory",
+        *(f"config.yaml:{index + 3}: mailboxes[{index}].{said}" for index, said in enumerate(sources.values())),
+    ]
+    assert warnings == problems
+
+
+def test_outside_of_systemd_a_credential_is_only_a_doubt(folder, monkeypatch):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    text = f"mailboxes: [{MAILBOX.replace('password_file: secret', 'password_credential: sales')}]"
+    warnings, problems = doubts(load(write(folder / "config.yaml", text)))
+    assert len(warnings) == 1
+    assert problems == []
+
+
+def test_many_doubts_of_a_kind_are_folded(folder):
+    text = "mailboxes:\n" + "".join(
+        f"- {MAILBOX.replace('a@', f'{i}@').replace('secret', 'gone')}\n" for i in range(50)
+    )
+    write(folder / "config.yaml", text)
+    config = load("config.yaml")
+    assert len(config.warnings) == 6
+    assert str(config.warnings[-1]).startswith("config.yaml: 45 more like: ")
+    assert len(config.problems()) == 50
+
+
+# -- what is shown -------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_shown(folder):
+    text = f"""
+mailboxes:
+- {MAILBOX.replace("password_file: secret", "password: hunter2")}
+- {MAILBOX.replace("a@", "b@").replace("password_file: secret", "password_command: [echo, hunter2]")}
+"""
+    config = load(write(folder / "config.yaml", text))
+    shown = redacted(config)
+    assert "- echo" in shown
+    assert shown.count("<secret>") == 2
+    for each in (shown, str(config.warnings), repr(config.parts[0].mailboxes[0])):
+        assert "hunter2" not in each
+
+
+def test_the_shown_config_has_every_default_filled_in(folder):
+    write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")
+    shown = redacted(load("config.yaml"))
+    for line in (
+        "  first_pause: 30m",
+        "      login: 5m",
+        "    smtp: 'off'",
+        "      host: imap.example.com",
+        "- file: config.yaml",
+    ):
+        assert line in shown.splitlines()
+
+
+def test_the_current_folder_does_not_matter(folder, monkeypatch):
+    write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")
+    monkeypatch.chdir(os.sep)
+    assert load(folder / "config.yaml").problems() == ()
