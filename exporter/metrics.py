@@ -1,0 +1,278 @@
+"""Every metric on /metrics: record() renders a target's lines once, exposition() only joins them.
+
+prometheus_client is used here alone, for the process's and our own metrics: its generate_latest() blocks the event
+loop for half a second at 60,000 series, and a probe's latency measured meanwhile would be off by as much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+
+import prometheus_client as client
+from prometheus_client import exposition as text_format
+from prometheus_client.openmetrics import exposition as openmetrics_format
+
+from exporter import __version__
+from exporter import families as table
+from exporter.exposition import Histogram, header, labels, sample
+from exporter.families import FAMILIES, LOG_LEVELS, SKIP_REASONS, Family, Subject
+from exporter.model import Outcome, ProbeName, Result, Target
+from exporter.reasons import Reason
+from exporter.series import Series, identity, target_info
+
+Key = tuple[str, ...]
+CHUNK = 128 * 1024
+AT_ONCE = 50
+
+WITHDRAWN = tuple(f for f in FAMILIES if f.withdrawn)
+
+
+class Metrics:
+    """Sink of results and source of /metrics. All methods are called on the event loop."""
+
+    def __init__(self, *, version: str = __version__, revision: str = "", now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._series: dict[tuple[str, ProbeName], Series] = {}
+        self._lines: dict[Family, dict[Key, bytes]] = {f: {} for f in FAMILIES if f.subject is not Subject.SELF}
+        self._exemplified: dict[Family, dict[Key, bytes]] = {
+            table.ROUNDTRIP_SECONDS: {},
+            table.PROBE_LATENCY: {},
+        }
+        self._reasons: dict[tuple[ProbeName, str, Reason], int] = {}
+        self._latencies: dict[tuple[ProbeName, str], Histogram] = {}
+        self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
+        self._self = _SelfMetrics(version, revision)
+
+    def load(
+        self, targets: Sequence[Target], effective: Callable[[Target], float], alert_labels: Sequence[str] = ()
+    ) -> None:
+        """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
+        names = tuple(alert_labels)
+        old, self._series = self._series, {}
+        info: dict[Key, bytes] = {}
+        leaders: set[str] = set()
+        for target in targets:
+            before, interval = old.get(target.key), effective(target)
+            unchanged = before is not None and before.target == target and before.alert_labels == names
+            continues = before is not None and (unchanged or before.identity == identity(target, names))
+            series = before if before is not None and continues else Series(target, names)
+            leads = not series.shared or series.shared not in leaders
+            leaders.add(series.shared)
+            if not unchanged or (series.interval, series.leads) != (interval, leads):
+                series.target, series.interval, series.leads = target, interval, leads
+                self._drop(target.key)
+                self._render(series)
+            self._series[target.key] = series
+            line = self._lines[table.TARGET_INFO].get((target.name,)) if unchanged else None
+            info[target.name,] = line or target_info(target, names).encode()
+        for key in old.keys() - self._series.keys():
+            self._drop(key)
+        self._lines[table.TARGET_INFO] = info
+        self._load_providers({(t.probe, t.provider) for t in targets})
+        self._self.load({t.probe for t in targets})
+
+    def _load_providers(self, groups: set[tuple[ProbeName, str]]) -> None:
+        self._reasons = {key: count for key, count in self._reasons.items() if key[:2] in groups}
+        self._lines[table.FAILURE_REASONS] = {
+            key: line for key, line in self._lines[table.FAILURE_REASONS].items() if key in self._reasons
+        }
+        for group in [group for group in self._latencies if group not in groups]:
+            del self._latencies[group]
+            self._observed.discard(group)
+            self._lines[table.PROBE_LATENCY].pop(group, None)
+            self._exemplified[table.PROBE_LATENCY].pop(group, None)
+        for group in sorted(groups - self._latencies.keys()):
+            self._latencies[group] = Histogram(table.PROBE_LATENCY)
+            self._observed.add(group)
+
+    def record(self, result: Result) -> None:
+        """Count a result and render its target's lines. One of a target that has left is ignored."""
+        series = self._series.get(result.target.key)
+        if series is None:
+            return
+        series.absorb(result)
+        self._render(series)
+        probe, provider = series.target.probe, series.target.provider
+        if result.outcome is Outcome.FAILED:
+            self._count_reason(probe, provider, result.failure.reason if result.failure else Reason.UNKNOWN)
+        elif result.outcome is Outcome.OK:
+            finished = result.started + result.duration
+            self._latencies[probe, provider].observe(result.duration, result.probe_id, finished)
+            self._observed.add((probe, provider))
+
+    def _count_reason(self, probe: ProbeName, provider: str, reason: Reason) -> None:
+        key = (probe, provider, reason)
+        count = self._reasons[key] = self._reasons.get(key, 0) + 1
+        text = labels((("probe", probe), ("provider", provider), ("reason", reason)))
+        self._lines[table.FAILURE_REASONS][key] = sample(table.FAILURE_REASONS, text, count).encode()
+
+    async def _render_latencies(self) -> None:
+        """Done at scrape: many results go into few histograms, most of which nobody would see."""
+        for index, group in enumerate(sorted(self._observed), 1):
+            histogram = self._latencies.get(group)
+            if histogram is not None:  # not dropped by a reload while we gave the loop its turn
+                self._observed.discard(group)
+                text = labels((("probe", group[0]), ("provider", group[1])))
+                self._lines[table.PROBE_LATENCY][group] = histogram.render(text, openmetrics=False).encode()
+                self._exemplified[table.PROBE_LATENCY][group] = histogram.render(text, openmetrics=True).encode()
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _render(self, series: Series) -> None:
+        key = series.target.key
+        rendered = series.render()
+        for family, text in rendered.items():
+            self._lines[family][key] = text.encode()
+        for family in WITHDRAWN:
+            if family not in rendered:
+                self._lines[family].pop(key, None)
+        if table.ROUNDTRIP_SECONDS in rendered:
+            text = series.render_histogram(openmetrics=True)
+            self._exemplified[table.ROUNDTRIP_SECONDS][key] = text.encode()
+
+    def _drop(self, key: Key) -> None:
+        for lines in (*self._lines.values(), *self._exemplified.values()):
+            lines.pop(key, None)
+
+    def forget(self, key: tuple[str, ProbeName]) -> None:
+        """Take a target's series away."""
+        if self._series.pop(key, None) is not None:
+            self._drop(key)
+            if not any(name == key[0] for name, _ in self._series):
+                self._lines[table.TARGET_INFO].pop((key[0],), None)
+
+    def interval(self, key: tuple[str, ProbeName]) -> float:
+        """Seconds between two runs, as they are in effect."""
+        return self._series[key].interval
+
+    async def exposition(self, *, openmetrics: bool) -> AsyncGenerator[bytes, None]:
+        """The body of /metrics in pieces; between two of them the event loop gets its turn.
+
+        What is shown is the state at one moment: all lines are picked up first (references, not copies).
+        """
+        await self._withdraw()
+        await self._render_latencies()
+        await asyncio.sleep(0)
+        snapshot = [(family, self._picked(family, openmetrics=openmetrics)) for family in self._lines]
+        for family, lines in snapshot:
+            if lines:
+                yield header(family, openmetrics=openmetrics).encode()
+                for chunk in _chunks(lines):
+                    yield chunk
+                    await asyncio.sleep(0)
+        yield self._self.render(openmetrics=openmetrics)
+
+    def _picked(self, family: Family, *, openmetrics: bool) -> list[bytes]:
+        source = self._exemplified.get(family) if openmetrics else None
+        return list((source or self._lines[family]).values())
+
+    async def _withdraw(self) -> None:
+        """Take the result gauges away whose result is too old: nobody vouches for them any more."""
+        now = self._now()
+        expired = [series for series in self._series.values() if 0 < series.expires < now]
+        for index, series in enumerate(expired, 1):
+            if series.expires < now:  # no result came while we gave the loop its turn
+                series.expires, series.stale = 0.0, True
+                for family in WITHDRAWN:
+                    self._lines[family].pop(series.target.key, None)
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    # what the scheduler, the app and the log tell about ourselves
+
+    def in_progress(self, probe: ProbeName, delta: int) -> None:
+        self._self.in_progress.labels(probe).inc(delta)
+
+    def skipped(self, probe: ProbeName, reason: str) -> None:
+        self._self.skipped.labels(probe, reason).inc()
+
+    def delay(self, seconds: float) -> None:
+        self._self.delay.observe(max(seconds, 0.0))
+
+    def lag(self, seconds: float) -> None:
+        self._self.lag.observe(max(seconds, 0.0))
+
+    def config_reloaded(self, ok: bool, config_hash: str, now: float) -> None:
+        """`config_hash` is the hexadecimal digest of the config in use; a failed reload leaves it as it was."""
+        self._self.reload_successful.set(1 if ok else 0)
+        if ok:
+            self._self.reload_time.set(now)
+            self._self.config_hash.set(int(config_hash[:12] or "0", 16))  # 48 bits: exact in a float
+
+    def state_write_failures(self, total: int) -> None:
+        self._self.count_state_write_failures(total)
+
+    def log_message(self, level: str) -> None:
+        self._self.log_messages.labels(level).inc()
+
+
+class _SelfMetrics:
+    """mailprobe's own metrics: few series, so the client library may render them."""
+
+    def __init__(self, version: str, revision: str) -> None:
+        disable_created_series: Callable[[], None] = client.disable_created_metrics  # the library leaves it untyped
+        disable_created_series()
+        self._registry = client.CollectorRegistry(auto_describe=True)
+        client.ProcessCollector(registry=self._registry)
+        client.PlatformCollector(registry=self._registry)
+        client.GCCollector(registry=self._registry)
+        build = client.Info(
+            table.BUILD_INFO.full_name.removesuffix("_info"), table.BUILD_INFO.help, registry=self._registry
+        )
+        build.info({"version": version, "revision": revision, "pythonversion": platform.python_version()})
+        self.reload_successful = self._gauge(table.RELOAD_SUCCESSFUL)
+        self.reload_time = self._gauge(table.RELOAD_TIME)
+        self.config_hash = self._gauge(table.CONFIG_HASH)
+        self.in_progress = self._gauge(table.IN_PROGRESS)
+        self.delay = self._histogram(table.SCHEDULER_DELAY)
+        self.lag = self._histogram(table.LOOP_LAG)
+        self.skipped = self._counter(table.PROBES_SKIPPED)
+        self._state_write_failures = self._counter(table.STATE_WRITE_FAILURES)
+        self._state_writes_failed = 0
+        self.log_messages = self._counter(table.LOG_MESSAGES)
+        for level in LOG_LEVELS:
+            self.log_messages.labels(level)
+
+    def load(self, probes: Iterable[ProbeName]) -> None:
+        for probe in sorted(probes):
+            self.in_progress.labels(probe)
+            for reason in SKIP_REASONS:
+                self.skipped.labels(probe, reason)
+
+    def count_state_write_failures(self, total: int) -> None:
+        self._state_write_failures.inc(max(total - self._state_writes_failed, 0))
+        self._state_writes_failed = max(total, self._state_writes_failed)
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """Ends with the `# EOF` of OpenMetrics there."""
+        module = openmetrics_format if openmetrics else text_format
+        text: bytes = module.generate_latest(self._registry)
+        return text
+
+    def _gauge(self, family: Family) -> client.Gauge:
+        return client.Gauge(family.full_name, family.help, family.labels, registry=self._registry)
+
+    def _counter(self, family: Family) -> client.Counter:
+        return client.Counter(family.full_name, family.help, family.labels, registry=self._registry)
+
+    def _histogram(self, family: Family) -> client.Histogram:
+        return client.Histogram(
+            family.full_name, family.help, family.labels, buckets=family.buckets, registry=self._registry
+        )
+
+
+def _chunks(lines: Sequence[bytes]) -> Iterable[bytes]:
+    """Joined pieces of about CHUNK bytes."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= CHUNK:
+            yield b"".join(batch)
+            batch, size = [], 0
+    if batch:
+        yield b"".join(batch)

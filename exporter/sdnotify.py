@@ -1,0 +1,48 @@
+"""Tells systemd how we are: READY=1, WATCHDOG=1, STOPPING=1 (sd_notify(3)). Does nothing elsewhere."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+
+def notify(state: str) -> bool:
+    """Send `state` to the service manager. Never raises and never waits: who is not listening does not matter."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    if address.startswith("@"):  # Linux's abstract namespace
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
+            sock.sendto(state.encode(), address)
+    except OSError:
+        return False
+    return True
+
+
+def watchdog_interval() -> float | None:
+    """Seconds between two WATCHDOG=1, half of what systemd allows; None where it does not watch this process."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    watched = os.environ.get("WATCHDOG_PID", "")
+    if not microseconds.isdecimal() or int(microseconds) == 0:
+        return None
+    if watched and watched != str(os.getpid()):
+        return None
+    return int(microseconds) / 2_000_000
+
+
+class Watchdog:
+    """Sends WATCHDOG=1 when told that the scheduler's loop is alive, no oftener than systemd needs it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = watchdog_interval()
+        self._clock = clock
+        self._next = 0.0
+
+    def alive(self) -> None:
+        if self._interval is not None and self._clock() >= self._next:
+            self._next = self._clock() + self._interval / 2  # the scheduler may be seconds late in telling
+            notify("WATCHDOG=1")

@@ -1,0 +1,132 @@
+"""JSON for programs: targets, a run now, service discovery; and the management endpoints /-/healthy, ready, reload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from exporter.model import Result, Target, Wait
+from exporter.objects import SCHEMA_VERSION, result_object, target_object
+from exporter.schedule import Interrupted
+from exporter.web.negotiate import wants_html
+from exporter.web.view import VIEW, AppView, find
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 200
+RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading")
+
+
+async def targets(request: web.Request) -> web.Response:
+    """GET /api/v1/targets"""
+    view = request.app[VIEW]
+    by_name: dict[str, list[Target]] = {}
+    for target in view.targets():
+        by_name.setdefault(target.name, []).append(target)
+    objects = []
+    for index, probes in enumerate(by_name.values(), 1):
+        objects.append(target_object(probes, _last_results(view, probes)))
+        if index % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects})
+
+
+async def target(request: web.Request) -> web.Response:
+    """GET /api/v1/targets/NAME"""
+    view, name = request.app[VIEW], request.match_info["name"]
+    probes = find(view, name)
+    if not probes:
+        return _error(404, f"unknown target {name!r}")
+    found = target_object(probes, _last_results(view, probes))
+    return web.json_response({"schema_version": SCHEMA_VERSION, "target": found})
+
+
+def _last_results(view: AppView, probes: list[Target]) -> list[Result]:
+    return [result for probe in probes if (result := view.history.last(probe.key)) is not None]
+
+
+async def run(request: web.Request) -> web.Response:
+    """POST /api/v1/run?target=&probe=[&wait=]: a run now, inside the limits and (unless `force=1`) the login guard."""
+    if not asked_by_user(request):
+        return _error(403, "refused: send the header X-Mailprobe: 1, or use the page's own button")
+    view, name = request.app[VIEW], request.query.get("target", "")
+    wanted = [t for t in find(view, name) if t.probe == request.query.get("probe", "")]
+    if not wanted:
+        return _error(404, f"unknown target {name!r} or probe {request.query.get('probe', '')!r}")
+    wait = request.query.get("wait", "late")
+    if wait not in set(Wait):
+        return _error(400, f"wait={wait}: must be one of {', '.join(Wait)}")
+    force = request.query.get("force") == "1" and request.headers.get("X-Mailprobe") == "1"
+    try:
+        result = await view.run_now(name, wanted[0].probe, wait=Wait(wait), force=force)
+    except Interrupted as exc:
+        return _error(503, str(exc))
+    if result is None:
+        return _error(404, f"unknown target {name!r}")
+    if wants_html(request.headers.get("Accept", "")):
+        raise web.HTTPSeeOther(f"../../targets/{quote(name, safe='')}")
+    return web.json_response(result_object(result))
+
+
+def asked_by_user(request: web.Request) -> bool:
+    """Whether this may change something: other web pages can neither set the header nor pass as the same origin."""
+    if request.headers.get("X-Mailprobe") == "1":
+        return True
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")  # browsers leave Sec-Fetch-Site out on plain HTTP
+    return origin is not None and urlsplit(origin).netloc == request.host
+
+
+async def discovery(request: web.Request) -> web.Response:
+    """GET /sd: http_sd for /probe. Everything is in the labels, so a scrape config needs no relabeling."""
+    view = request.app[VIEW]
+    address = urlsplit(view.external_url) if view.external_url else None
+    groups = []
+    for found in view.targets():
+        labels = {
+            "__metrics_path__": f"{address.path.rstrip('/') if address else ''}/probe",
+            "__param_target": found.name,
+            "__param_module": str(found.probe),
+            "instance": found.name,
+            "target": found.name,
+            "probe": str(found.probe),
+            "kind": str(found.kind),
+            "provider": found.provider,
+            "domain": found.domain,
+        }
+        if address and address.scheme:
+            labels["__scheme__"] = address.scheme
+        groups.append({"targets": [address.netloc if address else request.host], "labels": labels})
+    return web.json_response(groups)
+
+
+async def healthy(request: web.Request) -> web.Response:
+    """Alive. Never about the mail services."""
+    del request
+    return web.Response(text="mailprobe is healthy.\n")
+
+
+async def ready(request: web.Request) -> web.Response:
+    if request.app[VIEW].ready():
+        return web.Response(text="mailprobe is ready.\n")
+    return web.Response(text="mailprobe is not ready yet.\n", status=503)
+
+
+async def reload(request: web.Request) -> web.Response:
+    """POST or PUT /-/reload. A bad config is refused and the old one stays."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return web.Response(text="refused: asked by another web site\n", status=403)
+    async with request.app[RELOADING]:
+        error = await request.app[VIEW].reload()
+    if error is None:
+        return web.Response(text="the config was reloaded\n")
+    return web.Response(text=f"the config was not reloaded: {error}\n", status=500)
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)

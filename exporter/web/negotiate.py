@@ -1,0 +1,76 @@
+"""What a client would like: exposition format, compression, language (RFC 9110, section 12.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+OPENMETRICS_0 = "application/openmetrics-text; version=0.0.1; charset=utf-8"
+MAX_RANGES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    name: str
+    parameters: dict[str, str]
+    quality: float
+
+
+def _ranges(header: str) -> list[_Range]:
+    """The elements of Accept, Accept-Encoding or Accept-Language. What is not understood is left out."""
+    found = []
+    for element in header.split(",")[:MAX_RANGES]:
+        name, *rest = [part.strip() for part in element.split(";")]
+        parameters = {
+            key.strip().lower(): value.strip().strip('"') for key, _, value in (p.partition("=") for p in rest)
+        }
+        try:
+            quality = min(max(float(parameters.pop("q", "1")), 0.0), 1.0)
+        except ValueError:
+            continue
+        if name:
+            found.append(_Range(name.lower(), parameters, quality))
+    return found
+
+
+def exposition_type(accept: str) -> str:
+    """The Content-Type of /metrics: the format of highest quality, the first named among equals, else text 0.0.4.
+
+    OpenMetrics is capped at 1.0.0: a later version asked for is answered with that, and labelled so.
+    """
+    best, quality = TEXT, 0.0
+    for wanted in _ranges(accept):
+        offer = _offer(wanted)
+        if offer and wanted.quality > quality:
+            best, quality = offer, wanted.quality
+    return best
+
+
+def _offer(wanted: _Range) -> str | None:
+    version = wanted.parameters.get("version", "")
+    if wanted.name == "application/openmetrics-text":
+        return OPENMETRICS_0 if version.startswith("0.") else OPENMETRICS
+    if wanted.name == "text/plain":
+        return TEXT_1 if version == "1.0.0" else TEXT if version in ("", "0.0.4") else None
+    return TEXT if wanted.name in ("*/*", "text/*") else None
+
+
+def accepts_gzip(header: str) -> bool:
+    qualities = {wanted.name: wanted.quality for wanted in _ranges(header)}
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
+
+
+def language(header: str, chosen: str = "") -> str:
+    """`zh` or `en`: as chosen in the address, else the preferred one of the browser, else `en`."""
+    wanted = [chosen] if chosen else [r.name for r in sorted(_ranges(header), key=lambda r: -r.quality) if r.quality]
+    for tag in wanted:
+        if tag.lower().partition("-")[0] in ("zh", "en"):
+            return tag.lower().partition("-")[0]
+    return "en"
+
+
+def wants_html(accept: str) -> bool:
+    """Whether a browser asks, and not a program."""
+    return any(wanted.name == "text/html" and wanted.quality > 0 for wanted in _ranges(accept))

@@ -1,0 +1,170 @@
+"""Routes, security headers, errors, and the bounds that keep a slow or greedy client from holding anything."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import web
+
+from exporter.web import api, pages, probe
+from exporter.web.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
+from exporter.web.view import VIEW, AppView
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 64 * 1024
+MAX_HEADER = 8190
+SCRAPES_AT_ONCE = 8
+SCRAPE_WITHIN = 60.0  # seconds for a client to take /metrics
+FIRST_REQUEST_WITHIN = 10.0  # seconds from connecting to a complete request
+KEEPALIVE = 75.0
+MAX_CONNECTIONS = 512
+REAP_EVERY = 2.0
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Server": "mailprobe",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SCRAPES: web.AppKey[asyncio.Semaphore] = web.AppKey("scrapes")
+SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
+
+
+def build(view: AppView) -> web.Application:
+    """The application. Serve it with `Runner`."""
+    app = web.Application(middlewares=[_errors], client_max_size=MAX_BODY)
+    app.on_response_prepare.append(_add_headers)
+    app[VIEW] = view
+    app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
+    app[SPOKEN] = set()
+    app[api.RELOADING] = asyncio.Lock()
+    app.add_routes(
+        [
+            web.get(view.telemetry_path, metrics),
+            web.get("/", pages.status),
+            web.get("/style.css", pages.style),
+            web.get("/targets/{name:.+}", pages.target),
+            web.get("/logs", pages.logs),
+            web.get("/config", pages.config),
+            web.get("/probe", probe.probe),
+            web.get("/sd", api.discovery),
+            web.get("/api/v1/targets", api.targets),
+            web.get("/api/v1/targets/{name:.+}", api.target),
+            web.post("/api/v1/run", api.run),
+            web.get("/-/healthy", api.healthy),
+            web.get("/-/ready", api.ready),
+            web.post("/-/reload", api.reload),
+            web.put("/-/reload", api.reload),
+        ]
+    )
+    return app
+
+
+async def metrics(request: web.Request) -> web.StreamResponse:
+    """The exposition, in pieces; compressed in a thread, since zlib would hold the event loop."""
+    scrapes = request.app[SCRAPES]
+    if scrapes.locked():
+        return web.Response(text="too many scrapes at once\n", status=503)
+    content_type = exposition_type(request.headers.get("Accept", ""))
+    compressor = zlib.compressobj(1, wbits=31) if accepts_gzip(request.headers.get("Accept-Encoding", "")) else None
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"})
+    if compressor is not None:
+        response.headers["Content-Encoding"] = "gzip"
+    async with scrapes, asyncio.timeout(SCRAPE_WITHIN):
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        openmetrics = content_type in (OPENMETRICS, OPENMETRICS_0)
+        async with aclosing(request.app[VIEW].metrics.exposition(openmetrics=openmetrics)) as chunks:
+            async for chunk in chunks:
+                piece = chunk if compressor is None else await asyncio.to_thread(compressor.compress, chunk)
+                if piece:
+                    await response.write(piece)
+        if compressor is not None:
+            await response.write(compressor.flush())
+        await response.write_eof()
+    return response
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    del request
+    response.headers.update(SECURITY_HEADERS)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A page for people whose address leads nowhere, and no inside stories for anybody."""
+    request.app[SPOKEN].add(request.protocol)
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        if wants_html(request.headers.get("Accept", "")):
+            return await pages.not_found(request)
+        return web.Response(text="404: there is nothing here\n", status=404)
+    except web.HTTPException:
+        raise
+    except (ConnectionError, TimeoutError):
+        if request.transport is not None:  # who does not take what was asked for is let go
+            request.transport.abort()
+        raise
+    except Exception:
+        logger.exception("a page failed", extra={"fields": {"path": request.path}})
+        return web.Response(text="500: internal error, see the log\n", status=500)
+
+
+class Runner(web.AppRunner):
+    """An AppRunner with bounds. aiohttp itself would let a client that never asks anything stay for ever."""
+
+    def __init__(self, app: web.Application, *, shutdown_timeout: float = 2.0) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            lingering_time=1.0,
+            shutdown_timeout=shutdown_timeout,
+        )
+        self._spoken = app[SPOKEN]
+        self._seen: dict[Any, float] = {}
+        self._reaper: asyncio.Task[None] | None = None
+
+    async def setup(self) -> None:
+        await super().setup()
+        self._reaper = asyncio.create_task(self._reap())
+
+    async def cleanup(self) -> None:
+        if self._reaper is not None:
+            self._reaper.cancel()
+            await asyncio.wait([self._reaper])
+            self._reaper = None
+        await super().cleanup()
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(REAP_EVERY)
+            self.reap(time.monotonic())
+
+    def reap(self, now: float) -> None:
+        """Close connections that have not asked anything in time, and the oldest silent ones if there are too many."""
+        connections = self.server.connections if self.server is not None else []
+        self._seen = {connection: self._seen.get(connection, now) for connection in connections}
+        self._spoken.intersection_update(connections)
+        silent = [connection for connection in self._seen if connection not in self._spoken]
+        surplus = max(len(connections) - MAX_CONNECTIONS, 0)
+        for index, connection in enumerate(silent):
+            if index < surplus or now - self._seen[connection] >= FIRST_REQUEST_WITHIN:
+                connection.force_close()

@@ -1,0 +1,70 @@
+"""What the web server may know of the running daemon, and ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from aiohttp import web
+
+from exporter.history import History
+from exporter.metrics import Metrics
+from exporter.model import ProbeName, Result, Target, Wait
+
+
+class AppView(Protocol):
+    """Implemented by the app; a fake in tests."""
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    @property
+    def external_url(self) -> str:
+        """As configured, or empty."""
+        ...
+
+    @property
+    def telemetry_path(self) -> str:
+        """Where the metrics are: /metrics."""
+        ...
+
+    @property
+    def timeout_offset(self) -> float:
+        """Seconds taken off the scrape timeout that Prometheus tells /probe."""
+        ...
+
+    def targets(self) -> Sequence[Target]:
+        """Those of the config in use."""
+        ...
+
+    def config_text(self) -> str:
+        """The config in use as YAML, its secrets as `<secret>`."""
+        ...
+
+    def ready(self) -> bool:
+        """Config loaded, state open, schedule built. Says nothing about the mail services."""
+        ...
+
+    async def reload(self) -> str | None:
+        """Load the config anew. Returns why that was refused, or None."""
+        ...
+
+    async def run_now(
+        self, name: str, probe: ProbeName, *, wait: Wait = Wait.LATE, force: bool = False
+    ) -> Result | None:
+        """One run inside the limits and (unless `force`, once) the login guard; None if there is no such target.
+
+        `wait`: for how long a round trip does. May raise `schedule.Interrupted`.
+        """
+        ...
+
+
+VIEW: web.AppKey[AppView] = web.AppKey("view")
+
+
+def find(view: AppView, name: str) -> list[Target]:
+    """The probes of the target with this name."""
+    return [target for target in view.targets() if target.name == name]

@@ -1,0 +1,31 @@
+"""A client of the web server over a fake daemon."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from exporter.web import build
+from tests.web.view import FakeView
+
+Client = TestClient[web.Request, web.Application]
+Browse = Callable[[FakeView], Awaitable[Client]]
+
+
+@pytest.fixture
+async def browse() -> AsyncIterator[Browse]:
+    """Call it with a view to get a client of its pages."""
+    clients: list[Client] = []
+
+    async def start(view: FakeView) -> Client:
+        client = TestClient(TestServer(build(view)))
+        clients.append(client)
+        await client.start_server()
+        return client
+
+    yield start
+    for client in clients:
+        await client.close()

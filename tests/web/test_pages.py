@@ -1,0 +1,228 @@
+"""What people see."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from yarl import URL
+
+from exporter.model import Line, Outcome, ProbeName
+from exporter.reasons import Reason, about
+from exporter.web import words
+from tests.results import domain, failed, mailbox, ok, server
+from tests.web.view import FakeView
+
+HOSTILE = "NO <script>alert('x')</script> & \"quoted\""
+
+
+def now() -> float:
+    return time.time() - 5
+
+
+class Checker(HTMLParser):
+    """Collects what a page loads and runs, and whether its tags close."""
+
+    VOID = frozenset({"meta", "link", "input", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.forbidden: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "script" or any(name.startswith("on") or name == "style" for name, _ in attrs):
+            self.forbidden.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check_markup(text: str) -> None:
+    """Well formed, and nothing in it that the Content-Security-Policy would block."""
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert checker.forbidden == []
+
+
+async def test_the_status_page_shows_what_fails_first_with_reason_text_remedy_and_since(browse):
+    good, bad = mailbox("a-good"), mailbox("z-bad")
+    client = await browse(FakeView([good, bad], [ok(good, started=now()), failed(bad, started=now())]))
+    text = await (await client.get("/")).text()
+    check_markup(text)
+    assert "1 of 2 checks are failing" in text
+    assert text.index("z-bad") < text.index("a-good")
+    assert "wrong_password" in text
+    assert "NO [AUTHENTICATIONFAILED] Authentication failed." in text
+    assert about(Reason.WRONG_PASSWORD).remedy_en in text
+    assert "5 s ago" in text
+    assert "FAILING" in text
+    assert '<meta http-equiv="refresh" content="30">' in text
+
+
+async def test_what_broke_last_comes_first(browse):
+    old, new = mailbox("a-old"), mailbox("b-new")
+    results = [failed(old, started=now() - 500), failed(old, started=now()), failed(new, started=now())]
+    text = await (await (await browse(FakeView([old, new], results))).get("/")).text()
+    assert text.index("b-new") < text.index("a-old")
+    assert "8 min ago" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "expected", "tag"),
+    [
+        ("", "zh-CN,zh;q=0.9", "1 项检查中有 1 项失败", "zh-Hans"),
+        ("?lang=zh", "en", "失败", "zh-Hans"),
+        ("?lang=en", "zh", "failing", "en"),
+    ],
+)
+async def test_the_language_follows_the_browser_and_the_address(browse, query, header, expected, tag):
+    client = await browse(FakeView([mailbox()], [failed(mailbox(), started=now())]))
+    text = await (await client.get("/" + query, headers={"Accept-Language": header})).text()
+    assert expected in text
+    assert f'<html lang="{tag}">' in text
+    known = about(Reason.WRONG_PASSWORD)
+    assert (known.remedy_zh if tag == "zh-Hans" else known.remedy_en) in text
+
+
+async def test_each_state_is_a_word_and_not_only_a_colour(browse):
+    names = ("failing", "unclear", "waiting", "stale", "working")
+    targets = {name: mailbox(name) for name in names}
+    results = [
+        failed(targets["failing"], started=now()),
+        failed(targets["unclear"], Reason.LOCAL_ERROR, None, outcome=Outcome.INCONCLUSIVE, started=now()),
+        ok(targets["stale"], started=now() - 10_000),
+        ok(targets["working"], started=now()),
+    ]
+    text = await (await (await browse(FakeView(list(targets.values()), results))).get("/")).text()
+    shown = re.findall(r'class="state \w+">([^<]+)<', text)
+    assert shown == ["FAILING", "NO NEWS", "UNCLEAR", "WAITING", "OK"]
+
+
+async def test_an_empty_config_is_explained(browse):
+    text = await (await (await browse(FakeView())).get("/")).text()
+    check_markup(text)
+    assert "Nothing is watched yet" in text
+    assert "config.yaml" in text
+
+
+async def test_what_a_server_says_is_shown_as_text_and_never_run(browse):
+    target = mailbox("<b>name</b>", labels=(("team", "<i>x</i>"),))
+    result = failed(target, text=HOSTILE, transcript=(Line(0.1, "<", HOSTILE),), started=now())
+    client = await browse(FakeView([target], [result]))
+    for path in ("/", "/targets/%3Cb%3Ename%3C%2Fb%3E"):
+        response = await client.get(path)
+        text = await response.text()
+        assert response.status == 200
+        check_markup(text)
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+        assert "<b>" not in text
+        assert "<i>" not in text
+
+
+async def test_a_target_page_shows_every_probe_with_phases_facts_transcript_and_runs(browse):
+    imap, smtp = mailbox(), mailbox(probe=ProbeName.SMTP)
+    results = [ok(imap, started=now() - 300), failed(imap, started=now())]
+    client = await browse(FakeView([imap, smtp, domain()], results))
+    text = await (await client.get("/targets/sales")).text()
+    check_markup(text)
+    assert "A1 LOGIN sales &lt;secret&gt;" in text
+    assert "12 ms" in text
+    assert text.count("<rect class=") == 2
+    assert "No run has finished yet." in text
+    assert "team=export" in text
+    assert "example.com" in text
+    assert "http-equiv" not in text
+
+
+@pytest.mark.parametrize(
+    "name", ["imap.example.com:993", "[2001:db8::1]:993", "a/b", "采购@example.cn", "100%", "a?b#c"]
+)
+async def test_a_target_of_any_name_has_a_page_that_the_status_page_links_to(browse, name):
+    target = mailbox(name)
+    client = await browse(FakeView([target], [ok(target, started=now())]))
+    text = await (await client.get("/")).text()
+    (link,) = re.findall(r'href="(targets/[^"]+)"', text)
+    page = await client.get(URL(f"/{link}", encoded=True))
+    assert page.status == 200
+    body = await page.text()
+    root = re.search(r'href="((?:\.\./|\./)+)style.css"', body)
+    assert root is not None
+    assert page.url.join(URL(root.group(1))).path == "/"
+
+
+async def test_the_status_page_is_bounded_and_can_be_filtered(browse):
+    targets = [mailbox(f"box{number:04}") for number in range(450)]
+    client = await browse(FakeView(targets))
+    first, last, beyond = [await (await client.get(f"/?page={page}")).text() for page in (1, 3, 99)]
+    assert first.count("<tbody") == 200
+    assert last.count("<tbody") == beyond.count("<tbody") == 50
+    assert "Page 3 of 3" in beyond
+    text = await (await client.get("/?q=0123")).text()
+    assert text.count("<tbody") == 1
+    nothing = await (await client.get("/?q=<nobody>")).text()
+    assert "&lt;nobody&gt;" in nothing
+
+
+async def test_an_address_that_leads_nowhere_has_a_page_for_people_and_a_line_for_programs(browse):
+    client = await browse(FakeView())
+    for path in ("/nothing", "/targets/nobody", "/deep/er/nothing"):
+        page = await client.get(path, headers={"Accept": "text/html"})
+        assert page.status == 404
+        text = await page.text()
+        check_markup(text)
+        assert "There is nothing at this address" in text
+        line = await client.get(path)
+        assert (line.status, await line.text()) == (404, "404: there is nothing here\n")
+
+
+async def test_logs_are_found_by_id_and_by_target(browse):
+    result = failed(mailbox(), started=now(), probe_id="feedfacecafe")
+    client = await browse(FakeView([mailbox(), server()], [result]))
+    for query in ("id=feedfacecafe", "target=sales&module=imap", "target=sales"):
+        response = await client.get(f"/logs?{query}")
+        text = await response.text()
+        assert response.content_type == "text/plain"
+        assert "reason=wrong_password" in text
+        assert "> A1 LOGIN sales <secret>" in text
+    for query in ("id=unknown", "target=sales&module=smtp", "target=nobody", "", "target=imap.example.com:993"):
+        assert (await client.get(f"/logs?{query}")).status == 404
+
+
+async def test_the_config_is_shown_with_its_secrets_hidden(browse):
+    response = await (await browse(FakeView())).get("/config")
+    assert response.content_type == "text/plain"
+    assert "password: <secret>" in await response.text()
+
+
+async def test_every_page_forbids_scripts_framing_and_sniffing(browse):
+    client = await browse(FakeView([mailbox()]))
+    for path in ("/", "/targets/sales", "/metrics", "/nothing", "/style.css", "/api/v1/targets", "/probe", "/-/reload"):
+        headers = (await client.get(path)).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'"), path
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "aiohttp" not in headers["Server"]
+
+
+def test_each_word_is_there_in_both_languages_with_the_same_places():
+    for key, (english, chinese) in words._WORDS.items():
+        assert english, key
+        assert chinese, key
+        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", chinese)), key
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (89, "89 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")]
+)
+def test_a_length_of_time_in_words(seconds, text):
+    assert words.Words("en").span(seconds) == text
