@@ -1,0 +1,225 @@
+"""`mailprobe check`: every probe once. A running daemon is asked first, because it holds the login guard's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from exporter.app import load_all, logins_of, make_world
+from exporter.config import ConfigError
+from exporter.console import causes, show, words
+from exporter.guard import Logins
+from exporter.model import Phase, ProbeName, Target, Wait
+from exporter.objects import SCHEMA_VERSION, result_object
+from exporter.options import Options
+from exporter.runner import Runner
+from exporter.state import State, StateError, StateLocked
+from exporter.targets import waiting
+
+AT_ONCE = 20  # runs under way
+PATIENCE = 3.0  # seconds for a daemon to say that it is there
+
+Job = tuple[str, ProbeName]
+Progress = Callable[[Job, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the user asked for."""
+
+    targets: tuple[str, ...]
+    probes: tuple[str, ...]
+    url: str
+    force: bool
+    wait: Wait
+    as_json: bool
+    language: str
+
+
+class CheckError(Exception):
+    """The check cannot be made. The message is for the user; the exit code is 2."""
+
+
+class Prober(Protocol):
+    """Who runs the probes: a daemon, or we."""
+
+    @property
+    def jobs(self) -> Sequence[Job]: ...
+
+    async def run(self, job: Job, progress: Progress) -> dict[str, Any]: ...
+
+
+async def check(options: Options, wanted: Wanted) -> int:
+    """Run, print, and return the exit code: 0 ok, 1 failed, 3 inconclusive, 2 cannot be done."""
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        async with _prober(options, wanted, errors) as prober:
+            jobs = select(prober.jobs, wanted)
+            results = await _run_all(prober, jobs, wanted, errors)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except (CheckError, StateError) as exc:
+        print(f"mailprobe: {exc}", file=sys.stderr)
+        return 2
+    if wanted.as_json:
+        report = {"schema_version": SCHEMA_VERSION, "results": results, "causes": causes(results)}
+        print(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        show(Console(soft_wrap=not sys.stdout.isatty(), highlight=False), results, wanted.language)
+    outcomes = {result["outcome"] for result in results}
+    return 1 if "failed" in outcomes else 3 if "inconclusive" in outcomes else 0
+
+
+def select(jobs: Sequence[Job], wanted: Wanted) -> list[Job]:
+    """The jobs the user asked for, all if none. Raises CheckError for a name that does not exist."""
+    names = {name for name, _ in jobs}
+    if unknown := [name for name in wanted.targets if name not in names]:
+        some = ", ".join(sorted(names)[:20]) or "none: the configuration has no target yet"
+        raise CheckError(f"unknown target {unknown[0]}; there are: {some}")
+    if wrong := [probe for probe in wanted.probes if probe not in set(ProbeName)]:
+        raise CheckError(f"unknown probe {wrong[0]}; there are: {', '.join(ProbeName)}")
+    chosen = [
+        (name, probe)
+        for name, probe in jobs
+        if (not wanted.targets or name in wanted.targets) and (not wanted.probes or probe in wanted.probes)
+    ]
+    if not chosen and (wanted.targets or wanted.probes):
+        raise CheckError("no target has such a probe")
+    if not chosen:
+        raise CheckError("the configuration has no target yet: add a mailbox, see README.md")
+    return chosen
+
+
+async def _run_all(prober: Prober, jobs: Sequence[Job], wanted: Wanted, errors: Console) -> list[dict[str, Any]]:
+    status: dict[Job, str] = dict.fromkeys(jobs, "")
+    gate = asyncio.Semaphore(AT_ONCE)
+    say = words(wanted.language)
+
+    def progress(job: Job, phase: str) -> None:
+        status[job] = phase
+
+    async def one(job: Job) -> dict[str, Any]:
+        async with gate:
+            status[job] = say["running"]
+            result = await prober.run(job, progress)
+        del status[job]
+        return result
+
+    def rendering() -> Table:
+        made = Table(box=None, show_header=False, pad_edge=False)
+        for (name, probe), phase in list(status.items())[: max(3, errors.height - 4)]:
+            if phase:
+                made.add_row(Spinner("dots"), Text(name), Text(str(probe)), Text(phase, style="dim"))
+        return made
+
+    if not errors.is_terminal:
+        return list(await asyncio.gather(*(one(job) for job in jobs)))
+    with Live(get_renderable=rendering, console=errors, refresh_per_second=8, transient=True):
+        return list(await asyncio.gather(*(one(job) for job in jobs)))
+
+
+@asynccontextmanager
+async def _prober(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Prober]:
+    if wanted.url:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as session:
+            daemon = await Daemon.find(session, wanted)
+            if daemon is not None:
+                errors.print(f"asking the daemon at {wanted.url}", style="dim")
+                yield daemon
+                return
+    async with Alone.open(options, wanted) as alone:
+        errors.print("no daemon asked" if not wanted.url else f"no daemon at {wanted.url}: probing alone", style="dim")
+        yield alone
+
+
+class Daemon:
+    """A running daemon probes for us: inside its limits, with its memory of refused logins."""
+
+    def __init__(self, session: aiohttp.ClientSession, wanted: Wanted, jobs: Sequence[Job]) -> None:
+        self._session = session
+        self._wanted = wanted
+        self.jobs = jobs
+
+    @classmethod
+    async def find(cls, session: aiohttp.ClientSession, wanted: Wanted) -> Daemon | None:
+        """None where nobody listens. Raises CheckError where somebody else does."""
+        try:
+            async with asyncio.timeout(PATIENCE), session.get(f"{wanted.url}/api/v1/targets") as answer:
+                body = await answer.json()
+                jobs = [(str(each["target"]), ProbeName(name)) for each in body["targets"] for name in each["probes"]]
+        except aiohttp.ClientConnectorError:
+            return None
+        except aiohttp.InvalidURL as exc:
+            raise CheckError(f"--url {wanted.url}: not a URL") from exc
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
+            raise CheckError(
+                f"{wanted.url} answers, but not like mailprobe ({type(exc).__name__}); --url '' checks without a daemon"
+            ) from exc
+        return cls(session, wanted, jobs)
+
+    async def run(self, job: Job, progress: Progress) -> dict[str, Any]:
+        name, probe = job
+        progress(job, "…")
+        query = {"target": name, "probe": str(probe), "wait": str(self._wanted.wait)}
+        if self._wanted.force:
+            query["force"] = "1"
+        url = f"{self._wanted.url}/api/v1/run?{urlencode(query)}"
+        try:
+            async with self._session.post(url, headers={"X-Mailprobe": "1"}) as answer:
+                if answer.status != 200:
+                    raise CheckError(f"the daemon refuses to run {probe} of {name}: {(await answer.text())[:300]}")
+                result: dict[str, Any] = await answer.json()
+        except aiohttp.ClientError as exc:
+            raise CheckError(f"the daemon at {self._wanted.url} went away: {exc}") from exc
+        return result
+
+
+class Alone:
+    """We probe ourselves, with the state folder locked so that no daemon starts meanwhile."""
+
+    def __init__(self, targets: Sequence[Target], runner: Runner, wanted: Wanted) -> None:
+        self._targets = {target.key: target for target in targets}
+        self._runner = runner
+        self._wanted = wanted
+        self.jobs = list(self._targets)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, options: Options, wanted: Wanted) -> AsyncIterator[Alone]:
+        loaded = await asyncio.to_thread(load_all, options)
+        for warning in (*loaded.config.warnings, *loaded.built.warnings):
+            print(f"warning: {warning}", file=sys.stderr)
+        try:
+            state = await State.open(options.storage_path)
+        except StateLocked as exc:
+            raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
+        try:
+            logins = Logins(state, loaded.config.login_guard)
+            if wanted.force:
+                for account in set().union(*(logins_of(target) for target in loaded.built.targets)):
+                    logins.allow_once(account)
+            yield cls(loaded.built.targets, Runner(make_world(loaded.config, state, logins)), wanted)
+        finally:
+            await state.close()
+
+    async def run(self, job: Job, progress: Progress) -> dict[str, Any]:
+        target = waiting(self._targets[job], self._wanted.wait)
+
+        def on_progress(phase: Phase) -> None:
+            progress(job, str(phase))
+
+        return result_object(await self._runner.run(target, on_progress=on_progress))

@@ -1,0 +1,151 @@
+"""The verbs of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import NoReturn
+
+from exporter import __version__
+from exporter.options import DEFAULT_LISTEN, OptionError, Options, add_flags, options, with_verb
+
+VERBS = ("run", "check", "schema", "demo", "healthcheck")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Parse, dispatch, exit. Usage errors exit with 2."""
+    parser = _parser()
+    given = parser.parse_args(with_verb(sys.argv[1:] if arguments is None else arguments, VERBS))
+    try:
+        chosen = options(given)
+    except OptionError as exc:
+        parser.error(str(exc))
+    try:
+        code = _VERBS[given.verb](chosen, given)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not worth a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mailprobe",
+        description="Watches mail services for Prometheus and says why they fail.",
+        epilog="Without a verb the daemon runs. Documentation: README.md and docs/.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    add_flags(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text)
+        add_flags(made)
+        return made
+
+    verb("run", "Run the daemon (the default). Exits 0 on SIGTERM, 2 on a bad configuration.")
+    check = verb(
+        "check",
+        "Run every probe once and tell causes and remedies. "
+        "Exits 0: all ok, 1: something failed, 3: something inconclusive, 2: bad configuration or unknown target.",
+    )
+    check.add_argument("targets", nargs="*", metavar="TARGET", help="names of mailboxes, domains, endpoints, routes")
+    check.add_argument("--probe", action="append", default=[], metavar="NAME", help="only this probe (repeatable)")
+    check.add_argument("--json", action="store_true", help="print the results as JSON")
+    check.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    check.add_argument("--force", action="store_true", help="log in even where the login guard has paused")
+    check.add_argument("--no-wait", action="store_true", help="do not wait for a late mail: in flight is inconclusive")
+    check.add_argument(
+        "--url",
+        default=f"http://{DEFAULT_LISTEN}",
+        help="a running daemon to ask first; empty = never (default: %(default)s)",
+    )
+    verb("schema", "Print the JSON schema of config.yaml.")
+    verb("demo", "Run the daemon over an embedded mail world on loopback, some of it broken on purpose.")
+    health = verb("healthcheck", "Ask /-/healthy of a running daemon. Exits 0 or 1.")
+    health.add_argument("--url", default="", help="the daemon (default: the listen address)")
+    return parser
+
+
+def _version() -> str:
+    # The shape of Prometheus' own tools: one line to grep, then details.
+    return (
+        f"mailprobe, version {__version__}\n"
+        f"  python version: {platform.python_version()}\n"
+        f"  platform:       {sys.platform}/{platform.machine()}"
+    )
+
+
+def _run(chosen: Options, _: argparse.Namespace) -> int:
+    from exporter.app import check_config, serve  # noqa: PLC0415 - `healthcheck` and `schema` stay light
+
+    if chosen.config_check:
+        return check_config(chosen)
+    return serve(chosen)
+
+
+def _check(chosen: Options, given: argparse.Namespace) -> int:
+    from exporter.check import Wanted, check  # noqa: PLC0415 - as above
+    from exporter.model import Wait  # noqa: PLC0415 - as above
+
+    language = given.lang or language_of(os.environ.get("LC_ALL") or os.environ.get("LANG") or "")
+    wanted = Wanted(
+        targets=tuple(given.targets),
+        probes=tuple(given.probe),
+        url=given.url.rstrip("/"),
+        force=given.force,
+        wait=Wait.NOT if given.no_wait else Wait.SETTLED,
+        as_json=given.json,
+        language=language,
+    )
+    return asyncio.run(check(chosen, wanted))
+
+
+def language_of(locale: str) -> str:
+    """`zh` for a Chinese locale, else `en`."""
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def _schema(_: Options, __: argparse.Namespace) -> int:
+    from exporter.config import schema  # noqa: PLC0415 - as above
+
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _demo(chosen: Options, given: argparse.Namespace) -> int:
+    try:
+        from exporter.demo.world import demo  # noqa: PLC0415 - needs the extra `demo`
+    except ModuleNotFoundError as exc:
+        print(f"mailprobe demo needs the package {exc.name}: pip install 'mailprobe-exporter[demo]'", file=sys.stderr)
+        return 1
+    return demo(chosen, given)
+
+
+def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
+    host, port = chosen.listen[0]
+    shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
+    base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown == '0.0.0.0' else shown}:{port}"
+    if not base.startswith(("http://", "https://")):
+        print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
+        return 2
+    try:
+        with urllib.request.urlopen(f"{base}/-/healthy", timeout=5) as answer:  # noqa: S310 - the scheme is checked above
+            answer.read(1024)
+    except (OSError, urllib.error.URLError, ValueError) as exc:
+        print(f"{base}/-/healthy: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+_VERBS = {"run": _run, "check": _check, "schema": _schema, "demo": _demo, "healthcheck": _healthcheck}

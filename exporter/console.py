@@ -1,0 +1,155 @@
+"""What `mailprobe check` prints: a table, then each cause with what the server said and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+ResultObject = Mapping[str, Any]  # RESULT of the contract
+
+_WORDS = {
+    "en": {
+        "target": "Target",
+        "probe": "Probe",
+        "state": "State",
+        "cause": "Cause",
+        "took": "Took",
+        "ok": "OK",
+        "failed": "FAILED",
+        "inconclusive": "INCONCLUSIVE",
+        "in": "in",
+        "said": "The server said",
+        "do": "What to do",
+        "who": "Whose job",
+        "waiting": "Waiting may help.",
+        "not_waiting": "Waiting does not help.",
+        "suspended": "Logins are paused so that the account is not locked; a changed password is tried at once.",
+        "summary": "{ok} ok, {failed} failed, {inconclusive} inconclusive",
+        "running": "running",
+    },
+    "zh": {
+        "target": "对象",
+        "probe": "检查",
+        "state": "状态",
+        "cause": "原因",
+        "took": "耗时",
+        "ok": "正常",
+        "failed": "失败",
+        "inconclusive": "无法判断",
+        "in": "阶段",
+        "said": "服务器原话",
+        "do": "处理办法",
+        "who": "由谁处理",
+        "waiting": "等待可能有用。",
+        "not_waiting": "等待无用。",
+        "suspended": "为避免账号被锁，登录已暂停；修改密码后立即恢复。",
+        "summary": "{ok} 个正常，{failed} 个失败，{inconclusive} 个无法判断",
+        "running": "进行中",
+    },
+}
+_OWNERS = {
+    "en": {"you": "you", "admin": "your administrator", "provider": "the mail provider", "network": "the network"},
+    "zh": {"you": "您自己", "admin": "贵公司管理员", "provider": "邮件服务商", "network": "网络方"},
+}
+_STYLES = {"ok": "green", "failed": "bold red", "inconclusive": "yellow"}
+
+
+def words(language: str) -> Mapping[str, str]:
+    """The strings of a language; English where there is none."""
+    return _WORDS.get(language, _WORDS["en"])
+
+
+def table(results: Iterable[ResultObject], language: str) -> Table:
+    """One row per result. State by word, not by colour alone."""
+    say = words(language)
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    made.add_column(say["target"], overflow="fold")
+    made.add_column(say["probe"])
+    made.add_column(say["state"])
+    made.add_column(say["cause"], overflow="fold")
+    made.add_column(say["took"], justify="right")
+    for result in results:
+        outcome = str(result["outcome"])
+        cause = ""
+        if result["reason"]:
+            cause = f"{result['reason']} ({say['in']} {result['phase']})" if result["phase"] else str(result["reason"])
+        made.add_row(
+            escape(str(result["target"])),
+            str(result["probe"]),
+            Text(say[outcome], style=_STYLES[outcome]),
+            escape(cause),
+            _seconds(float(result["duration_seconds"])),
+        )
+    return made
+
+
+def causes(results: Sequence[ResultObject]) -> list[dict[str, Any]]:
+    """Results that did not succeed, by what they have in common: `causes` of the contract's JSON."""
+    grouped: dict[tuple[str, str], dict[str, Any]] = {}
+    for result in results:
+        if result["outcome"] == "ok" or not result["reason"]:
+            continue
+        key = (str(result["reason"]), str(result["outcome"]))
+        found = grouped.setdefault(
+            key,
+            {
+                "targets": [],
+                "reason": result["reason"],
+                "layer": result["layer"],
+                "scope": "target",
+                "remedy": result["remedy"],
+            },
+        )
+        if result["target"] not in found["targets"]:
+            found["targets"].append(result["target"])
+    return list(grouped.values())
+
+
+def explanation(results: Sequence[ResultObject], language: str) -> RenderableType:
+    """Each cause once: which targets, the server's words, what to do, whose job it is."""
+    say = words(language)
+    parts: list[RenderableType] = []
+    for cause in causes(results):
+        mine = [each for each in results if each["reason"] == cause["reason"] and each["target"] in cause["targets"]]
+        first = mine[0]
+        parts.append(
+            Text(f"\n{cause['reason']}", style="bold") + Text("  " + _some(cause["targets"]), style="not bold")
+        )
+        body: list[RenderableType] = []
+        texts = list(dict.fromkeys(str(each["text"]).strip() for each in mine if each["text"]))
+        body.extend(Text(f"{say['said']}: {text}", style="dim") for text in texts[:3])
+        if cause["remedy"]:
+            body.append(Text(f"{say['do']}: {cause['remedy'][language]}"))
+        if first["owner"]:
+            helps = say["waiting"] if first["waiting_helps"] else say["not_waiting"]
+            owner = _OWNERS.get(language, _OWNERS["en"]).get(str(first["owner"]), str(first["owner"]))
+            body.append(
+                Text(f"{say['who']}: {owner}. {helps}" if language == "en" else f"{say['who']}：{owner}。{helps}")
+            )
+        if any(each["login_suspended"] for each in mine):
+            body.append(Text(say["suspended"], style="yellow"))
+        parts.append(Padding(Group(*body), (0, 0, 0, 2)))
+    counts = {outcome: sum(each["outcome"] == outcome for each in results) for outcome in _STYLES}
+    parts.append(Text("\n" + say["summary"].format(**counts)))
+    return Group(*parts)
+
+
+def show(console: Console, results: Sequence[ResultObject], language: str) -> None:
+    """The whole report."""
+    console.print(table(results, language))
+    console.print(explanation(results, language))
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} … (+{len(names) - most})"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
