@@ -1,0 +1,90 @@
+"""`mailprobe demo`: the daemon over the demo's mail world, which lives in a thread of its own and dies with it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import os
+import ssl
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from exporter.app import check_config, serve
+from exporter.demo.scene import STORIES, Scene
+from exporter.options import Options
+
+START = 60.0  # seconds for the servers to start
+STOP = 5.0  # seconds for them to stop
+
+
+def demo(options: Options, given: argparse.Namespace) -> int:
+    """Start the world, say what there is to see, run the daemon. Returns the exit code."""
+    with tempfile.TemporaryDirectory(prefix="mailprobe-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        changed = dataclasses.replace(options, config_file=folder / "config.yaml")
+        if not (hasattr(given, "storage_path") or "MAILPROBE_STORAGE_PATH" in os.environ):
+            changed = dataclasses.replace(changed, storage_path=folder / "data")
+        with in_thread(Scene(folder)) as scene:
+            if changed.config_check:
+                return check_config(changed)
+            sys.stdout.write(_welcome(scene, changed) + "\n")
+            sys.stdout.flush()
+            return serve(changed)
+
+
+def _welcome(scene: Scene, options: Options) -> str:
+    host, port = options.listen[0]
+    url = f"http://{f'[{host}]' if host and ':' in host else host or '127.0.0.1'}:{port}"
+    width = max(len(names) for names, _ in STORIES)
+    stories = "\n".join(f"  {names:<{width}}  {story}" for names, story in STORIES)
+    return (
+        "A small mail world on 127.0.0.1, some of it broken on purpose:\n\n"
+        f"{stories}\n\n"
+        f"  page     {url}/\n"
+        f"  metrics  {url}{options.telemetry_path}\n"
+        f"  config   {scene.config} (an example to copy from; gone when this ends)\n\n"
+        "The first results are there within seconds, the last ones within half a minute. Ctrl-C ends it.\n"
+    )
+
+
+@contextlib.contextmanager
+def in_thread(scene: Scene) -> Iterator[Scene]:
+    """Run the scene on an event loop of its own: what its servers do must not count as the network's latency."""
+    started: Future[Callable[[], object]] = Future()
+    thread = threading.Thread(target=_live, args=(scene, started), name="demo", daemon=True)
+    thread.start()
+    stop = started.result(START)
+    try:
+        yield scene
+    finally:
+        stop()
+        thread.join(STOP)
+
+
+def _live(scene: Scene, started: Future[Callable[[], object]]) -> None:
+    async def live() -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(_handle)
+        async with scene:
+            started.set_result(lambda: loop.call_soon_threadsafe(over.set))
+            await over.wait()
+
+    try:
+        asyncio.run(live())
+    except BaseException as exc:
+        if started.done():
+            raise
+        started.set_exception(exc)
+
+
+def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A client that hung up, or refused our certificate, is no news."""
+    if not isinstance(context.get("exception"), ConnectionError | ssl.SSLError):
+        loop.default_exception_handler(context)

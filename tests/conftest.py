@@ -1,0 +1,193 @@
+"""Fixtures: the real servers, started once a session, put in order after each test; their logs where a test failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.servers.certs import Authority
+from tests.servers.dns import Authoritative, Resolver
+from tests.servers.dovecot import Dovecot
+from tests.servers.monitoring import Alertmanager, Blackbox, Prometheus, Webhook
+from tests.servers.opendkim import Key, OpenDkim
+from tests.servers.postfix import Postfix
+from tests.servers.process import RUNNING, Server, sweep
+from tests.servers.world import DOMAIN, MailWorld, gather, users, zones
+
+REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_server", "authoritative_server", "launch"}
+S = TypeVar("S", bound=Server)
+sizes_before = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-servers", action="store_true", help="leave out the tests that use a real server")
+
+
+def pytest_sessionstart() -> None:
+    sweep()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def wanted(item: pytest.Item) -> bool:
+        if item.get_closest_marker("bench") and "bench" not in config.getoption("-m"):
+            return False
+        real = REAL_SERVERS.intersection(getattr(item, "fixturenames", ()))
+        return not (real and config.getoption("--without-servers"))
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[sizes_before] = {str(server.log): server.log.stat().st_size for server in RUNNING if server.log.exists()}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the servers logged during a test that failed."""
+    report = yield
+    if report.failed:
+        before = item.stash.get(sizes_before, {})
+        for server in RUNNING:
+            said = server.tail(100, after=before.get(str(server.log), 0))
+            if said:
+                report.sections.append((f"log of {server.name}", said))
+    return report
+
+
+@pytest.fixture(scope="session")
+def authority() -> Iterator[Authority]:
+    """Certificates; `authority.ca_file` is what to trust."""
+    made = Authority()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def dkim_key() -> Key:
+    return Key()
+
+
+@pytest.fixture(scope="session")
+def dovecot_server(authority: Authority) -> Iterator[Dovecot]:
+    with Dovecot(authority, users()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authoritative_server(dkim_key: Key) -> Iterator[Authoritative]:
+    with Authoritative(zones(dkim_key.record)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def resolver_server(authoritative_server: Authoritative) -> Iterator[Resolver]:
+    with Resolver(authoritative_server) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def opendkim_server(dkim_key: Key, resolver_server: Resolver) -> Iterator[OpenDkim]:
+    with OpenDkim(DOMAIN, dkim_key, resolver_server.address) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postfix_server(dovecot_server: Dovecot, opendkim_server: OpenDkim) -> Iterator[Postfix]:
+    with Postfix(dovecot_server, opendkim_server) as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot(dovecot_server: Dovecot) -> Iterator[Dovecot]:
+    """A real dovecot with the accounts of `tests.servers.world.users()`: running, with those, and without mail."""
+    _running(dovecot_server)
+    yield dovecot_server
+    _running(dovecot_server)
+    dovecot_server.reset(users())
+
+
+@pytest.fixture
+def authoritative(authoritative_server: Authoritative, dkim_key: Key) -> Iterator[Authoritative]:
+    """A real knot with the zones of `tests.servers.world.zones()`, the same for each test."""
+    _running(authoritative_server)
+    yield authoritative_server
+    _running(authoritative_server)
+    authoritative_server.reset(zones(dkim_key.record))
+
+
+@pytest.fixture
+def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
+    """The address of a real, validating unbound that asks `authoritative`; it has forgotten what other tests did."""
+    _running(resolver_server)
+    resolver_server.flush()
+    return resolver_server.address
+
+
+@pytest.fixture
+def opendkim(opendkim_server: OpenDkim, resolver: str) -> OpenDkim:
+    return _running(opendkim_server)
+
+
+@pytest.fixture
+def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: OpenDkim) -> Iterator[Postfix]:
+    """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
+    yield _running(postfix_server)
+    if postfix_server.running:
+        postfix_server.empty()
+
+
+@pytest.fixture
+def mail_world(dovecot: Dovecot, postfix: Postfix, resolver: str) -> MailWorld:
+    """One domain on which every probe succeeds."""
+    return gather(dovecot, postfix, resolver)
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[[S], S]]:
+    """`launch(server)` starts a server of the test's own and removes it after the test."""
+    launched: list[Server] = []
+
+    def start(server: S) -> S:
+        launched.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in reversed(launched):
+        server.close()
+
+
+@pytest.fixture
+def prometheus(launch: Callable[[Prometheus], Prometheus]) -> Callable[..., Prometheus]:
+    """`prometheus(config, rules)` starts a real one."""
+    return lambda config, rules=None: launch(Prometheus(config, rules))
+
+
+@pytest.fixture
+def alertmanager(launch: Callable[[Alertmanager], Alertmanager]) -> Callable[[str], Alertmanager]:
+    """`alertmanager(config)` starts a real one."""
+    return lambda config: launch(Alertmanager(config))
+
+
+@pytest.fixture
+def blackbox(launch: Callable[[Blackbox], Blackbox]) -> Callable[[str], Blackbox]:
+    """`blackbox(config)` starts a real blackbox_exporter."""
+    return lambda config: launch(Blackbox(config))
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[Webhook]:
+    """Collects what Alertmanager sends to `webhook.url`."""
+    async with Webhook() as receiver:
+        yield receiver
+
+
+def _running(server: S) -> S:
+    """A test may have stopped it, or killed it: that must not fail the next one."""
+    if not server.running:
+        server.restart()
+    return server

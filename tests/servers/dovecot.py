@@ -1,0 +1,182 @@
+"""A real dovecot: IMAP, POP3, LMTP, SASL for postfix, quota, SPECIAL-USE, a certificate per loopback address."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.servers.certs import Authority, Pem
+from tests.servers.dovecot_conf import CONFIGURATION, DICTIONARY, JUNK
+from tests.servers.process import Server, accepts, binary, free_port, user_id
+
+GOOD = "127.0.0.1"  # for dovecot a link where both ends have one address is secure: logins in plain are let in
+EXPIRED = "127.0.0.2"
+WRONG_NAME = "127.0.0.3"
+SELF_SIGNED = "127.0.0.4"
+NOT_YET_VALID = "127.0.0.5"
+CHAINLESS = "127.0.0.6"
+SECURE_ONLY = "127.0.0.7"  # a good certificate through an intermediate, and LOGINDISABLED outside TLS
+HOST = "mail.example.test"  # the name in the certificates
+PASSWORD = "p4ss word"  # a space in it finds sloppy quoting
+
+
+@dataclass(slots=True)
+class User:
+    """What dovecot knows about an account."""
+
+    password: str = PASSWORD
+    quota: str = "100M"
+    refused_because: str = ""  # IMAP and POP3 answer with these words; SASL for postfix goes on
+
+
+def certificates(authority: Authority) -> dict[str, Pem]:
+    """One certificate for each loopback address."""
+    return {
+        GOOD: authority.good(HOST, "localhost", GOOD),
+        EXPIRED: authority.expired(HOST, "localhost", EXPIRED),
+        WRONG_NAME: authority.wrong_name(),
+        SELF_SIGNED: authority.self_signed(HOST, "localhost"),
+        NOT_YET_VALID: authority.not_yet_valid(HOST, "localhost", NOT_YET_VALID),
+        CHAINLESS: authority.chainless(HOST, "localhost", CHAINLESS),
+        SECURE_ONLY: authority.chained(HOST, "localhost", SECURE_ONLY),
+    }
+
+
+class Dovecot(Server):
+    """IMAP and POP3 on every address above at the ports `imap`, `imaps`, `pop3`, `pop3s`; LMTP and SASL on 127.0.0.1.
+
+    Accounts are one small file each, read at every login: a change is true at once.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        users: Mapping[str, User],
+        *,
+        settings: str = "",
+        certs: Mapping[str, Pem] | None = None,
+    ) -> None:
+        super().__init__("dovecot")
+        self._binary = binary("dovecot", "dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve")
+        self._doveadm = binary("doveadm", "dovecot-core")
+        self.imap, self.imaps, self.pop3, self.pop3s = free_port(), free_port(), free_port(), free_port()
+        self.lmtp, self.sasl = free_port(), free_port()
+        self.authority = authority
+        self.certs = dict(certs or certificates(authority))
+        self.users: dict[str, User] = {}
+        self._vmail = user_id("vmail")
+        (self.folder / "users").mkdir()
+        mail = self.folder / "mail"
+        mail.mkdir()
+        os.chown(mail, *self._vmail)
+        sieve = self.folder / "sieve"
+        sieve.mkdir()
+        (sieve / "junk.sieve").write_text(JUNK)
+        os.chown(sieve, *self._vmail)  # where the compiled script goes
+        self.log.chmod(0o666)  # dovecot-lda, which postfix runs as vmail, writes there too
+        for name, user in users.items():
+            self.add_user(name, user)
+        (self.folder / "dict.conf").write_text(DICTIONARY.format(me=self))
+        (self.folder / "dovecot.conf").write_text(self._configuration() + settings)
+
+    def argv(self) -> list[str]:
+        return [self._binary, "-F", "-c", str(self.folder / "dovecot.conf")]
+
+    def ready(self) -> bool:
+        return accepts(self.imap) and accepts(self.lmtp) and accepts(self.sasl)
+
+    def add_user(self, name: str, user: User | None = None) -> None:
+        """Make or replace an account."""
+        user = user or User()
+        self.users[name] = user
+        uid, gid = self._vmail
+        home = str(self.folder / "mail" / name)
+        login = {"password": "{PLAIN}" + user.password}
+        if user.refused_because:
+            login |= {"nologin": "y", "reason": user.refused_because}
+        self._write(f"passdb-{name}", login)
+        self._write(
+            f"userdb-{name}",
+            {"home": home, "uid": str(uid), "gid": str(gid), "quota_rule": f"*:storage={user.quota}"},
+        )
+
+    def remove_user(self, name: str) -> None:
+        """The account is unknown from now on; its mail stays."""
+        del self.users[name]
+        for kind in ("passdb", "userdb"):
+            (self.folder / "users" / f"{kind}-{name}").unlink()
+
+    def set_password(self, name: str, password: str) -> None:
+        self._change(name, password=password)
+
+    def set_quota(self, name: str, quota: str) -> None:
+        """In dovecot's words: 100M, 10K."""
+        self._change(name, quota=quota)
+
+    def refuse(self, name: str, because: str) -> None:
+        """Turn away IMAP and POP3 logins with these words. "" lets them in again."""
+        self._change(name, refused_because=because)
+
+    def sieve(self, name: str, script: str) -> None:
+        """What happens to the mail delivered to this user."""
+        home = self.folder / "mail" / name
+        home.mkdir(exist_ok=True)
+        file = home / ".dovecot.sieve"
+        file.write_text(script)
+        for path in (home, file):
+            os.chown(path, *self._vmail)
+
+    def deliver(self, name: str, message: bytes, folder: str = "INBOX") -> None:
+        """Put a message into a folder."""
+        self.doveadm("save", "-u", name, "-m", folder, stdin=message)
+
+    def count(self, name: str, folder: str = "INBOX") -> int:
+        """The messages in a folder."""
+        words = self.doveadm("mailbox", "status", "-u", name, "messages", folder)
+        return int(words.rpartition("=")[2])
+
+    def messages(self, name: str, folder: str = "INBOX") -> str:
+        """All messages of a folder as text."""
+        return self.doveadm("fetch", "-u", name, "text", "mailbox", folder)
+
+    def empty(self, name: str) -> None:
+        """Remove every message of every folder."""
+        self.doveadm("expunge", "-u", name, "mailbox", "*", "all")
+
+    def reset(self, users: Mapping[str, User]) -> None:
+        """These accounts, and no mail."""
+        for name in set(self.users) - set(users):
+            self.remove_user(name)
+        for name, user in users.items():
+            if self.users.get(name) != user:
+                self.add_user(name, user)
+            home = self.folder / "mail" / name
+            (home / ".dovecot.sieve").unlink(missing_ok=True)
+            if (home / "mdbox").exists():
+                self.empty(name)
+
+    def doveadm(self, *words: str, stdin: bytes = b"") -> str:
+        return self.run(self._doveadm, "-c", str(self.folder / "dovecot.conf"), *words, stdin=stdin)
+
+    def _change(self, name: str, **fields: str) -> None:
+        old = self.users[name]
+        kept = {"password": old.password, "quota": old.quota, "refused_because": old.refused_because}
+        self.add_user(name, User(**(kept | fields)))
+
+    def _write(self, name: str, fields: Mapping[str, str]) -> None:
+        made = self.folder / "new"
+        made.write_text(json.dumps(fields))
+        made.chmod(0o644)
+        made.rename(self.folder / "users" / name)
+
+    def _configuration(self) -> str:
+        certificates = "\n".join(
+            f"local {address} {{\n  ssl_cert = <{pem.chain}\n  ssl_key = <{pem.key}\n}}"
+            for address, pem in self.certs.items()
+        )
+        default = self.certs[GOOD]
+        return CONFIGURATION.format(
+            me=self, listen=", ".join(self.certs), certificates=certificates, default=default, uid=self._vmail[0]
+        )
