@@ -150,7 +150,7 @@ def suspended(daemon: Daemon) -> bool:
 def refusals(dovecot: Dovecot) -> int:
     """How many wrong passwords dovecot has seen, by its own log."""
     log = dovecot.log.read_text(errors="replace")
-    return log.count("auth failed") + log.count("Password mismatch")
+    return log.count("Password mismatch")
 
 
 def test_no_secret_leaves_it(mail_world: MailWorld, dovecot: Dovecot):
@@ -258,7 +258,8 @@ def test_check_tells_cause_and_remedy_in_both_languages(mail_world: MailWorld, d
     assert english.returncode == 1
     assert "wrong_password" in english.stdout
     assert "What to do" in english.stdout
-    assert "[AUTHENTICATIONFAILED]" in english.stdout
+    # The daemon's own beat may have been first, and over SMTP: then that server's words stand.
+    assert "[AUTHENTICATIONFAILED]" in english.stdout or "535 5.7.8" in english.stdout
     assert "处理办法" in chinese.stdout
     assert as_json.returncode == 0
     report = json.loads(as_json.stdout)
