@@ -100,7 +100,7 @@ def _logins(
 ) -> dict[Service, Login]:
     """The mailbox's credential for each of its servers. The guard counts refusals of one account together."""
     username = mailbox.username or mailbox.address
-    account = f"{username}@@{_site(ends.get(Service.IMAP) or ends[Service.SMTP])}"
+    account = f"{username.casefold()}@@{_site(ends.get(Service.IMAP) or ends[Service.SMTP])}"
     logins = {}
     for service, server in _servers(mailbox):
         name, auth = username, server.auth

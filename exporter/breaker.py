@@ -54,6 +54,7 @@ class Breaker:
         "jitter",
         "limited",
         "paused_until",
+        "proven",
         "reason",
         "refused",
         "text",
@@ -71,6 +72,7 @@ class Breaker:
         self.text = ""
         self.under_way = 0
         self.trusted = False  # the last answer that this process saw was ACCEPTED
+        self.proven = False  # the last answer that anybody saw was
 
     def resumes_at(self, now: float, settings: GuardSettings) -> float:
         """When the next login is allowed; `now` where it is."""
@@ -93,7 +95,7 @@ class Breaker:
         """It was answered, or never will be."""
         self.under_way = max(0, self.under_way - 1)
         if answer is Answer.ACCEPTED:
-            self.trusted = True
+            self.trusted = self.proven = True
             self.consecutive = self.limited = 0
             self.paused_until = 0.0
             return
@@ -137,6 +139,7 @@ class Breaker:
             "limited": self.limited,
             "pause_left": max(0.0, self.paused_until - now),
             "under_way": self.under_way,
+            "proven": self.proven,
             "reason": self.reason,
             "text": self.text,
         }
@@ -156,6 +159,7 @@ class Breaker:
             breaker.refused = tuple(sorted(frozen_at - float(each) for each in ages))
         breaker.consecutive = _whole(record.get("consecutive"))
         breaker.limited = _whole(record.get("limited"))
+        breaker.proven = record.get("proven") is True
         breaker.reason = str(record.get("reason", ""))
         breaker.text = str(record.get("text", ""))
         left = record.get("pause_left")
@@ -167,6 +171,10 @@ class Breaker:
 
     # ---------------------------------------------------------------------------------------------------------------
 
+    def spent(self, now: float) -> tuple[float, ...]:
+        """When refusals of the last DAY came, oldest first; what is under way untried may become one now."""
+        return (*self._recent(now), *([] if self.proven else [now] * self.under_way))
+
     def _recent(self, now: float) -> tuple[float, ...]:
         return tuple(at for at in self.refused if at > now - DAY)
 
@@ -177,6 +185,7 @@ class Breaker:
 
     def _refuse(self, now: float, settings: GuardSettings) -> None:
         self.limited = 0
+        self.proven = False
         self.consecutive += 1
         self.refused = (*self._recent(now), now)
         if self.consecutive >= settings.failures:

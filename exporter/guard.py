@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
-from exporter.breaker import Answer, Breaker, GuardSettings, Verdict
+from exporter.breaker import DAY, Answer, Breaker, GuardSettings, Verdict
 from exporter.clock import Clock
 from exporter.diagnosis import diagnose
 from exporter.errors import Refusal, ServerClosed, Suspended
@@ -136,6 +136,16 @@ class Logins:
         account.latest = fingerprint
         return account, fingerprint, account.breakers[fingerprint]
 
+    def overdrawn(self, account: _Account, breaker: Breaker) -> float:
+        """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
+
+        A source that makes up a new secret each time must not get round the day's limit.
+        """
+        now = self.clock.now()
+        spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
+        limit = self.settings.refusals_per_day
+        return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
+
     def let_through(self, name: str) -> bool:
         """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
         allowed = name in self._allowed
@@ -146,12 +156,17 @@ class Logins:
         account = self._accounts[name]
         breaker = account.breakers[fingerprint]
         now = self.clock.now()
-        if breaker.idle(now, self.settings):
+        if breaker.idle(now, self.settings) and not self.is_exception(account, breaker):
             account.saved.pop(fingerprint, None)
             return self._state.save_breaker(name, fingerprint, None)
         account.saved[fingerprint] = breaker.under_way
         record = json.dumps(breaker.freeze(now) | {"saved": self.clock.stamp()})
         return self._state.save_breaker(name, fingerprint, record, durable=durable)
+
+    def is_exception(self, account: _Account, breaker: Breaker) -> bool:
+        """Whether it must be remembered that this secret is good, because others of the account were not."""
+        now = self.clock.now()
+        return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
 
     def flush(self) -> None:
         """Write what was learned while the records were read, so that another restart does not learn it again."""
@@ -182,9 +197,15 @@ class Logins:
                 account.saved.pop(fingerprint, None)
                 self._state.save_breaker(name, fingerprint, None)
         if len(account.breakers) >= MAX_SECRETS:
-            last = account.breakers[account.latest]
-            text = f"{MAX_SECRETS} different secrets were refused within a day; the last answer: {last.text}"
-            raise Suspended(_reason(last), text, self.clock.wall() + min(quiet_at.values()) - now)
+            raise self.too_many(account, min(quiet_at.values()) - now)
+
+    def too_many(self, account: _Account, wait: float) -> Suspended:
+        last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
+        text = (
+            "as many logins as a day may have were refused, with different secrets; "
+            f"`mailprobe check --force` tries this one; the last answer: {last.text}"
+        )
+        return Suspended(_reason(last), text, self.clock.wall() + wait)
 
     def _restore(self, name: str, fingerprint: str, text: str) -> None:
         try:
@@ -230,6 +251,10 @@ class _Attempt:
                 standing = guard.standing_of(breaker)
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
                 raise Suspended(standing.reason, standing.text, standing.next_attempt)
+            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.overdrawn(self._account, breaker)
+            if wait:
+                self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
+                raise guard.too_many(self._account, wait)
             if verdict is Verdict.GO:
                 break
             await self._account.answered.wait()
@@ -273,9 +298,11 @@ class _Attempt:
 
     def _end(self, answer: Answer, reason: str = "", text: str = "") -> None:
         guard, name = self._guard, self._login.account
+        proven = self._breaker.proven
         self._breaker.end(answer, guard.clock.now(), guard.settings, reason, text)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
-        if recorded or answer not in (Answer.ACCEPTED, Answer.MISSING):
+        first = answer is Answer.ACCEPTED and not proven and guard.is_exception(self._account, self._breaker)
+        if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):
             guard.save(name, self._fingerprint)
         self._account.wake()
 

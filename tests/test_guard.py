@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.breaker import DAY
 from exporter.clock import Clock
 from exporter.errors import ProbeError, Refusal, ServerClosed, Suspended
-from exporter.guard import MAX_SECRETS, GuardSettings, Logins, Standing
+from exporter.guard import GuardSettings, Logins, Standing
 from exporter.model import Login, Secret, Service
 from exporter.reasons import Reason
 from exporter.state import State
@@ -180,15 +180,32 @@ async def test_a_changed_secret_resumes_at_once_and_the_old_one_stays_paused(log
     await suspended(logins, login)
 
 
-async def test_a_source_that_makes_up_secrets_is_stopped_for_a_day(logins, login, source, time):
-    for number in range(MAX_SECRETS):
+async def test_a_source_that_makes_up_secrets_gets_no_more_refusals_than_a_day_may_have(logins, login, source, time):
+    for number in range(RULES.refusals_per_day):
         source.content = f"made up {number}"
         await attempt(logins, login, WRONG)
+        time.wait(60)
     source.content = "one more"
     stopped = await suspended(logins, login)
-    assert stopped.next_attempt == time.wall + DAY
+    assert "--force" in stopped.text
+    assert stopped.next_attempt == time.wall + DAY - 60 * RULES.refusals_per_day
+    logins.allow_once(login.account)
+    await attempt(logins, login)
     time.wait(DAY)
     await attempt(logins, login)
+
+
+async def test_a_good_secret_is_used_on_after_a_restart_whatever_others_were_refused(disk, login, source, time):
+    logins = Logins(disk.session(), RULES, clock=time.clock())
+    for number in range(RULES.refusals_per_day - 1):
+        source.content = f"made up {number}"
+        await attempt(logins, login, WRONG)
+    source.content = "the good one"
+    await attempt(logins, login)
+    source.content = "made up again"
+    await attempt(logins, login, WRONG)
+    source.content = "the good one"
+    await attempt(Logins(disk.session(), RULES, clock=time.clock()), login)
 
 
 async def test_answers_without_a_word_on_the_password_do_not_count(logins, login):

@@ -76,7 +76,7 @@ def test_imap_smtp_and_routes_of_a_mailbox_count_as_one_account(targets):
         route.smtp_login.account,
         route.imap_login.account,
     }
-    assert accounts == {"Sales@acme.example@@acme.example"}
+    assert accounts == {"sales@acme.example@@acme.example"}
 
 
 def test_the_same_user_on_two_addresses_is_two_accounts(targets):
