@@ -20,6 +20,7 @@ from exporter import log, sdnotify
 from exporter.config import Config, ConfigError, load, redacted
 from exporter.guard import Logins
 from exporter.history import History
+from exporter.journal import Journal
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
 from exporter.net.resolver import Resolver
@@ -80,6 +81,7 @@ class App:
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.metrics = Metrics()
+        self._journal = Journal()
         self._loaded: Loaded
         self._state: State
         self._logins: Logins
@@ -101,7 +103,11 @@ class App:
         self._logins = Logins(self._state, config.login_guard)
         runner = Runner(make_world(config, self._state, self._logins))
         self._scheduler = Scheduler(
-            runner, (self.history, self.metrics), config.limits, watcher=self.metrics, alive=self._watchdog.alive
+            runner,
+            (self.history, self.metrics, self._journal),
+            config.limits,
+            watcher=self.metrics,
+            alive=self._watchdog.alive,
         )
         self._apply(self._loaded)
         self.metrics.config_reloaded(True, config.hash, time.time())
@@ -174,7 +180,9 @@ class App:
         self._scheduler.apply(targets)
         for warning in (*loaded.config.warnings, *loaded.built.warnings, *self._scheduler.warnings):
             logger.warning("%s", warning)
-        self.history.keep({target.key for target in targets})
+        keys = {target.key for target in targets}
+        self.history.keep(keys)
+        self._journal.keep(keys)
         self.metrics.load(
             targets,
             lambda target: self._scheduler.effective_interval(target.key),

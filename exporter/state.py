@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import sqlite3
 import time
 from collections import deque
@@ -157,6 +158,10 @@ class State:
             self._connect()
             self._load()
         except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+            if isinstance(exc, sqlite3.OperationalError) and not shutil.disk_usage(self._directory).free:
+                raise StateError(
+                    f"cannot use {self.path}: the disk is full ({exc}); make room, then start again"
+                ) from exc
             if isinstance(exc, sqlite3.OperationalError):
                 raise StateError(f"cannot use {self.path}: {exc}; look at its permissions and at the disk") from exc
             raise StateError(

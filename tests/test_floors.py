@@ -30,7 +30,7 @@ FLOORS = (
     ("accounts",),
     ("targets", "exposition"),
     ("series",),
-    ("schedule", "metrics", "history", "objects"),
+    ("schedule", "metrics", "history", "journal", "objects"),
     ("web/",),
     ("app",),
     ("check", "demo/"),
