@@ -90,6 +90,7 @@ class App:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._ready = False
+        self._config_error: str | None = None  # of the last reload
         self._watchdog = sdnotify.Watchdog()
         self.ports: tuple[int, ...] = ()  # that are listened on; port 0 in the flags becomes a real one here
 
@@ -154,7 +155,7 @@ class App:
                 try:
                     await web.TCPSite(self._web, host, port).start()
                 except OSError as exc:
-                    shown = f"{host or ''}:{port}"
+                    shown = listen_name(host or "", port)
                     if exc.errno == errno.EADDRINUSE:
                         raise StartError(
                             f"cannot listen on {shown}: the port is in use, perhaps by another mailprobe; "
@@ -167,7 +168,7 @@ class App:
         self.ports = tuple(address[1] for address in self._web.addresses)
 
     def _listening(self) -> str:
-        return ",".join(f"{address[0]}:{address[1]}" for address in self._web.addresses)
+        return ",".join(listen_name(*address[:2]) for address in self._web.addresses)
 
     def _status(self) -> str:
         names = {target.name for target in self._loaded.built.targets}
@@ -200,10 +201,12 @@ class App:
                     "the configuration is not reloaded, the old one runs on", extra={"fields": {"err": str(exc)}}
                 )
                 self.metrics.config_reloaded(False, self._loaded.config.hash, time.time())
-                return str(exc)
+                self._config_error = str(exc)
+                return self._config_error
             finally:
                 sdnotify.notify("READY=1")
             before, self._loaded = self._loaded, loaded
+            self._config_error = None
             self._logins.settings = loaded.config.login_guard
             if loaded.config.resolvers != before.config.resolvers:
                 self._scheduler.runner = Runner(make_world(loaded.config, self._state, self._logins))
@@ -235,6 +238,9 @@ class App:
     def ready(self) -> bool:
         return self._ready
 
+    def config_error(self) -> str | None:
+        return self._config_error
+
     def config_text(self) -> str:
         return redacted(self._loaded.config)
 
@@ -255,6 +261,11 @@ class App:
                         self._logins.allow_once(login)
                 return await self._scheduler.run_now(waiting(target, wait))
         return None
+
+
+def listen_name(host: str, port: int) -> str:
+    """As one writes it in a URL (RFC 3986 section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def logins_of(target: Target) -> set[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from exporter.errors import Refusal
 from exporter.message import LOOKED_AT, may_be_bounce, read_bounce, recognise, short_id
+from exporter.net import mutf7
 from exporter.net.imap import ImapSession
 from exporter.net.wire import Wire
 from exporter.trace import Trace
@@ -22,6 +23,7 @@ MAX_MESSAGE = 256 * 1024  # bytes
 MAX_REPORTS = 5  # delivery status notifications opened in one run
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each is twice the one before
 IDLE_FROM = 0.5  # seconds: shorter pauses are polls even where there is IDLE, by which dovecot tells half a second late
+LONGEST_IDLE = 240.0  # seconds: a NAT forgets a silent connection after five minutes, RFC 2177 allows 29
 JUNK_EVERY = 5.0  # seconds between looks at junk while IDLE tells of the inbox
 
 Mark = tuple[str, int, int]  # (folder as the server names it, UIDVALIDITY, UIDNEXT)
@@ -111,12 +113,19 @@ class Watch:
         here = [mark for mark in marks if mark[0] == place.name]
         start = min((uid for _, _, uid in here), default=following)
         if any(validity != uidvalidity for _, validity, _ in here):
-            self._trace.said("#", f"UIDVALIDITY of {place.name} has changed: looking at the last {RESCAN} UIDs")
+            self._trace.said(
+                "#", f"UIDVALIDITY of {self.shown(place.name)} has changed: looking at the last {RESCAN} UIDs"
+            )
             start = following - RESCAN
         elif start < following - MAX_BACK:
-            self._trace.said("#", f"{following - start} UIDs to look at in {place.name}: only the last {MAX_BACK} are")
+            name, many = self.shown(place.name), following - start
+            self._trace.said("#", f"{many} UIDs to look at in {name}: only the last {MAX_BACK} are")
         place.next, place.following = max(1, start, following - MAX_BACK), following
         place.fresh = place.next < following
+
+    def shown(self, folder: str) -> str:
+        """A folder's name, for people."""
+        return self._session.shown(mutf7.decode(folder))
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -145,7 +154,7 @@ class Watch:
         """Until the inbox has news (IDLE), or for a pause that grows from look to look; `seconds` at most."""
         if self._idle and self._pause >= IDLE_FROM:
             try:
-                if await self._session.idle(min(seconds, JUNK_EVERY if self._junk else seconds)):
+                if await self._session.idle(min(seconds, JUNK_EVERY if self._junk else LONGEST_IDLE)):
                     self._heard_at = self._wire.arrived
             except Refusal as exc:
                 if exc.code == "BYE":
@@ -194,7 +203,7 @@ class Watch:
             self._open = None
             selected = await self._session.select(folder)
             if selected.read_only or selected.uidvalidity != group[0].uidvalidity:
-                self._trace.said("#", f"{folder} is read-only or has changed: nothing is removed")
+                self._trace.said("#", f"{self.shown(folder)} is read-only or has changed: nothing is removed")
                 left += group
                 continue
             headers = await self._session.fetch_headers([copy.uid for copy in group], LOOKED_AT)
@@ -204,7 +213,7 @@ class Watch:
                     continue  # somebody else has removed it
                 ours = may_be_bounce(header) if copy.bounce else self._is(header, copy.token)
                 if not ours or not await self._session.delete(copy.uid):
-                    self._trace.said("#", f"UID {copy.uid} in {folder} is left where it is")
+                    self._trace.said("#", f"UID {copy.uid} in {self.shown(folder)} is left where it is")
                     left.append(copy)
         return left
 

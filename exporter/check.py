@@ -79,7 +79,7 @@ async def check(options: Options, wanted: Wanted) -> int:
         report = {"schema_version": SCHEMA_VERSION, "results": results, "causes": causes(results)}
         print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        show(Console(soft_wrap=not sys.stdout.isatty(), highlight=False), results, wanted.language)
+        show(results, wanted.language, sys.stdout)
     outcomes = {result["outcome"] for result in results}
     return 1 if "failed" in outcomes else 3 if "inconclusive" in outcomes else 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -24,9 +25,11 @@ _WORDS = {
         "failed": "FAILED",
         "inconclusive": "INCONCLUSIVE",
         "in": "in",
-        "said": "The server said",
-        "do": "What to do",
-        "who": "Whose job",
+        "said": "The server said: {text}",
+        "detail": "Detail: {text}",
+        "answer_to": "(answer to the {protocol} login)",
+        "do": "What to do: {text}",
+        "who": "Whose job: {owner}. {waiting}",
         "waiting": "Waiting may help.",
         "not_waiting": "Waiting does not help.",
         "suspended": "Logins are paused so that the account is not locked; a changed password is tried at once.",
@@ -43,11 +46,13 @@ _WORDS = {
         "failed": "失败",
         "inconclusive": "无法判断",
         "in": "阶段",
-        "said": "服务器原话",
-        "do": "处理办法",
-        "who": "由谁处理",
+        "said": "服务器原话：{text}",
+        "detail": "详情：{text}",
+        "answer_to": "（{protocol} 登录时的答复）",
+        "do": "处理办法：{text}",
+        "who": "由谁处理：{owner}。{waiting}",
         "waiting": "等待可能有用。",
-        "not_waiting": "等待无用。",
+        "not_waiting": "等待无济于事，需要处理。",
         "suspended": "为避免账号被锁，登录已暂停；修改密码后立即恢复。",
         "summary": "{ok} 个正常，{failed} 个失败，{inconclusive} 个无法判断",
         "running": "进行中",
@@ -57,6 +62,7 @@ _OWNERS = {
     "en": {"you": "you", "admin": "your administrator", "provider": "the mail provider", "network": "the network"},
     "zh": {"you": "您自己", "admin": "贵公司管理员", "provider": "邮件服务商", "network": "网络方"},
 }
+WIDEST = 20_000  # characters of a line where nothing is wrapped: more than the texts of a cause can have
 _STYLES = {"ok": "green", "failed": "bold red", "inconclusive": "yellow"}
 
 
@@ -122,16 +128,16 @@ def explanation(results: Sequence[ResultObject], language: str) -> RenderableTyp
             Text(f"\n{cause['reason']}", style="bold") + Text("  " + _some(cause["targets"]), style="not bold")
         )
         body: list[RenderableType] = []
-        texts = list(dict.fromkeys(str(each["text"]).strip() for each in mine if each["text"]))
-        body.extend(Text(f"{say['said']}: {text}", style="dim") for text in texts[:3])
+        texts = list(dict.fromkeys(_words_of(each, say) for each in mine if each["text"]))
+        body.extend(Text(text, style="dim") for text in texts[:3])
         if cause["remedy"]:
-            body.append(Text(f"{say['do']}: {cause['remedy'][language]}"))
+            body.append(Text(say["do"].format(text=cause["remedy"][language].replace("`", ""))))
         if first["owner"]:
             helps = say["waiting"] if first["waiting_helps"] else say["not_waiting"]
             owner = _OWNERS.get(language, _OWNERS["en"]).get(str(first["owner"]), str(first["owner"]))
-            body.append(
-                Text(f"{say['who']}: {owner}. {helps}" if language == "en" else f"{say['who']}：{owner}。{helps}")
-            )
+            body.append(Text(say["who"].format(owner=owner, waiting=helps)))
+        elif first["waiting_helps"]:
+            body.append(Text(say["waiting"]))
         if any(each["login_suspended"] for each in mine):
             body.append(Text(say["suspended"], style="yellow"))
         parts.append(Padding(Group(*body), (0, 0, 0, 2)))
@@ -140,10 +146,24 @@ def explanation(results: Sequence[ResultObject], language: str) -> RenderableTyp
     return Group(*parts)
 
 
-def show(console: Console, results: Sequence[ResultObject], language: str) -> None:
-    """The whole report."""
-    console.print(table(results, language))
-    console.print(explanation(results, language))
+def show(results: Sequence[ResultObject], language: str, file: TextIO) -> None:
+    """The whole report. In a file or a pipe every line is whole, however long, and ends without blanks."""
+    parts = table(results, language), explanation(results, language)
+    if file.isatty():
+        Console(file=file, highlight=False).print(*parts, sep="")
+        return
+    wide = Console(file=StringIO(), width=WIDEST, force_terminal=False, highlight=False)
+    with wide.capture() as capture:
+        wide.print(*parts, sep="")
+    file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def _words_of(result: ResultObject, say: Mapping[str, str]) -> str:
+    """What a server said, or what we say, told apart."""
+    text = str(result["text"]).strip()
+    shown = say["said" if result.get("quoted") else "detail"].format(text=text)
+    source = result.get("answer_to")
+    return f"{shown} {say['answer_to'].format(protocol=source)}" if source and source != result["probe"] else shown
 
 
 def _some(names: Sequence[str], most: int = 10) -> str:

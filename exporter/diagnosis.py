@@ -74,13 +74,26 @@ def diagnose(exc: BaseException, phase: Phase | None) -> Failure:
         found = [diagnose(each, phase) for each in exc.exceptions]
         return next((failure for failure in found if failure.reason is not Reason.BUG), found[0])
     reason, rule, text = _cause(exc, phase)
-    return Failure(phase, reason, clean(text), rule)
+    answer_to = exc.answer_to if isinstance(exc, Suspended) else None
+    return Failure(phase, reason, clean(text), rule, _quoted(exc), answer_to)
 
 
 def outcome_of(failure: Failure) -> Outcome:
     """Inconclusive where the fault is on our side of the wire, so that nothing is known about the mail service."""
     ours = failure.reason in (Reason.LOCAL_ERROR, Reason.CONFIG) or about(failure.reason).layer is Layer.VANTAGE
     return Outcome.INCONCLUSIVE if ours or failure.rule == INCONCLUSIVE else Outcome.FAILED
+
+
+def _quoted(exc: BaseException) -> bool:
+    """Whether the text is what a server said, literally. Ours may hold some of its words, and yet are ours."""
+    match exc:
+        case Refusal() | ServerClosed():
+            return bool(exc.text)
+        case StartTlsUnavailable():
+            return exc.quoted
+        case Suspended():
+            return exc.answer_to is not None
+    return False
 
 
 def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:

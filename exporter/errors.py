@@ -25,13 +25,17 @@ class Inconclusive(Exception):
 
 
 class Suspended(Exception):
-    """The guard does not allow a login now. Carries the standing verdict that paused it."""
+    """The guard does not allow a login now. Carries the standing verdict that paused it.
 
-    def __init__(self, reason: Reason, text: str, next_attempt: float) -> None:
+    `answer_to` is the protocol whose server said `text`; None where the words are ours.
+    """
+
+    def __init__(self, reason: Reason, text: str, next_attempt: float, answer_to: Service | None = None) -> None:
         super().__init__(text or reason.value)
         self.reason = reason
         self.text = text
         self.next_attempt = next_attempt  # Unix time, seconds
+        self.answer_to = answer_to
 
 
 class Refusal(Exception):
@@ -69,11 +73,15 @@ class Garbage(Exception):
 
 
 class StartTlsUnavailable(Exception):
-    """STARTTLS is configured and the server does not offer it, or refuses it. No credential has been sent."""
+    """STARTTLS is configured and the server does not offer it, or refuses it. No credential has been sent.
 
-    def __init__(self, text: str = "") -> None:
+    `quoted`: the text is the server's refusal, literally.
+    """
+
+    def __init__(self, text: str = "", *, quoted: bool = False) -> None:
         super().__init__(text or "the server does not offer STARTTLS")
         self.text = text
+        self.quoted = quoted
 
 
 class DnsFailure(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from exporter import authentication, message
 from exporter.errors import ProbeError
@@ -106,9 +106,11 @@ class Ledger:
         elif await self._mailbag.settled_before(self._route, token):
             self._trace.fact(FactName.ROUNDTRIP_DUPLICATED, 1)
 
-    async def missing(self) -> None:
-        """What has not come in time is late, what has not come for long is lost: of all that is in flight."""
+    async def missing(self, *, but: Collection[str] = ()) -> None:
+        """What has not come in time is late, what has not come for long is lost: of all in flight `but` these."""
         for mail in await self.in_flight():
+            if mail.token in but:
+                continue
             age = self._now() - mail.sent_at
             if age > self._late_after and not mail.late:
                 self._trace.fact(FactName.ROUNDTRIP_LATE, 1)

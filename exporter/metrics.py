@@ -124,8 +124,8 @@ class Metrics:
     def _render(self, series: Series) -> None:
         key = series.target.key
         rendered = series.render()
-        for family, text in rendered.items():
-            self._lines[family][key] = text.encode()
+        for family, lines in rendered.items():
+            self._lines[family][key] = lines
         for family in WITHDRAWN:
             if family not in rendered:
                 self._lines[family].pop(key, None)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 from exporter.reasons import Reason
 
@@ -245,8 +246,7 @@ class Target:
         return self.name, self.probe
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A number or short word learned on the way, with the label values its name declares."""
 
     name: FactName
@@ -256,12 +256,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where and why. `text` is the server's literal words: page, log, annotation; never a label."""
+    """Where and why. `text` is for page, log and annotation; never a label."""
 
     phase: Phase | None
     reason: Reason
     text: str = ""
     rule: str = ""  # id of what decided: "exception:ConnectionRefusedError", "rfc5530:AUTHENTICATIONFAILED" …
+    quoted: bool = False  # the text is a server's literal words, not ours
+    answer_to: Service | None = None  # whose login got them, where an earlier one's verdict stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,7 @@ class Result:
     phases: tuple[tuple[Phase, float], ...] = ()  # seconds; each phase once, in order of first use
     facts: tuple[Fact, ...] = ()
     failure: Failure | None = None
-    transcript: tuple[Line, ...] = ()
+    transcript: Sequence[Line] = ()
     login_attempted: bool = False
     login_refused: bool = False
     login_suspended: bool = False

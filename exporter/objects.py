@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from exporter.model import FactName, Result, Target
-from exporter.reasons import about
+from exporter.model import FactName, Outcome, Result, Target
+from exporter.reasons import Reason, about
 
 SCHEMA_VERSION = 1
 
@@ -28,6 +28,8 @@ def result_object(result: Result) -> dict[str, Any]:
     """RESULT."""
     target, failure = result.target, result.failure
     known = about(failure.reason) if failure else None
+    # A mail that was not waited for is nobody's fault.
+    in_flight = result.outcome is Outcome.INCONCLUSIVE and failure and failure.reason is Reason.MESSAGE_LATE
     return {
         "target": target.name,
         "kind": str(target.kind),
@@ -42,7 +44,9 @@ def result_object(result: Result) -> dict[str, Any]:
         "rule": (failure.rule or None) if failure else None,
         "ambiguous": None,
         "text": (failure.text or None) if failure else None,
-        "owner": str(known.owner) if known else None,
+        "quoted": failure.quoted if failure else None,
+        "answer_to": str(failure.answer_to) if failure and failure.answer_to else None,
+        "owner": str(known.owner) if known and not in_flight else None,
         "waiting_helps": known.waiting_helps if known else None,
         "remedy": {"en": known.remedy_en, "zh": known.remedy_zh} if known else None,
         "started": result.started,

@@ -41,8 +41,8 @@ REMEDIES_EN: Mapping[str, str] = {
     # transport
     "timeout": "No answer in time; the step shows where. While connecting: check firewall and port. Later on: the "
     "server is slow, so check again in a few minutes, then ask the provider.",
-    "connection_refused": "The host is up, but nothing listens on this port. Check host and port in config.yaml (IMAP "
-    "993, SMTP 465 or 587); if they are right, the mail service is down: tell the provider.",
+    "connection_refused": "The host is up, but nothing listens on this port: the mail service is down, so tell the "
+    "provider. If it has never worked, compare host and port in config.yaml (IMAP 993, SMTP 465 or 587) first.",
     "host_unreachable": "There is no route to the server. Check this machine's gateway and VPN; if only IPv6 fails, "
     "set `family: ipv4` under `defaults` in config.yaml.",
     "connection_reset": "The server, or a firewall on the way, cut the connection. Try from another network, such as "
@@ -53,7 +53,7 @@ REMEDIES_EN: Mapping[str, str] = {
     "(`timedatectl`); if it is right, the server has a certificate that was installed too early: tell its "
     "administrator.",
     "certificate_name_mismatch": "The certificate is for another name. Put the server name that the provider "
-    "publishes into `host` in config.yaml (the certificate's names are in the details), or set `server_name`.",
+    "publishes into `host` in config.yaml, or set `server_name`. Target HOST:PORT, probe `tls`, shows the names.",
     "certificate_untrusted": "The certificate's issuer is not trusted, or an intermediate is missing. Own CA: set "
     "`ca_file`. Otherwise have the server send its full chain. A firewall that inspects TLS also causes this.",
     "tls_failed": "The TLS handshake failed: often the server has only TLS 1.0 or 1.1, or a firewall interferes. Try "
@@ -170,8 +170,8 @@ REMEDIES_EN: Mapping[str, str] = {
     "records of the recipient's domain, and whether mail to others goes out.",
     "submission_uncertain": "The connection broke after the mail was handed over: it may or may not have been sent. "
     "Look in the Sent folder before you send anything again; the next round trip shows more.",
-    "message_late": "The test mail has not come in time; it may still come. The delays of the hops on the status page "
-    "show which side holds mail back: tell that provider.",
+    "message_late": "The mail is not there yet and may still come: if it is only in flight, the next run tells. If it "
+    "is late again and again, the hops' delays on the page of this target show which side holds it back.",
     "message_lost": "The test mail never came. Search junk folder, quarantine and filter rules of the receiving "
     "mailbox, and bounces in the sending one; then give the time and both addresses to the provider.",
     "message_in_junk": "The mail came, but into the junk folder. Mark it as not junk, put the sender on the safe "

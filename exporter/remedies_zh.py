@@ -38,8 +38,8 @@ REMEDIES_ZH: Mapping[str, str] = {
     # transport
     "timeout": "等了很久没有回应，看停在哪一步：停在连接，就查防火墙和端口；停在后面，多半是服务器太慢，过几分钟再查一"
     "次，仍不行就问服务商。",
-    "connection_refused": "主机在线，但这个端口没有服务。核对 config.yaml 里的 host 和 port（IMAP 用 993，SMTP 用 465 "
-    "或 587）；如果没写错，就是邮件服务停了，请联系服务商。",
+    "connection_refused": "主机在线，但这个端口没有服务，应该是邮件服务停了，请联系服务商。如果从来没有连通过，先核对 "
+    "config.yaml 里的 host 和 port（IMAP 用 993，SMTP 用 465 或 587）。",
     "host_unreachable": "到服务器的网络不通。检查本机的网关和 VPN；如果只有 IPv6 不通，在 config.yaml 的 defaults 下写"
     " family: ipv4。",
     "connection_reset": "连接被服务器或中间的防火墙断开了。换个网络（比如手机热点）试试：换了就通，查这边的防火墙、是"
@@ -48,8 +48,8 @@ REMEDIES_ZH: Mapping[str, str] = {
     "件服务；服务商的服务器：马上报障。",
     "certificate_not_yet_valid": "服务器证书还没到生效时间。先用 timedatectl 看本机时间；时间没错，就是服务器换证书换"
     "早了，请联系它的管理员。",
-    "certificate_name_mismatch": "证书上的名字和服务器名对不上。把 config.yaml 里的 host 改成服务商公布的服务器名（证"
-    "书里的名字见详情），或者设置 server_name。",
+    "certificate_name_mismatch": "证书上的名字和服务器名对不上。把 config.yaml 里的 host 改成服务商公布的服务器名，或"
+    "者设置 server_name。证书里的名字见对象 HOST:PORT 的 tls 检查。",
     "certificate_untrusted": "证书的签发机构不受信任，或者缺中间证书。自建 CA：设置 ca_file；否则请对方装好完整证书链"
     "。会解密 TLS 的防火墙也会造成这种情况。",
     "tls_failed": "TLS 握手失败，常见原因是服务器只支持 TLS 1.0/1.1，或被防火墙干扰。用 openssl s_client -connect "
@@ -151,7 +151,8 @@ REMEDIES_ZH: Mapping[str, str] = {
     "件是否正常。",
     "submission_uncertain": "邮件刚交出去连接就断了，可能发出了，也可能没有。重发之前先看“已发送”；下一次收发测试会更"
     "清楚。",
-    "message_late": "测试邮件没有按时到，可能还在路上。看状态页上每一跳的耗时，是哪一段压着邮件，就找哪一方。",
+    "message_late": "测试邮件还没到，可能还在路上：如果只是在途，下一次运行会有结论；如果总是迟到，看该对象页面上每一跳"
+    "的耗时，是哪一段压着邮件，就找哪一方。",
     "message_lost": "测试邮件一直没到。到收件邮箱查垃圾箱、隔离区和过滤规则，到发件邮箱查退信；再把时间和收发两个地址"
     "发给服务商。",
     "message_in_junk": "邮件到了，但进了垃圾箱。把它标为“不是垃圾邮件”，把发件人加进白名单，再检查发件域名的 SPF、"

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from exporter.diagnosis import diagnose, outcome_of
 from exporter.errors import Inconclusive, Suspended
@@ -38,6 +39,8 @@ class Runner:
                 await self._probes[target.probe](target.settings, self._world, trace)
         except Exception as exc:
             failure = diagnose(exc, trace.failed_phase)
+            if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
+                failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
                 outcome = Outcome.FAILED  # the verdict that paused it stands, whatever its layer
                 next_attempt = exc.next_attempt
@@ -57,7 +60,7 @@ class Runner:
             phases=trace.phases,
             facts=tuple(trace.facts),
             failure=failure,
-            transcript=tuple(trace.lines),
+            transcript=trace.lines,
             login_attempted=trace.attempted,
             login_refused=trace.refused,
             login_suspended=next_attempt > 0.0,

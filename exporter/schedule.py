@@ -21,6 +21,7 @@ ALIVE_EVERY = 4.0  # seconds between two signs of life at most
 LAG_EVERY = 0.5  # seconds between two looks at the event loop's lag
 STOP_WITHIN = 3.0  # seconds that runs get to clean up
 BATCH = 100  # starts until the event loop gets its turn
+CUT_OFF = "the target was changed or removed, or the daemon stops"
 
 log = logging.getLogger(__name__)
 
@@ -178,14 +179,21 @@ class Scheduler:
             await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
     async def run_now(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
-        """Run a target at once, within the limits. A run of the same key that is in progress is joined.
+        """Run a target at once, within the limits. A run of the same target that is in progress is joined.
 
-        The beat goes on as if nothing had been. Raises Interrupted.
+        One of the same key that does something else (waits less for its mail, say) is waited for. The beat goes on as
+        if nothing had been. Raises Interrupted.
         """
-        if self._stopping:
-            raise Interrupted("the daemon stops")
-        entry = self._entries.get(target.key)
-        task = self._guests.get(target.key) if entry is None else entry.task
+        while True:
+            if self._stopping:
+                raise Interrupted("the daemon stops")
+            entry = self._entries.get(target.key)
+            task = self._guests.get(target.key) if entry is None else entry.task
+            if task is None or task.done() or self._tasks.get(task) == target:
+                break
+            await asyncio.wait([task])
+            if entry is not None and entry.gone:
+                raise Interrupted(CUT_OFF)
         if task is None or task.done():
             if entry is not None:
                 task = self._start(entry, target, None, on_progress)
@@ -193,7 +201,7 @@ class Scheduler:
                 task = self._guests[target.key] = self._spawn(self._once(None, target, None, on_progress), target)
         await asyncio.wait([task])  # not `await task`: whoever asked may leave, the run goes on
         if task.cancelled():
-            raise Interrupted("the target was changed or removed, or the daemon stops")
+            raise Interrupted(CUT_OFF)
         return task.result()
 
     # ---------------------------------------------------------------------------------------------------------------

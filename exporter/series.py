@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
 
 from exporter import families as table
 from exporter.exposition import Histogram, label, labels, number
 from exporter.families import FAMILIES, RESERVED_LABELS, SERVER_WORDS, Family, Shape, Subject
-from exporter.model import Endpoint, Fact, FactName, Outcome, ProbeName, Result, Target
+from exporter.model import Endpoint, Fact, FactName, Outcome, Phase, ProbeName, Result, Target
 from exporter.reasons import Reason, about
 
 LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.SMTP, ProbeName.ROUNDTRIP})
@@ -39,13 +40,18 @@ class Series:
     __slots__ = (
         "_attempts",
         "_events",
+        "_fact_lines",
         "_facts",
+        "_facts_shown",
         "_failure",
         "_failures",
+        "_fixed",
+        "_fixed_for",
         "_inconclusive",
         "_last",
         "_last_success",
         "_prefixes",
+        "_probe",
         "_refused",
         "_roundtrip",
         "_runs",
@@ -80,6 +86,11 @@ class Series:
         self._up = False
         self._failure: tuple[str, Reason] | None = None
         self._facts: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
+        self._probe = label("probe", target.probe)
+        self._fixed_for: tuple[Target, float, bool] | None = None
+        self._fixed: dict[Family, bytes] = {}
+        self._facts_shown: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
+        self._fact_lines: dict[Family, bytes] = {}
 
     def absorb(self, result: Result) -> None:
         """Count a result and take its values over."""
@@ -133,19 +144,37 @@ class Series:
                     count = 1 if fact.name is FactName.ROUNDTRIP_RECEIVED else int(fact.value)
                     self._events[family] = self._events.get(family, 0) + count
 
-    def render(self) -> dict[Family, str]:
-        """All lines by family, as they are in both formats but for the histogram's exemplars."""
-        lines: dict[Family, str] = {}
+    def render(self) -> dict[Family, bytes]:
+        """All lines by family, as they are in both formats but for the histogram's exemplars.
+
+        Most facts are the same after most runs: their lines are made anew only when one has changed.
+        """
+        setting = (self.target, self.interval, self.leads)
+        if setting != self._fixed_for:
+            self._fixed_for = setting
+            self._fixed = self._lines(self._fixed_samples())
+            self._fact_lines = {}
+            self._facts_shown = {}
+        lines = self._fixed | self._lines(self._samples())
+        if self._last is not None and not self.stale:
+            if self._facts != self._facts_shown:
+                self._facts_shown = self._facts.copy()
+                self._fact_lines = self._lines(self._fact_samples())
+            lines |= self._fact_lines
         if self._roundtrip is not None:
-            lines[table.ROUNDTRIP_SECONDS] = self.render_histogram(openmetrics=False)
+            lines[table.ROUNDTRIP_SECONDS] = self.render_histogram(openmetrics=False).encode()
+        return lines
+
+    def _lines(self, samples: Iterable[tuple[Family, str, float]]) -> dict[Family, bytes]:
+        lines: dict[Family, str] = {}
         prefixes = self._prefixes
-        for family, own, value in self._samples():
+        for family, own, value in samples:
             subject = family.subject
-            if self.leads or subject in (Subject.TARGET, Subject.ROUTE):
+            if self.leads or subject is Subject.TARGET or subject is Subject.ROUTE:
                 prefix = prefixes[subject]
                 line = f"{family.full_name}{{{prefix}{',' if own else ''}{own}}} {number(value)}\n"
                 lines[family] = lines[family] + line if family in lines else line
-        return lines
+        return {family: text.encode() for family, text in lines.items()}
 
     def render_histogram(self, *, openmetrics: bool) -> str:
         """The lines of roundtrip_seconds; none if this is not a route."""
@@ -153,25 +182,31 @@ class Series:
             return ""
         return self._roundtrip.render(self._prefixes[Subject.ROUTE], openmetrics=openmetrics)
 
-    def _samples(self) -> Iterator[tuple[Family, str, float]]:
-        """Family, labels beside those of its subject, value."""
-        probe = label("probe", self.target.probe)
-        yield table.PROBES, probe, self._runs
-        yield table.PROBE_FAILURES, probe, self._failures
-        yield table.PROBES_INCONCLUSIVE, probe, self._inconclusive
-        yield table.PROBE_INTERVAL, probe, self.interval
-        if self.target.probe in LOGIN_PROBES:
-            yield table.LOGIN_ATTEMPTS, probe, self._attempts
-            yield table.LOGIN_REFUSED, probe, self._refused
+    # family, labels beside those of its subject, value
+
+    def _fixed_samples(self) -> Iterator[tuple[Family, str, float]]:
+        """What no run changes."""
+        yield table.PROBE_INTERVAL, self._probe, self.interval
         if self._roundtrip is not None:
             late_after = getattr(self.target.settings, "late_after", None)
             if isinstance(late_after, int | float):
                 yield table.ROUNDTRIP_DEADLINE, "", late_after
-            for family in EVENT_COUNTERS:
-                yield family, "", self._events.get(family, 0)
         for endpoint in endpoints(self.target):
             pairs = (("protocol", endpoint.protocol), ("server", endpoint.host), ("port", str(endpoint.port)))
             yield table.ENDPOINT_INFO, labels(pairs), 1
+
+    def _samples(self) -> Iterator[tuple[Family, str, float]]:
+        """What every run changes."""
+        probe = self._probe
+        yield table.PROBES, probe, self._runs
+        yield table.PROBE_FAILURES, probe, self._failures
+        yield table.PROBES_INCONCLUSIVE, probe, self._inconclusive
+        if self.target.probe in LOGIN_PROBES:
+            yield table.LOGIN_ATTEMPTS, probe, self._attempts
+            yield table.LOGIN_REFUSED, probe, self._refused
+        if self._roundtrip is not None:
+            for family in EVENT_COUNTERS:
+                yield family, "", self._events.get(family, 0)
         if self._last is not None:
             yield table.LAST_RUN, probe, self._last.started
             if not self.stale:
@@ -191,17 +226,16 @@ class Series:
             yield table.PROBE_FAILURE, f"{probe},{why}", 1
         yield table.PROBE_DURATION, probe, result.duration
         for step, seconds in result.phases:
-            yield table.PHASE_DURATION, f"{probe},{label('phase', step)}", seconds
+            yield table.PHASE_DURATION, _step_labels(self.target.probe, step), seconds
         if self.target.probe in LOGIN_PROBES:
             yield table.LOGIN_SUSPENDED, probe, result.login_suspended
             yield table.LOGIN_NEXT_ATTEMPT, probe, result.login_next_attempt
+
+    def _fact_samples(self) -> Iterator[tuple[Family, str, float]]:
         if self.target.probe is ProbeName.TLS:
             version, cipher = (self._facts.get((name, ())) for name in (FactName.TLS_VERSION, FactName.TLS_CIPHER))
             if version is not None:
                 yield table.TLS_INFO, labels((("version", str(version)), ("cipher", str(cipher or "")))), 1
-        yield from self._fact_samples()
-
-    def _fact_samples(self) -> Iterator[tuple[Family, str, float]]:
         for family, values in _by_family(self.target.probe, self._facts):
             names = family.labels
             if family.subject is Subject.ROUTE:
@@ -213,6 +247,11 @@ class Series:
             fitting = ((words, value) for words, value in values.items() if len(words) == len(names))
             for words, value in islice(fitting, room):
                 yield family, ",".join([label(n, v) for n, v in zip(names, words, strict=True)]), value
+
+
+@cache
+def _step_labels(probe: ProbeName, step: Phase) -> str:
+    return labels((("probe", probe), ("phase", step)))
 
 
 def _by_family(

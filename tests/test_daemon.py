@@ -96,8 +96,10 @@ def test_a_bad_configuration_is_refused_and_the_old_one_runs_on(daemon: Daemon):
     assert "did you mean late_after" in text
     assert daemon.metric("mailprobe_config_last_reload_successful") == 0
     assert 'target="alice"' in daemon.text("/metrics")
+    assert "running configuration is not the file’s" in daemon.text("/")
     daemon.config.write_text(good)
     assert daemon.post("/-/reload")[0] == 200
+    assert "running configuration" not in daemon.text("/")
     assert daemon.metric("mailprobe_config_last_reload_successful") == 1
 
 

@@ -224,3 +224,31 @@ def test_no_errno_can_upset_the_diagnosis(number: int, text: str, phase: Phase |
 def test_a_refused_login_is_never_unknown(text: str, protocol: Service) -> None:
     code = {Service.IMAP: "NO", Service.POP3: "-ERR", Service.SMTP: "550"}[protocol]
     assert diagnose(Refusal(protocol, code, text), Phase.LOGIN).reason is not Reason.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("exc", "quoted"),
+    [
+        (Refusal(Service.IMAP, "NO", "NO wrong"), True),
+        (ServerClosed("BYE too many"), True),
+        (ServerClosed(), False),
+        (StartTlsUnavailable("454 not now", quoted=True), True),
+        (StartTlsUnavailable("EHLO offers: nothing"), False),
+        (Suspended(Reason.WRONG_PASSWORD, "535 no", 1.0, Service.SMTP), True),
+        (Suspended(Reason.WRONG_PASSWORD, "a login was cut off before its answer came", 1.0), False),
+        (Garbage("expected IMAP, got HTTP: HTTP/1.1 400"), False),
+        (ProbeError(Reason.RECORD_MISSING, "no MX"), False),
+        (TimeoutError(), False),
+        (unverified(10), False),
+        (oserror(errno.ECONNREFUSED), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_only_literal_words_of_a_server_are_quoted(exc, quoted):
+    """Our own words, and ours around some of the server's, must not be shown as its."""
+    assert diagnose(exc, Phase.LOGIN).quoted is quoted
+
+
+def test_a_standing_verdict_says_which_login_got_it():
+    assert diagnose(Suspended(Reason.WRONG_PASSWORD, "535 no", 1.0, Service.SMTP), None).answer_to is Service.SMTP
+    assert diagnose(Suspended(Reason.WRONG_PASSWORD, "cut off", 1.0), None).answer_to is None

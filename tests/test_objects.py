@@ -27,6 +27,8 @@ def test_a_failed_result_tells_everything_about_its_failure():
         "rule": "rfc5530:AUTHENTICATIONFAILED",
         "ambiguous": None,
         "text": "NO [AUTHENTICATIONFAILED] Authentication failed.",
+        "quoted": False,
+        "answer_to": None,
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
         "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},

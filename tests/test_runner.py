@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import socket
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -12,7 +13,22 @@ from typing import Any, cast
 import pytest
 
 from exporter.errors import Inconclusive, ProbeError, Refusal, Suspended
-from exporter.model import FactName, Kind, Outcome, Phase, ProbeName, Result, Service, Target
+from exporter.model import (
+    Endpoint,
+    FactName,
+    Kind,
+    Outcome,
+    Phase,
+    ProbeName,
+    Result,
+    Security,
+    Service,
+    Target,
+)
+from exporter.net import dial
+from exporter.net.imap import ImapSession
+from exporter.net.resolver import Resolver
+from exporter.net.tls import TlsContexts
 from exporter.reasons import Reason
 from exporter.runner import Runner
 from exporter.trace import Trace
@@ -177,3 +193,47 @@ async def test_a_bug_becomes_a_result_and_a_traceback_without_local_variables(ca
     assert "hunter2 canary" not in caplog.text.replace('canary = "hunter2 canary"', "")
     assert "sales" in record.getMessage()
     assert result.probe_id in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("port", "security", "said", "expected"),
+    [
+        (465, Security.STARTTLS, False, "nothing was said; port 465 usually speaks TLS at once: security: tls?"),
+        (993, Security.PLAIN, False, "nothing was said; port 993 usually speaks TLS at once: security: tls?"),
+        (993, Security.STARTTLS, True, "no answer before the deadline"),
+        (143, Security.STARTTLS, False, "no answer before the deadline"),
+    ],
+)
+async def test_a_server_that_waits_for_tls_while_we_wait_for_its_greeting_is_told(
+    monkeypatch, port, security, said, expected
+):
+    """The reason stays `timeout`: nobody knows why it is silent."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        if said:
+            writer.write(b"* OK and no line end")
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        real = server.sockets[0].getsockname()[1]
+        connect = dial._connect_one
+
+        async def connect_one(address: str, endpoint: Endpoint, trace: Trace) -> socket.socket:
+            return await connect(address, dataclasses.replace(endpoint, port=real), trace)
+
+        monkeypatch.setattr(dial, "_connect_one", connect_one)
+        endpoint = Endpoint("127.0.0.1", port, security, Service.IMAP)
+
+        async def walk(trace: Trace) -> None:
+            async with await dial.dial(endpoint, Resolver(), TlsContexts(), trace) as wire:
+                session = ImapSession(wire, trace, timeout=0.1)
+                with trace.phase(Phase.GREETING):
+                    await session.greet()
+
+        result = await run(walk)
+        for writer in held:
+            writer.close()
+    assert result.failure is not None
+    assert (result.failure.phase, result.failure.reason) == (Phase.GREETING, Reason.TIMEOUT)
+    assert result.failure.text == expected

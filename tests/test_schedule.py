@@ -235,6 +235,39 @@ async def test_run_now_joins_the_run_in_progress(clinic, make):
     assert clinic.started["a"] == 1
 
 
+async def test_run_now_does_not_join_a_run_that_does_something_else_but_follows_it(clinic, make):
+    """A check that waits until its mail is settled must not be answered by a beat's run that waits less."""
+    clinic.hold = True
+    scheduler = make(target("a", 3600.0))
+    await clinic.until(lambda: clinic.started["a"] == 1)
+    other = target("a", 3600.0, settings="waits longer")
+    asked = [asyncio.create_task(scheduler.run_now(other)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert clinic.started["a"] == 1
+    clinic.release.set()
+    first, second = await asyncio.gather(*asked)
+    assert first is second is clinic.results[1]
+    assert first.target == other
+    assert (clinic.started["a"], clinic.most) == (2, 1)
+
+
+async def test_who_waits_for_another_run_is_told_when_the_target_has_gone_or_the_daemon_stops(clinic, make):
+    clinic.hold = True
+    scheduler = make(target("a", 3600.0), target("b", 3600.0))
+    await clinic.until(lambda: len(clinic.started) == 2)
+    gone, stopped = (
+        asyncio.create_task(scheduler.run_now(target(name, 3600.0, settings="waits longer"))) for name in "ab"
+    )
+    await asyncio.sleep(0)
+    scheduler.apply([target("b", 3600.0)])
+    with pytest.raises(Interrupted):
+        await gone
+    await scheduler.stop()
+    with pytest.raises(Interrupted):
+        await stopped
+    assert clinic.started.total() == 2
+
+
 async def test_run_now_starts_a_run_that_is_recorded_and_reports_its_progress(clinic, make):
     scheduler = make(target("a", 3600.0))
     await clinic.until(lambda: len(clinic.results) == 1)

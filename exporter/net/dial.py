@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import os
@@ -18,6 +19,7 @@ from exporter.net.wire import Wire
 from exporter.reasons import Reason
 from exporter.trace import Trace
 
+IMPLICIT_TLS = (465, 993, 994, 995)  # RFC 8314 section 3; 994 is NetEase's second one for SMTP
 PATIENCE = 5.0  # seconds for one address while others are left to try
 # These only say that we have no such route, as with IPv6 at many: of several failures another one is told.
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -32,6 +34,7 @@ async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, tr
     with trace.phase(Phase.CONNECT):
         sock, peer = await _connect(endpoint, addresses, trace)
     wire = Wire(sock, peer, trace)
+    trace.if_silent(_doubt(endpoint))
     if endpoint.security is Security.TLS:
         try:
             await secure(wire, endpoint, contexts.get(endpoint.ca_file), trace)
@@ -50,10 +53,9 @@ async def secure(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext, trace:
 
 
 async def _addresses(endpoint: Endpoint, resolver: Resolver, trace: Trace) -> list[str]:
-    try:
-        return [str(ipaddress.ip_address(endpoint.host))]
-    except ValueError:
-        pass
+    if endpoint.host[-1:].isdigit() or ":" in endpoint.host:  # no top-level domain ends in a digit
+        with contextlib.suppress(ValueError):
+            return [str(ipaddress.ip_address(endpoint.host))]
     cached = resolver.cached_addresses(endpoint.host, endpoint.family)
     if cached:
         return cached
@@ -62,6 +64,13 @@ async def _addresses(endpoint: Endpoint, resolver: Resolver, trace: Trace) -> li
         if not found:
             raise DnsFailure("no_data", f"{endpoint.host} has no {_kinds(endpoint.family)} record")
         return found
+
+
+def _doubt(endpoint: Endpoint) -> str:
+    """A server that waits for a TLS handshake and a client that waits for a greeting both wait for ever."""
+    if endpoint.security is Security.TLS or endpoint.port not in IMPLICIT_TLS:
+        return ""
+    return f"nothing was said; port {endpoint.port} usually speaks TLS at once: security: tls?"
 
 
 def _kinds(family: Family) -> str:
@@ -87,8 +96,11 @@ async def _connect(endpoint: Endpoint, addresses: list[str], trace: Trace) -> tu
         last = len(failures) == len(addresses) - 1
         where = f"{address} port {endpoint.port}"
         try:
-            async with asyncio.timeout(None if last else PATIENCE):
+            if last:
                 sock = await _connect_one(address, endpoint, trace)
+            else:
+                async with asyncio.timeout(PATIENCE):
+                    sock = await _connect_one(address, endpoint, trace)
         except TimeoutError as exc:
             why = exc.strerror or f"no answer in {PATIENCE:.0f} s"
             failures.append(TimeoutError(errno.ETIMEDOUT, f"{where}: {why}"))

@@ -8,9 +8,11 @@ providers it lies.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED, Command
+from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED
 
 from exporter import __version__
 from exporter.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
@@ -35,6 +37,7 @@ Responses = list[Response]  # in the class below, `list` is the command
 FETCH_BATCH = 50  # messages a command; NetEase resets connections that ask for many
 MAX_FOLDERS = 5_000
 MAX_QUOTA_ROOTS = 8
+_WILD = re.compile(r"[*%]")  # in a folder's name, what LIST takes for a pattern
 
 
 class ImapSession:
@@ -67,6 +70,10 @@ class ImapSession:
         """Coremail (NetEase and others) announces SASL-IR but refuses it, and wants an ID before EXAMINE."""
         return "X-CM-EXT-1" in self._protocol.capabilities or b"COREMAIL" in self._protocol.greeting.upper()
 
+    def shown(self, name: str) -> str:
+        """A name that the server made, fit to be written down: a hostile server makes one of our password."""
+        return self._protocol.mask.hide(name)
+
     # -- before the login -----------------------------------------------------------------------------------------
 
     async def greet(self) -> None:
@@ -94,7 +101,7 @@ class ImapSession:
             except Refusal as exc:
                 if exc.code == "BYE":
                     raise
-                raise StartTlsUnavailable(exc.text) from exc
+                raise StartTlsUnavailable(exc.text, quoted=True) from exc
         await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
         self._protocol.listen()
 
@@ -133,7 +140,7 @@ class ImapSession:
         extra = ["RETURN (SPECIAL-USE)"] if extended else []
         _, untagged = await self._ask("LIST", '""', '"*"', *extra)
         found = [imap_parse.folder(each) for each in _of(untagged, b"LIST")[:MAX_FOLDERS]]
-        kept = tuple(folder for folder in found if folder is not None)
+        kept = tuple(replace(folder, decoded=self.shown(folder.decoded)) for folder in found if folder is not None)
         self._eight_bit = {folder.name for folder in kept if not folder.name.isascii()}
         return kept
 
@@ -165,11 +172,27 @@ class ImapSession:
                 return found
         return Status()
 
+    async def statuses(self, folders: Sequence[str]) -> dict[str, Status]:
+        """MESSAGES and UNSEEN of several folders in one answer, where the server offers it (RFC 5819); else nothing.
+
+        Only these folders are named, so that a mailbox with thousands is not counted through. A folder that the server
+        will not count is not in the result.
+        """
+        if not {"LIST-STATUS", "LIST-EXTENDED"} <= self._protocol.capabilities:
+            return {}
+        names = [self._mailbox(folder) for folder in folders if not _WILD.search(folder)]
+        listed = " ".join(name for name in names if isinstance(name, str))
+        if not listed:
+            return {}
+        _, untagged = await self._ask("LIST", '""', f"({listed})", "RETURN (STATUS (MESSAGES UNSEEN))")
+        return dict(found for each in _of(untagged, b"STATUS") if (found := imap_parse.named_status(each)) is not None)
+
     async def quota(self) -> tuple[Quota, ...]:
         """The quota roots of INBOX (RFC 9208)."""
         _, untagged = await self._ask("GETQUOTAROOT", "INBOX")
         found = [imap_parse.quota(each) for each in _of(untagged, b"QUOTA")]
-        return tuple(quota for quota in found if quota is not None)[:MAX_QUOTA_ROOTS]
+        kept = [quota for quota in found if quota is not None][:MAX_QUOTA_ROOTS]
+        return tuple(replace(quota, root=self.shown(quota.root)) for quota in kept)
 
     # -- messages of the selected folder --------------------------------------------------------------------------
 
@@ -226,8 +249,8 @@ class ImapSession:
         """Wait for new messages (RFC 2177): True when some were announced since `uids_from` last looked."""
         if self._protocol.news:
             return True
-        command = Command("IDLE", self._protocol.new_tag(), loop=self._protocol.loop)
-        self._protocol.begin(command, [f"{command!r}\r\n".encode()])
+        tag = self._protocol.new_tag()
+        command = self._protocol.begin("IDLE", tag, [f"{tag} IDLE\r\n".encode()])
         try:
             news = await self._protocol.announced(seconds)
         except asyncio.CancelledError:
@@ -270,14 +293,14 @@ class ImapSession:
         non_sync: bool = False,
     ) -> tuple[str, Responses]:
         """One command, in one write where it has no literal. An argument of type bytes travels as a literal."""
-        # The arguments stay out of the Command: its repr would show a password.
-        command = Command(name, self._protocol.new_tag(), prefix=prefix or None, loop=self._protocol.loop)
-        pieces = [*imap_write.pieces(repr(command), args, non_sync=non_sync), *rest]
-        told = f"{command.tag} {shown}" if shown is not None else None
+        tag = self._protocol.new_tag()
+        start = f"{tag} {prefix} {name}" if prefix else f"{tag} {name}"
+        pieces = [*imap_write.pieces(start, args, non_sync=non_sync), *rest]
+        told = f"{tag} {shown}" if shown is not None else None
         if self._timeout is None:
-            return await self._protocol.execute(command, pieces, told)
+            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
         async with asyncio.timeout(self._timeout):
-            return await self._protocol.execute(command, pieces, told)
+            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
 
     def _mailbox(self, name: str) -> str | bytes:
         if name.upper() == "INBOX":
@@ -286,7 +309,7 @@ class ImapSession:
         try:
             return imap_write.string(encoded)
         except ValueError as exc:
-            raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {name!r} {exc}") from None
+            raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r} {exc}") from None
 
 
 def _of(untagged: Sequence[Response], kind: bytes) -> list[Response]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from exporter.folders import Folder
 from exporter.net import mutf7
@@ -18,10 +20,13 @@ from exporter.net.words import decode
 Token = bytes | list["Token"] | None  # an atom or string, a list, NIL
 
 MAX_DEPTH = 16
+MAX_REMEMBERED = 200  # bytes of a line that is kept for the next time
 MAX_DIGITS = 19  # of a 63-bit number (RFC 9051)
 
 _ATOM, _QUOTED, _OPEN = 1, 2, 3  # groups of:
 _TOKEN = re.compile(rb'((?:[^\s()"\[]++|\[[^\]]*+\]?)++)|"((?:[^"\\]++|\\.)*+)"?|(\()|(\))', re.DOTALL)
+# As nearly every server writes it nearly always; what looks different goes the long way.
+_STATUS = re.compile(rb'\* STATUS (?:"([^"\\]*)"|([^\s"()\\{]+)) \(([A-Z]+ \d{1,19}(?: [A-Z]+ \d{1,19})*)\)\Z')
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _CODE = re.compile(r"\[([^\s\]]+)(?: ([^\]]*))?\]")
 _DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d)(?: ([+-])(\d\d)(\d\d))?")
@@ -119,6 +124,18 @@ def code(text: str) -> tuple[str, str]:
 
 def folder(response: Response) -> Folder | None:
     r"""`* LIST (\HasNoChildren \Sent) "/" name`."""
+    if len(response) == 1 and len(response[0]) <= MAX_REMEMBERED:
+        return _remembered_folder(response)
+    return _folder(response)
+
+
+@lru_cache(maxsize=2048)
+def _remembered_folder(response: Response) -> Folder | None:
+    """Thousands of mailboxes have the same few folders, and tell us of them every minute."""
+    return _folder(response)
+
+
+def _folder(response: Response) -> Folder | None:
     match tokens(response):
         case [_, _, list(flags), delimiter, first, *more]:
             # A name with spaces that the server forgot to quote arrives in pieces.
@@ -137,9 +154,32 @@ def folder(response: Response) -> Folder | None:
 def status(response: Response) -> Status | None:
     """`* STATUS name (MESSAGES 3 UNSEEN 1 …)`."""
     values = _pairs(tokens(response))
-    if values is None:
+    return None if values is None else _status_of(values)
+
+
+def named_status(response: Response) -> tuple[str, Status] | None:
+    """The same with the folder's name as LIST gives it."""
+    usual = _STATUS.match(response[0]) if len(response) == 1 else None
+    if usual is not None:
+        quoted, atom, counts = usual.groups()
+        words = counts.split()
+        told = _status_of(dict(zip(words[::2], words[1::2], strict=True)))
+        return (atom if quoted is None else quoted).decode("utf-8", "surrogateescape"), told
+    read = tokens(response)
+    values = _pairs(read)
+    name = read[2] if len(read) == 4 else None
+    if values is None or not isinstance(name, bytes):
         return None
-    return Status(*(number(values.get(name)) for name in (b"MESSAGES", b"UNSEEN", b"UIDNEXT", b"UIDVALIDITY")))
+    return name.decode("utf-8", "surrogateescape"), _status_of(values)
+
+
+def _status_of(values: Mapping[bytes, Token]) -> Status:
+    return Status(
+        number(values.get(b"MESSAGES")),
+        number(values.get(b"UNSEEN")),
+        number(values.get(b"UIDNEXT")),
+        number(values.get(b"UIDVALIDITY")),
+    )
 
 
 def quota(response: Response) -> Quota | None:

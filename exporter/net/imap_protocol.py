@@ -1,8 +1,8 @@
 """aioimaplib's protocol made fit for a monitor: bounded, iterative reading, and every fault an exception.
 
 What is replaced and why: its reader recurses once per line and re-scans its buffer, knows no bound, loses a BYE and the
-loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags, the table of
-commands and the Command objects. tests/net/test_imap_seam.py pins all that is used.
+loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags and the table of
+commands. tests/net/test_imap_seam.py pins all that is used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
-from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Command, Commands, IMAP4ClientProtocol
+from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4ClientProtocol
 
 from exporter.errors import Garbage, Refusal, ServerClosed
 from exporter.model import Service
@@ -21,12 +22,25 @@ from exporter.net.imap_reader import Reader, Response
 from exporter.net.mask import SHOWN, Mask
 from exporter.net.wire import Wire
 from exporter.net.words import decode, garbage, is_binary
-from exporter.trace import MAX_LINES as MAX_TRANSCRIPT
-from exporter.trace import Trace, clean
+from exporter.trace import MAX_TEXT, Trace, clean
 
 MAX_WARNINGS = 10
 MAX_SHOWN = 4096  # bytes of a line that are decoded for the transcript
 BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
+_STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
+_DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # begins what only the command's caller cares for
+
+
+class Asked:
+    """A command under way. `answer` gets the tagged OK's text, or the exception that the command ends with."""
+
+    __slots__ = ("answer", "name", "tag", "untagged")
+
+    def __init__(self, name: str, tag: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.name = name
+        self.tag = tag
+        self.untagged: list[Response] = []
+        self.answer: asyncio.Future[str] = loop.create_future()
 
 
 class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib ships no types
@@ -39,7 +53,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self.exists = 0  # messages in the selected folder, as last announced
         self.news = False  # messages have been added since the session last looked
         self.capabilities: frozenset[str] = frozenset()  # upper case; empty while unknown
-        self.pending_sync_command: Command | None = None
+        self.pending_sync_command: Asked | None = None
         self._trace = trace
         self._reader = Reader()
         self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
@@ -62,49 +76,50 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             raise self._failure
         return self.greeting
 
-    async def execute(
-        self, command: Command, pieces: Sequence[bytes], shown: str | None = None
-    ) -> tuple[str, list[Response]]:
-        """Send a command; returns the tagged OK's text and the untagged responses.
+    def begin(self, name: str, tag: str, pieces: Sequence[bytes], shown: str | None = None) -> Asked:
+        """Send a command; `finish` waits for its answer.
 
         The first piece is its line, the others are said after a `+` each. `shown` replaces the line in the transcript.
         """
-        self.begin(command, pieces, shown)
-        return await self.finish(command)
-
-    def begin(self, command: Command, pieces: Sequence[bytes], shown: str | None = None) -> None:
         if self._failure is not None:
             raise self._failure
-        if self.pending_sync_command is not None or self.state not in Commands[command.name].valid_states:
-            raise Abort(f"{command.name} in state {self.state}")
+        if self.pending_sync_command is not None or self.state not in Commands[name].valid_states:
+            raise Abort(f"{name} in state {self.state}")
         self._reader.restart()
         self._warnings.clear()
         self._rest.extend(pieces[1:])
-        self.pending_sync_command = command
+        command = self.pending_sync_command = Asked(name, tag, self.loop)
         self.say(pieces[0], shown)
+        return command
 
-    async def finish(self, command: Command) -> tuple[str, list[Response]]:
+    async def finish(self, command: Asked) -> tuple[str, list[Response]]:
+        """The tagged OK's text and the untagged responses. Raises Refusal, ServerClosed, Garbage …"""
         try:
-            await command.wait()
+            return await command.answer, command.untagged
         except asyncio.CancelledError:
             self.give_up(command)
             raise
         finally:
             self.pending_sync_command = None
             self._rest.clear()
-        *untagged, text = command.response.lines
-        return text, untagged
 
-    def give_up(self, command: Command) -> None:
+    def give_up(self, command: Asked) -> None:
         """Its answer may still come: a session out of step is not used again."""
         self._fail(ServerClosed(f"given up while {command.name} was under way"))
         self.pending_sync_command = None
 
     async def announced(self, seconds: float) -> bool:
         """In IDLE: True as soon as there is news, False after the time or when the command ends."""
-        timer = self.loop.call_later(seconds, self._wake)
+        over = False  # not judged by the clock: on uvloop it may show a rounding error less when the timer fires
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            self._wake()
+
+        timer = self.loop.call_later(seconds, end)
         try:
-            while not self.news and self.idling and timer.when() > self.loop.time():
+            while not self.news and self.idling and not over:
                 await self._wait()
         finally:
             timer.cancel()
@@ -113,13 +128,13 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     @property
     def idling(self) -> bool:
         """The command under way has no answer yet."""
-        return self.pending_sync_command is not None and self.pending_sync_command.response.result in (
-            "Init",
-            "Pending",
-        )
+        return self.pending_sync_command is not None and not self.pending_sync_command.answer.done()
 
     def say(self, line: bytes, shown: str | None = None) -> None:
-        self._trace.said(">", decode(line).rstrip() if shown is None else shown)
+        if shown is None:
+            self._trace.said(">", self.mask.keep(line.rstrip()))  # names that the server made may be in it
+        else:
+            self._trace.said(">", shown)
         self.transport.write(line)
 
     def listen(self) -> None:
@@ -137,15 +152,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if self._failure is not None:
             return
         try:
-            for response in self._reader.feed(data):
-                self._take(response)
-                if self._deaf or self._failure is not None:
-                    dropped = self._reader.drop()
-                    if dropped:
-                        self._trace.said("#", f"{dropped} bytes that followed are thrown away")
-                    return
-            if not self.greeting:
-                self._check_beginning()
+            self._read(data)
         except Garbage as exc:
             self._fail(exc)
             self.transport.abort()
@@ -172,17 +179,35 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def _take(self, response: Response) -> None:
-        line = response[0]
-        # Literals and bodies are other people's mail: neither is written down.
-        self._said(
-            line if len(response) == 1 and b" BODY[" not in line else b"".join(response[::2]).split(b" BODY[")[0]
-        )
+    def _read(self, data: bytes) -> None:
+        lines = self._reader.whole_lines(data)
+        responses = self._reader.feed(data) if lines is None else iter([(line,) for line in lines])
+        told = lines is not None and self._tell(data, len(lines))
+        command = self.pending_sync_command
+        for response in responses:
+            if not told:
+                self._note(response)
+            line = response[0]
+            if command is not None and line[2:6] in _DATA and line[:2] == b"* ":
+                command.untagged.append(response)
+                continue
+            self._take(response, line)
+            if self._deaf or self._failure is not None:
+                dropped = self._reader.drop() + sum(len(each[0]) + 2 for each in (responses if lines else ()))
+                if dropped:
+                    self._trace.said("#", f"{dropped} bytes that followed are thrown away")
+                return
+        if not self.greeting:
+            self._check_beginning()
+        if command is None or not command.answer.done():
+            self.transport.acknowledge()
+
+    def _take(self, response: Response, line: bytes) -> None:
         if not self.greeting:
             self._welcome(line)
-        elif line.startswith(b"* "):
-            self._untagged(response)
-        elif line.startswith(b"+"):
+        elif line[:2] == b"* ":
+            self._untagged(response, line)
+        elif line[:1] == b"+":
             self._continuation(line)
         else:
             self._tagged(line)
@@ -207,28 +232,34 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self._said(beginning)
             raise garbage(beginning, "IMAP")
 
-    def _untagged(self, response: Response) -> None:
-        line = response[0]
+    def _untagged(self, response: Response, line: bytes) -> None:
         kind = line[2:6].upper()
+        if kind[:3] in _STATUS:
+            self._status(line, kind)
+        elif kind == b"CAPA":
+            self.capabilities = _words(self.mask.hide(decode(line[13:])))
+        elif kind[:1].isdigit():
+            self._counted(line)
+        if self.pending_sync_command is not None:
+            self.pending_sync_command.untagged.append(response)
+
+    def _status(self, line: bytes, kind: bytes) -> None:
         if kind[:3] == b"BYE":
             self._bye = self._shown(line[2:])
             if self.state != LOGOUT:
                 failure = Refusal(Service.IMAP, "BYE", self._bye)
                 self._grace = self.loop.call_later(BYE_GRACE, self._fail, failure)
-        elif kind[:3] in (b"NO ", b"BAD") or (kind[:3] == b"OK " and line[5:12].upper() == b"[ALERT]"):
-            if len(self._warnings) < MAX_WARNINGS:
-                self._warnings.append(self._shown(line))
-        elif kind == b"CAPA":
-            self.capabilities = frozenset(decode(line[13:]).upper().split())
-        elif line[-7:].upper() == b" EXISTS":
+        elif (kind[:3] != b"OK " or line[5:12].upper() == b"[ALERT]") and len(self._warnings) < MAX_WARNINGS:
+            self._warnings.append(self._shown(line))
+
+    def _counted(self, line: bytes) -> None:
+        if line[-7:].upper() == b" EXISTS":
             exists = imap_parse.number(line[2:-7]) or 0
             self.news = self.news or exists != self.exists  # some servers repeat it with every answer
             self.exists = exists
             self._wake()
         elif self.exists and line[-8:].upper() == b" EXPUNGE":
             self.exists -= 1
-        if self.pending_sync_command is not None:
-            self.pending_sync_command.append_to_resp(response)
 
     def _tagged(self, line: bytes) -> None:
         command = self.pending_sync_command
@@ -242,7 +273,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if result == "OK":
             self._note_capabilities(text[3:])
             self._deaf = command.name == "STARTTLS"
-            command.close(text, result)
+            if not command.answer.done():
+                command.answer.set_result(text)
             self._wake()
         else:
             words = "\n".join([self.mask.hide(text), *self._warnings])
@@ -262,9 +294,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self.say(b"*\r\n")
 
     def _note_capabilities(self, text: str) -> None:
-        name, value = imap_parse.code(text)
-        if name == "CAPABILITY":
-            self.capabilities = frozenset(value.upper().split())
+        if text[:12].upper() == "[CAPABILITY ":
+            self.capabilities = _words(self.mask.hide(imap_parse.code(text)[1]))
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -279,9 +310,10 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _end(self, command: Command, exc: Exception) -> None:
-        command._exception = exc  # noqa: SLF001  # there is no public way; aioimaplib's own timeout does the same
-        command.close("", type(exc).__name__)
+    def _end(self, command: Asked, exc: Exception) -> None:
+        if not command.answer.done():
+            command.answer.set_exception(exc)
+            command.answer.exception()  # asyncio need not complain where nobody waits any more
         self._wake()
 
     def _fail(self, exc: Exception) -> None:
@@ -294,10 +326,31 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self._end(self.pending_sync_command, exc)
         self._wake()
 
+    def _tell(self, data: bytes, lines: int) -> bool:
+        """Write whole lines down as they came. False where each needs a look: before the login, or for its content."""
+        if self.state == NONAUTH or not self.greeting or b" BODY[" in data or len(data) > MAX_TEXT * lines:
+            return False
+        if self.mask.keep(data) is not data:
+            return False
+        return self._trace.heard(data, lines)
+
+    def _note(self, response: Response) -> None:
+        line = response[0]
+        if len(response) > 1 or b" BODY[" in line:
+            # Literals and bodies are other people's mail: neither is written down.
+            line = b"".join(response[::2]).split(b" BODY[")[0]
+        self._said(line)
+
     def _said(self, line: bytes) -> None:
-        # Decoding thousands of lines for a transcript that is full would cost more than reading them.
-        if len(self._trace.lines) <= MAX_TRANSCRIPT:
-            self._trace.said("<", self.mask.hide(decode(line[:MAX_SHOWN])))
+        # Looking at thousands of lines for a transcript that is full would cost more than reading them.
+        if not self._trace.full:
+            self._trace.said("<", self.mask.keep(line[:MAX_SHOWN]))
 
     def _shown(self, line: bytes) -> str:
         return clean(self.mask.hide(decode(line[:MAX_SHOWN]).strip()))
+
+
+@lru_cache(maxsize=256)
+def _words(text: str) -> frozenset[str]:
+    """Capabilities. Thousands of mailboxes are on few servers, which say the same at each login."""
+    return frozenset(text.upper().split())

@@ -5,6 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from urllib.parse import quote
 
+from exporter.net import mutf7
+from exporter.net.words import decode
+
 SHOWN = "<secret>"
 MIN_LENGTH = 4  # a shorter word would turn up by chance in the server's own words and spoil their diagnosis
 
@@ -12,22 +15,35 @@ MIN_LENGTH = 4  # a shorter word would turn up by chance in the server's own wor
 class Mask:
     """The forms of the credentials used on one session. What we send ourselves is masked where it is made."""
 
-    __slots__ = ("_forms",)
+    __slots__ = ("_forms", "_raw")
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._raw: tuple[bytes, ...] = ()  # those of them that are ASCII
 
     def learn(self, username: str, secret: str) -> None:
-        """Hide this password from now on: plain, quoted, URL-encoded, base64, and as SASL PLAIN (RFC 4616)."""
+        """Hide this password from now on: plain, quoted, URL-encoded, base64, SASL PLAIN (RFC 4616), mUTF-7."""
         forms = {secret}
         if not secret.isalnum() or not secret.isascii():
             quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
             forms |= {quoted, quote(secret, errors="replace"), quote(secret, safe="", errors="replace")}
+            forms.add(mutf7.encode(secret.encode("utf-8", "replace").decode()))  # as a folder's name
         for raw in (secret, f"\0{username}\0{secret}", f"{username}\0{username}\0{secret}"):
             forms.add(b64encode(raw.encode("utf-8", "replace")).decode())
         kept = {form for form in forms if len(form) >= MIN_LENGTH}
         # The longest first, so that no form leaves the rest of another one behind.
         self._forms = tuple(sorted(kept.union(self._forms), key=len, reverse=True))
+        self._raw = tuple(form.encode() for form in self._forms if form.isascii())
+
+    def keep(self, line: bytes) -> str | bytes:
+        """For the transcript: as it came if it is ASCII without a credential in it, else decoded and masked."""
+        if line.isascii():
+            for form in self._raw:
+                if form in line:
+                    break
+            else:
+                return line
+        return self.hide(decode(line))
 
     def hide(self, text: str) -> str:
         for form in self._forms:

@@ -43,6 +43,7 @@ class _Lines:
             self._fail(Garbage(f"a line longer than {MAX_LINE} bytes: {decode(bytes(buffer[:80]))}"))
         elif is_binary(bytes(buffer[:64])):
             self._fail(garbage(bytes(buffer), "POP3"))
+        self._wire.acknowledge()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -141,7 +142,7 @@ class Pop3Session:
             try:
                 await self._answer()
             except Refusal as exc:
-                raise StartTlsUnavailable(exc.text) from exc
+                raise StartTlsUnavailable(exc.text, quoted=True) from exc
             # Nothing that came before TLS may be read as if it came inside.
             self._lines.forget()
             self.capabilities = None

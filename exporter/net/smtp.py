@@ -100,7 +100,7 @@ class SmtpSession:
             if reply.code == 421:
                 raise self._unwelcome(reply)
             if reply.code // 100 != 2:
-                raise StartTlsUnavailable(reply.message)
+                raise StartTlsUnavailable(reply.message, quoted=True)
             # Nothing that came before TLS may be read as if it came inside (RFC 3207 section 6).
             self._protocol.forget()
             self.extensions, self.mechanisms = {}, frozenset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
@@ -16,6 +17,7 @@ from aiosmtplib.response import SMTPResponse
 from exporter.errors import Garbage, Refusal, ServerClosed
 from exporter.model import Service
 from exporter.net.mask import Mask
+from exporter.net.wire import Wire
 from exporter.net.words import decode, garbage, is_binary
 from exporter.trace import Trace
 
@@ -59,6 +61,8 @@ class SmtpProtocol(SMTPProtocol):
             self._fail(Garbage(f"a line longer than {MAX_LINE} bytes: {self._shown(bytes(buffer[:80]))}"))
         elif buffer and not 0x30 <= buffer[0] <= 0x39 and is_binary(bytes(buffer)):
             self._fail(garbage(bytes(buffer), "SMTP"))
+        elif self._response_waiter is not None and not self._response_waiter.done():
+            cast("Wire", self.transport).acknowledge()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection_lost = True

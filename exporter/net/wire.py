@@ -15,13 +15,14 @@ import errno
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any, Protocol, Self
 
 from exporter.errors import Garbage
 from exporter.net.words import decode
 from exporter.trace import Trace
 
-READ_SIZE = 65536
+READ_SIZE = 16384  # no less than a TLS record holds (RFC 8446 section 5.1): then OpenSSL keeps nothing back
 MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session
 GONE = "the server closed the connection during the TLS handshake"
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
@@ -40,15 +41,36 @@ class Sink(Protocol):
 class Wire:
     """A connected, non-blocking TCP socket. Use as `async with`: leaving it closes the socket, whatever happened."""
 
-    __slots__ = ("_closed", "_fd", "_loop", "_out", "_sink", "_sock", "_total", "_trace", "arrived", "peer")
+    __slots__ = (
+        "_closed",
+        "_fd",
+        "_handshaking",
+        "_loop",
+        "_out",
+        "_receive",
+        "_send",
+        "_sink",
+        "_sock",
+        "_total",
+        "_trace",
+        "_waiter",
+        "_watched",
+        "arrived",
+        "peer",
+    )
 
     def __init__(self, sock: socket.socket, peer: str, trace: Trace) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | ssl.SSLSocket = sock
+        self._send: Callable[[bytes | bytearray], int] = sock.send
+        self._receive: Callable[[int], bytes] = sock.recv
         self._fd = sock.fileno()
         self._out = bytearray()
         self._sink: Sink | None = None
         self._closed = False
+        self._watched = False  # the loop calls `_readable`
+        self._handshaking = False
+        self._waiter: asyncio.Future[None] | None = None  # of the handshake
         self._total = 0
         self._trace = trace
         self.peer = peer
@@ -63,8 +85,18 @@ class Wire:
     def attach(self, sink: Sink) -> None:
         """Give the bytes to `sink` from now on. What the kernel holds already is delivered too."""
         self._sink = sink
-        if not self._closed:
+        self._watch()
+
+    def _watch(self) -> None:
+        # Once for all: to the event loop each change of its mind is half a dozen system calls.
+        if not self._watched and not self._closed:
+            self._watched = True
             self._loop.add_reader(self._fd, self._readable)
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._fd)
 
     # -- what the libraries call on their transport -------------------------------------------------------------
 
@@ -76,7 +108,7 @@ class Wire:
             return
         sent = 0
         try:
-            sent = self._sock.send(data)
+            sent = self._send(data)
         except _AGAIN:
             pass
         except OSError:
@@ -95,8 +127,9 @@ class Wire:
             return
         self._closed = True
         self._sink = None
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
+        self._unwatch()
+        if self._out:
+            self._loop.remove_writer(self._fd)
         self._sock.close()
 
     close = abort
@@ -121,38 +154,38 @@ class Wire:
         Raises ssl.SSLError (SSLCertVerificationError with `verify_code`), ConnectionError. What a server says that does
         not speak TLS is in the transcript.
         """
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
-        self._out.clear()
+        if self._out:
+            self._loop.remove_writer(self._fd)
+            self._out.clear()
+        self._handshaking = True
         try:
             self._sock.getpeername()  # `wrap_socket` loses the socket where the peer is gone
             tls = context.wrap_socket(self._sock, server_hostname=server_name, do_handshake_on_connect=False)
         except BaseException as exc:
-            self._closed = True
-            self._sock.close()
+            self.abort()
             if isinstance(exc, OSError) and exc.errno == errno.ENOTCONN:
                 raise ConnectionResetError(errno.ECONNRESET, GONE) from exc
             raise
         self._sock = tls
+        self._send, self._receive = tls.write, tls.read  # what `send` and `recv` come to, after more questions
         words = b""
         while True:
             try:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                await self._ready(self._loop.add_reader, self._loop.remove_reader)
+                await self._until_readable()
                 words = words or self._peek()
-                self._acknowledge()
+                self.acknowledge()
             except ssl.SSLWantWriteError:
-                await self._ready(self._loop.add_writer, self._loop.remove_writer)
+                await self._until_writable()
             except OSError as exc:
                 if words and words[0] not in _RECORD_TYPES:
                     self._trace.said("<", decode(words).rstrip())
                 if isinstance(exc, ssl.SSLEOFError) or exc.errno in (errno.ENOTCONN, errno.EPIPE):
                     raise ConnectionResetError(errno.ECONNRESET, GONE) from exc
                 raise
-        if self._sink is not None:
-            self.attach(self._sink)
+        self._handshaking = False
 
     def _peek(self) -> bytes:
         """The start of what waits in the kernel, left there."""
@@ -165,63 +198,72 @@ class Wire:
     def tls(self) -> ssl.SSLSocket | None:
         return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
 
-    async def _ready(self, add: Any, remove: Any) -> None:
-        waiter: asyncio.Future[None] = self._loop.create_future()
-
-        def wake() -> None:
-            self._stamp()
-            remove(self._fd)
-            if not waiter.done():
-                waiter.set_result(None)
-
-        add(self._fd, wake)
+    async def _until_readable(self) -> None:
+        self._waiter = self._loop.create_future()
+        self._watch()
         try:
-            await waiter
+            await self._waiter
         finally:
+            self._waiter = None
+
+    async def _until_writable(self) -> None:
+        self._unwatch()  # what can be read meanwhile must not keep the loop busy
+        self._waiter = self._loop.create_future()
+        self._loop.add_writer(self._fd, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
             if not self._closed:
-                remove(self._fd)
+                self._loop.remove_writer(self._fd)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self.arrived = self._trace.arrived_at = time.perf_counter()
+            self._waiter.set_result(None)
 
     # -- socket callbacks ---------------------------------------------------------------------------------------
 
-    def _stamp(self) -> None:
-        self.arrived = time.perf_counter()
-        self._trace.arrived(self.arrived)
+    def acknowledge(self) -> None:
+        """Tell the server's TCP now what has come in. The sink calls it where an answer is not complete yet.
 
-    def _acknowledge(self) -> None:
-        # Postfix sends session tickets in small segments; with Nagle there and delayed ACK here, each costs 40 ms that
-        # would look like the server's latency. QUICKACK is not sticky, so it is set again after each read.
+        A server with Nagle's algorithm that sends an answer (or a session ticket before it) in small segments waits
+        after the first one for our ACK, which the kernel delays by 40 ms: that would look like the server's latency.
+        Where the answer is complete our next command carries the ACK. QUICKACK is not sticky: each time anew.
+        """
         if _QUICKACK is not None and not self._closed:
             with contextlib.suppress(OSError):
                 self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _readable(self) -> None:
+        if self._handshaking:
+            self._wake()
+            return
+        if self._sink is None:
+            self._unwatch()
+            return
         at = time.perf_counter()
-        while True:
-            try:
-                data = self._sock.recv(READ_SIZE)
-            except _AGAIN:
-                return
-            except OSError as exc:
-                self._lost(exc)
-                return
-            if not data:
-                self._lost(None)
-                return
-            self.arrived = at
-            self._trace.arrived(at)
-            self._total += len(data)
-            if self._total > MAX_TOTAL:
-                self._lost(Garbage(f"the server sent more than {MAX_TOTAL} bytes"))
-                return
-            self._acknowledge()
-            if self._sink is not None:
-                self._sink.data_received(data)
-            if self._closed or not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
-                return
+        try:
+            data = self._receive(READ_SIZE)
+        except _AGAIN:
+            self.acknowledge()  # TLS's own: a ticket, or a piece of a record
+            return
+        except OSError as exc:
+            self._lost(exc)
+            return
+        if not data:
+            self._lost(None)
+            return
+        self.arrived = self._trace.arrived_at = at
+        self._total += len(data)
+        if self._total > MAX_TOTAL:
+            self._lost(Garbage(f"the server sent more than {MAX_TOTAL} bytes"))
+        else:
+            self._sink.data_received(data)
 
     def _writable(self) -> None:
         try:
-            sent = self._sock.send(self._out)
+            sent = self._send(self._out)
         except _AGAIN:
             return
         except OSError:

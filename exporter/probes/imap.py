@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,13 +52,8 @@ async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
         await _login(session, settings, world, trace, encrypted=wire.tls is not None)
         if needs_id:
             await _identify(session, trace)
-        # A selected folder is not asked for its STATUS (RFC 3501 section 6.3.10), so counting comes first.
-        with trace.phase(Phase.FOLDERS):
-            await _count(session, "inbox", INBOX, trace)
-        with trace.phase(Phase.SELECT):
-            await session.examine("INBOX")
         await _look(session, settings, trace)
-        if any(name == "QUOTA" or name.startswith("QUOTA=") for name in session.capabilities):
+        if "QUOTA" in session.capabilities or any(name.startswith("QUOTA=") for name in session.capabilities):
             await _quota(session, trace)
         with trace.phase(Phase.LOGOUT):
             await session.logout()
@@ -91,32 +86,28 @@ async def _login(session: ImapSession, settings: Settings, world: World, trace: 
 
 
 async def _look(session: ImapSession, settings: Settings, trace: Trace) -> None:
-    """The folders with a role and the configured ones: that they are there, and their counts."""
+    """INBOX, the folders with a role and the configured ones: that they are there, their counts, the newest mail."""
+    with trace.phase(Phase.FOLDERS):
+        listed = await session.list()
+        named = roles.by_role(listed, settings.folder_names) | {"inbox": INBOX}
+        wanted = {name: roles.find(listed, name) for name in settings.folders if name.upper() != "INBOX"}
+        others = dict.fromkeys(folder for folder in wanted.values() if folder and folder not in named.values())
+        for number, folder in enumerate(list(others)[:MAX_OTHER], 1):
+            named[f"other{number}"] = folder
+        # A selected folder is not asked for its STATUS (RFC 3501 section 6.3.10), so counting comes first.
+        await _count(session, named, trace)
+    with trace.phase(Phase.SELECT):
+        await session.examine("INBOX")
     with trace.phase(Phase.FOLDERS):
         newest = await _optional(session.newest(), trace)
-        if newest is not None:
-            trace.fact(FactName.FOLDER_NEWEST, newest, "inbox")
-        listed = await session.list()
-        named = roles.by_role(listed, settings.folder_names)
-        for role, folder in named.items():
-            if role != "inbox":
-                await _count(session, role, folder, trace)
-    known = set(named.values())
-    others = 0
-    for name in settings.folders:
-        if name.upper() == "INBOX":
-            continue
-        wanted = roles.find(listed, name)
-        if wanted is not None and wanted not in known and others < MAX_OTHER:
-            known.add(wanted)
-            others += 1
-            with trace.phase(Phase.FOLDERS):
-                await _count(session, f"other{others}", wanted, trace)
+    if newest is not None:
+        trace.fact(FactName.FOLDER_NEWEST, newest, "inbox")
+    for name, found in wanted.items():
         with trace.phase(Phase.SELECT):
-            if wanted is None:
+            if found is None:
                 have = ", ".join(each.decoded for each in listed[:MAX_NAMED])
                 raise ProbeError(Reason.FOLDER_MISSING, f"there is no folder {name!r}; the server has: {have}")
-            await _open(session, wanted)
+            await _open(session, found)
 
 
 async def _open(session: ImapSession, folder: Folder) -> None:
@@ -128,13 +119,16 @@ async def _open(session: ImapSession, folder: Folder) -> None:
         raise
 
 
-async def _count(session: ImapSession, role: str, folder: Folder, trace: Trace) -> None:
-    trace.fact(FactName.FOLDER_NAME, folder.decoded, role)
-    status = await _optional(session.status(folder.name), trace)
-    if status is not None and status.messages is not None:
-        trace.fact(FactName.FOLDER_MESSAGES, status.messages, role)
-    if status is not None and status.unseen is not None:
-        trace.fact(FactName.FOLDER_UNSEEN, status.unseen, role)
+async def _count(session: ImapSession, named: Mapping[str, Folder], trace: Trace) -> None:
+    """Messages and unseen ones by role: in one answer where the server can, else one by one."""
+    told = await _optional(session.statuses([folder.name for folder in named.values()]), trace) or {}
+    for role, folder in named.items():
+        trace.fact(FactName.FOLDER_NAME, folder.decoded, role)
+        status = told.get(folder.name) or await _optional(session.status(folder.name), trace)
+        if status is not None and status.messages is not None:
+            trace.fact(FactName.FOLDER_MESSAGES, status.messages, role)
+        if status is not None and status.unseen is not None:
+            trace.fact(FactName.FOLDER_UNSEEN, status.unseen, role)
 
 
 async def _quota(session: ImapSession, trace: Trace) -> None:

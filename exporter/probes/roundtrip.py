@@ -203,7 +203,7 @@ class _Trip:
             await self._ledger.bounced(mail, copy.bounce)
         else:
             seconds = max(0.0, copy.seen_at - sent.at) if sent is not None and sent.token == mail.token else None
-            junk = copy.folder if copy.junk else ""
+            junk = watch.shown(copy.folder) if copy.junk else ""
             try:
                 with self._trace.phase(Phase.FETCH):
                     whole = await watch.fetch(copy)
@@ -272,6 +272,8 @@ class _Trip:
                 if left <= 0 or any(copy.token == sent.token for copy in found):
                     break
                 await watch.wait(left)
+        # Older ones have become overdue meanwhile. They come first, as the verdict is about the newest.
+        await self._ledger.missing(but={sent.token, *(copy.token for copy in found)})
         await self._settle(watch, found, sent)
         for mail in await self._ledger.in_flight():
             if mail.token != sent.token:

@@ -60,13 +60,22 @@ async def status(request: web.Request) -> web.Response:
 async def target(request: web.Request) -> web.Response:
     """All that is known of one target."""
     view, words, name = request.app[VIEW], _words(request), request.match_info["name"]
-    targets = find(view, name)
+    targets, everything = find(view, name), list(view.targets())
     if not targets:
         raise web.HTTPNotFound
 
     def render() -> str:
         details = summary.details(targets, view.history, view.metrics, words, time.time())
-        return _render("target.html.j2", request, words, first=targets[0], details=details, refresh=0)
+        certificates = {each.probe: summary.certificates(each, everything) for each in targets}
+        return _render(
+            "target.html.j2",
+            request,
+            words,
+            first=targets[0],
+            details=details,
+            certificates=certificates,
+            refresh=0,
+        )
 
     return _html(await asyncio.to_thread(render))
 
@@ -113,6 +122,7 @@ def _render(template: str, request: web.Request, words: Words, **context: object
         lang_query=f"?lang={words.language}" if "lang" in request.query else "",
         version=__version__,
         telemetry_path=request.app[VIEW].telemetry_path.lstrip("/"),
+        config_error=(request.app[VIEW].config_error() or "").strip().partition("\n")[0],
         **context,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from exporter.history import History, Run
@@ -48,6 +48,8 @@ class Finding:
     reason: str  # the word of the label
     phase: str
     text: str
+    quoted: bool  # the text is the server's literal words
+    answer_to: str  # the protocol whose login got them, where it is not this one
     remedy: str
     waiting_helps: bool
     suspended_until: str
@@ -74,6 +76,7 @@ class Overview:
     rows: tuple[Row, ...]
     counts: dict[str, int]
     at: Moment
+    zone: str  # of the times shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def overview(targets: Sequence[Target], history: History, metrics: Metrics, word
         began = -(history.since(target.key) or 0) if row.state == "failed" else 0
         sortable.append(((STATES.index(row.state), began, row.name, row.probe), row))
     sortable.sort(key=lambda pair: pair[0])
-    return Overview(tuple(row for _, row in sortable), counts, moment(now, now, words))
+    return Overview(tuple(row for _, row in sortable), counts, moment(now, now, words), zone(now))
 
 
 def row_of(target: Target, history: History, metrics: Metrics, words: Words, now: float) -> Row:
@@ -152,6 +155,8 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         failure.reason,
         failure.phase or "",
         failure.text,
+        failure.quoted,
+        failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
         known.remedy_zh if words.language == "zh" else known.remedy_en,
         known.waiting_helps,
         until if result.login_suspended else "",
@@ -175,7 +180,18 @@ def _detail(target: Target, history: History, metrics: Metrics, words: Words, no
         bars(last) if last else (),
         facts(last, now, words) if last else (),
         runs,
-        last.transcript if last else (),
+        tuple(last.transcript) if last else (),
+    )
+
+
+def certificates(target: Target, everything: Sequence[Target]) -> tuple[tuple[str, str], ...]:
+    """(name, path) of the `tls` targets of a target's servers: there the certificates' names and dates are."""
+    if target.probe is ProbeName.TLS:
+        return ()
+    return tuple(
+        (other.name, quote(other.name, safe=""))
+        for other in everything
+        if other.probe is ProbeName.TLS and set(other.servers) & set(target.servers)
     )
 
 
@@ -217,6 +233,11 @@ def moment(at: float, now: float, words: Words) -> Moment:
     local, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone()
     text = local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M")
     return Moment(local.isoformat(timespec="seconds"), text, words("ago", span=words.span(max(now - at, 0))))
+
+
+def zone(at: float) -> str:
+    """The server's time zone as its distance from UTC: names like CST are several zones'."""
+    return timezone(datetime.fromtimestamp(at).astimezone().utcoffset() or timedelta()).tzname(None)
 
 
 def duration(seconds: float) -> str:

@@ -44,6 +44,10 @@ class AppView(Protocol):
         """The config in use as YAML, its secrets as `<secret>`."""
         ...
 
+    def config_error(self) -> str | None:
+        """Why the configuration files are not what runs: they were refused when they were last loaded. Else None."""
+        ...
+
     def ready(self) -> bool:
         """Config loaded, state open, schedule built. Says nothing about the mail services."""
         ...

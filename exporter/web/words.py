@@ -28,7 +28,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "target": ("Target", "对象"),
     "check": ("Check", "检查"),
     "state": ("State", "状态"),
-    "since": ("Since", "开始于"),
+    "since": ("Since", "起始时间"),
     "took": ("Took", "耗时"),
     "finding": ("Finding", "诊断"),
     "ok": ("OK", "正常"),
@@ -38,6 +38,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "stale": ("NO NEWS", "无新结果"),
     "in_phase": ("in step", "步骤"),
     "server_said": ("The server’s words", "服务器原文"),
+    "detail": ("Detail", "详情"),
+    "answer_to": ("(answer to the {protocol} login)", "（{protocol} 登录时的答复）"),
+    "certificate": ("Certificate’s names and dates", "证书的名字和有效期"),
+    "config_error": (
+        "The running configuration is not the file’s: {text}",
+        "正在使用的配置与文件不一致：{text}",
+    ),
     "remedy": ("What to do", "处理办法"),
     "waiting_helps": ("May pass by itself.", "可能会自行恢复。"),
     "suspended": (

@@ -28,9 +28,13 @@ class LoudTrace(Trace):
         super().__init__()
         self._more = asyncio.Event()
 
-    def said(self, direction: str, text: str) -> None:
+    def said(self, direction: str, text: str | bytes) -> None:
         super().said(direction, text)
         self._more.set()
+
+    def heard(self, lines: bytes, count: int) -> bool:
+        self._more.set()
+        return super().heard(lines, count)
 
     async def until(self, words: str) -> None:
         while not any(words in line.text for line in self.lines):

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 
 from exporter.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model import Endpoint, Phase, Secret, Security, Service
@@ -487,6 +488,20 @@ async def test_idle_ends_after_the_time_and_the_session_goes_on():
         await imap.select("INBOX")
         assert await imap.idle(0.02) is False
         await imap.noop()
+
+
+def test_idle_ends_after_the_time_on_uvloop_too():
+    """Whose clock, looked at when a timer fires, may be a rounding error before the time the timer was set to."""
+    waits = 100
+    once = "C: $ IDLE\nS: + idling\nC: DONE\nS: $ OK done\n"
+
+    async def wait() -> None:
+        async with asyncio.timeout(20), session(OPEN.format(3) + waits * once, logged_in=True) as imap:
+            await imap.select("INBOX")
+            for number in range(waits):
+                assert await imap.idle(0.001 + number % 7 / 1000) is False
+
+    uvloop.run(wait())
 
 
 async def test_idle_does_not_wait_for_what_was_announced_since_the_last_look():

@@ -37,30 +37,6 @@ def test_what_is_replaced_is_called_by_that_name(name):
     assert callable(getattr(aioimaplib.IMAP4ClientProtocol, name))
 
 
-async def test_command_prints_as_its_line():
-    assert repr(aioimaplib.Command("NOOP", "A1")) == "A1 NOOP"
-    assert repr(aioimaplib.Command("FETCH", "A1", prefix="UID")) == "A1 UID FETCH"
-
-
-async def test_command_collects_whatever_it_is_given_and_closes_with_the_last_line():
-    command = aioimaplib.Command("NOOP", "A1")
-    assert command.response.result == "Init"
-    command.append_to_resp((b"* 1 EXISTS",))
-    assert command.response.result == "Pending"
-    command.close("OK done", "OK")
-    await command.wait()
-    assert command.response.result == "OK"
-    assert command.response.lines == [(b"* 1 EXISTS",), "OK done"]
-
-
-async def test_command_raises_the_exception_that_it_was_closed_with():
-    command = aioimaplib.Command("NOOP", "A1")
-    command._exception = ConnectionError("lost")
-    command.close("", "ConnectionError")
-    with pytest.raises(ConnectionError, match="lost"):
-        await command.wait()
-
-
 def test_every_command_that_is_sent_is_in_the_table_with_the_states_that_it_needs():
     before, inside, selected = {aioimaplib.NONAUTH}, {aioimaplib.AUTH, aioimaplib.SELECTED}, {aioimaplib.SELECTED}
     needed = {

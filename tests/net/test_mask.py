@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from exporter.net import mutf7
 from exporter.net.mask import Mask
 
 WORD = 'can"ary\\ pä$$'
@@ -40,3 +41,10 @@ def test_two_credentials_are_both_hidden():
     mask.learn("alice", "first-word")
     mask.learn("bob", "first-word-longer")
     assert mask.hide("first-word first-word-longer") == "<secret> <secret>"
+
+
+@pytest.mark.parametrize("word", ["fish&chips", "pä$$-wörd", "口令口令"])
+def test_a_folder_named_after_the_password_is_hidden_as_the_wire_writes_it(word):
+    mask = Mask()
+    mask.learn("alice", word)
+    assert mask.hide(f'LIST () "/" "{mutf7.encode(word)}"') == 'LIST () "/" "<secret>"'

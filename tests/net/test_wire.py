@@ -309,7 +309,7 @@ def test_the_clock_stops_when_bytes_arrive_not_when_somebody_looks(run: Run):
                 wire.write(b"y")
         assert stamps == sorted(stamps)
         assert all(later - earlier >= 0.001 for earlier, later in itertools.pairwise(stamps))
-        assert trace._arrived == stamps[-1]
+        assert trace.arrived_at == stamps[-1]
 
     run(test())
 

@@ -33,6 +33,7 @@ class MailServers:
         self.on_message: Callable[[bytes], object] = lambda raw: self.deliver("INBOX", raw)
         self.commands: list[str] = []  # IMAP, without tags
         self.hides_uidnext = False
+        self.junk = "Junk"
         self.smtp_answers: dict[str, str] = {}  # verb, or "." for the message → what is said instead
         self.hangs_up_after_the_message = False
         self.imap_port = self.smtp_port = 0
@@ -86,7 +87,7 @@ class MailServers:
                         continue
                     say(f"* CAPABILITY {' '.join(self.capabilities)}")
                 case "LIST":
-                    say('* LIST () "/" INBOX', '* LIST (\\Junk) "/" Junk', '* LIST () "/" "&W5xO9k0-"')
+                    say('* LIST () "/" INBOX', f'* LIST (\\Junk) "/" {self.junk}', '* LIST () "/" "&W5xO9k0-"')
                 case "STATUS":
                     name = arguments.split()[0].strip('"')
                     counted = self.boxes[name]

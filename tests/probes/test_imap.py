@@ -76,15 +76,15 @@ def phases(trace: Trace) -> list[Phase]:
 
 STATUS = "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)"
 SHORT = f"""
+    C: $ LIST "" "*"
+    S: * LIST () "/" INBOX
+    S: $ OK done
     C: $ STATUS INBOX {STATUS}
     S: * STATUS INBOX (MESSAGES 0 UNSEEN 0)
     S: $ OK done
     C: $ EXAMINE INBOX
     S: * 0 EXISTS
     S: $ OK [READ-ONLY] done
-    C: $ LIST "" "*"
-    S: * LIST () "/" INBOX
-    S: $ OK done
     """
 END = """
     C: $ LOGOUT
@@ -99,20 +99,14 @@ async def test_one_login_tells_everything(authority):
         S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready
         C: $ AUTHENTICATE PLAIN {SASL}
         S: $ OK [CAPABILITY IMAP4rev1 QUOTA] in
-        C: $ STATUS INBOX {STATUS}
-        S: * STATUS INBOX (MESSAGES 3 UNSEEN 1 UIDNEXT 9 UIDVALIDITY 2)
-        S: $ OK done
-        C: $ EXAMINE INBOX
-        S: * 3 EXISTS
-        S: $ OK [READ-ONLY] done
-        C: $ FETCH * (INTERNALDATE)
-        S: * 3 FETCH (INTERNALDATE "17-Jul-1996 02:44:25 -0700")
-        S: $ OK done
         C: $ LIST "" "*"
         S: * LIST () "/" INBOX
         S: * LIST (\\Junk) "/" "&V4NXPpCuTvY-"
         S: * LIST () "/" "Sent Items"
         S: * LIST () "/" Work
+        S: $ OK done
+        C: $ STATUS INBOX {STATUS}
+        S: * STATUS INBOX (MESSAGES 3 UNSEEN 1 UIDNEXT 9 UIDVALIDITY 2)
         S: $ OK done
         C: $ STATUS "Sent Items" {STATUS}
         S: $ NO [NOPERM] not for you
@@ -121,6 +115,12 @@ async def test_one_login_tells_everything(authority):
         S: $ OK done
         C: $ STATUS "Work" {STATUS}
         S: * STATUS Work (MESSAGES 1 UNSEEN 1)
+        S: $ OK done
+        C: $ EXAMINE INBOX
+        S: * 3 EXISTS
+        S: $ OK [READ-ONLY] done
+        C: $ FETCH * (INTERNALDATE)
+        S: * 3 FETCH (INTERNALDATE "17-Jul-1996 02:44:25 -0700")
         S: $ OK done
         C: $ EXAMINE "Work"
         S: * 1 EXISTS
@@ -165,6 +165,49 @@ async def test_one_login_tells_everything(authority):
         Phase.LOGOUT,
     ]
     assert any("NOPERM" in line.text and line.direction == "#" for line in trace.lines)
+
+
+async def test_folders_are_counted_in_one_answer_where_the_server_can_and_one_it_leaves_out_is_asked_for():
+    """LIST-STATUS (RFC 5819); a name that LIST would take for a pattern is asked for alone too."""
+    offered = "IMAP4rev1 LIST-EXTENDED LIST-STATUS"
+    trace = await run(
+        f"""
+        S: * OK [CAPABILITY {offered}] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK [CAPABILITY {offered}] in
+        C: $ LIST "" "*"
+        S: * LIST () "/" INBOX
+        S: * LIST () "/" "Sent Items"
+        S: * LIST () "/" Trash
+        S: * LIST () "/" "a*b"
+        S: $ OK done
+        C: $ LIST "" (INBOX "Sent Items" "Trash") RETURN (STATUS (MESSAGES UNSEEN))
+        S: * LIST () "/" INBOX
+        S: * STATUS INBOX (MESSAGES 3 UNSEEN 1)
+        S: * LIST () "/" "Sent Items"
+        S: * STATUS "Sent Items" (MESSAGES 7 UNSEEN 0)
+        S: $ OK done
+        C: $ STATUS "Trash" {STATUS}
+        S: $ NO [NOPERM] not for you
+        C: $ STATUS "a*b" {STATUS}
+        S: * STATUS "a*b" (MESSAGES 2)
+        S: $ OK done
+        C: $ EXAMINE INBOX
+        S: * 0 EXISTS
+        S: $ OK [READ-ONLY] done
+        C: $ EXAMINE "a*b"
+        S: * 2 EXISTS
+        S: $ OK done
+        {END}""",
+        folders=("a*b",),
+    )
+    assert facts(trace, FactName.FOLDER_MESSAGES, FactName.FOLDER_UNSEEN) == {
+        ("folder_messages", "inbox"): 3,
+        ("folder_unseen", "inbox"): 1,
+        ("folder_messages", "sent"): 7,
+        ("folder_unseen", "sent"): 0,
+        ("folder_messages", "other1"): 2,
+    }
 
 
 async def test_starttls_asks_for_capabilities_again_and_then_logs_in(authority):
@@ -252,6 +295,8 @@ async def test_inbox_that_cannot_be_opened_is_a_failure():
         S: * OK [CAPABILITY IMAP4rev1] ready
         C: $ LOGIN "alice" "{WORD}"
         S: $ OK [CAPABILITY IMAP4rev1] in
+        C: $ LIST "" "*"
+        S: $ OK done
         C: $ STATUS INBOX {STATUS}
         S: $ NO not yet
         C: $ EXAMINE INBOX
@@ -268,7 +313,9 @@ async def test_a_configured_folder_that_is_missing_is_a_failure(listed):
     if listed:  # and gone when it is opened
         line = '    S: * LIST () "/" INBOX\n'
         short = SHORT.replace(line, line + '    S: * LIST () "/" Work\n')
-        after = f'C: $ STATUS "Work" {STATUS}\nS: $ NO gone\nC: $ EXAMINE "Work"\nS: $ NO [NONEXISTENT] gone'
+        line = "    C: $ EXAMINE INBOX\n"
+        short = short.replace(line, f'    C: $ STATUS "Work" {STATUS}\n    S: $ NO gone\n' + line)
+        after = 'C: $ EXAMINE "Work"\nS: $ NO [NONEXISTENT] gone'
     text = f"""
         S: * OK [CAPABILITY IMAP4rev1] ready
         C: $ LOGIN "alice" "{WORD}"
@@ -300,3 +347,62 @@ async def test_closing_at_logout_is_no_failure():
         """)
     assert phases(trace)[-1] is Phase.LOGOUT
     assert trace.failed_phase is None
+
+
+async def test_a_password_that_the_server_gives_back_as_a_name_is_shown_nowhere(authority):
+    """A hostile server knows it after the login: not as a folder's name, a capability or a quota root does it show."""
+    trace = await run(
+        f"""
+        S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready
+        C: $ AUTHENTICATE PLAIN {SASL}
+        S: $ OK [CAPABILITY IMAP4rev1 QUOTA {WORD}] in
+        C: $ LIST "" "*"
+        S: * LIST () "/" INBOX
+        S: * LIST (\\Junk) "/" "{WORD}"
+        S: $ OK done
+        C: $ STATUS INBOX {STATUS}
+        S: $ OK done
+        C: $ STATUS "{WORD}" {STATUS}
+        S: * STATUS "{WORD}" (MESSAGES 7)
+        S: $ OK done
+        C: $ EXAMINE INBOX
+        S: * 0 EXISTS
+        S: $ OK done
+        C: $ GETQUOTAROOT INBOX
+        S: * QUOTA {WORD} (STORAGE 1 2)
+        S: $ OK done
+        """
+        + END,
+        authority,
+        Security.TLS,
+    )
+    assert facts(trace, FactName.FOLDER_NAME)["folder_name", "junk"] == "<secret>"
+    assert facts(trace, FactName.FOLDER_MESSAGES) == {("folder_messages", "junk"): 7}
+    assert facts(trace, FactName.QUOTA_USED_BYTES) == {("quota_used_bytes", "<secret>"): 1024}
+    assert not [line for line in trace.lines if WORD.upper() in line.text.upper()]
+    assert not [fact for fact in trace.facts if WORD.upper() in str(fact).upper()]
+
+
+async def test_a_missing_folders_neighbours_are_masked_too(authority):
+    with pytest.raises(ProbeError) as caught:
+        await run(
+            f"""
+            S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready
+            C: $ AUTHENTICATE PLAIN {SASL}
+            S: $ OK in
+            C: $ CAPABILITY
+            S: * CAPABILITY IMAP4rev1
+            S: $ OK done
+            C: $ LIST "" "*"
+            S: * LIST () "/" "{WORD}"
+            S: $ OK done
+            C: $ STATUS INBOX {STATUS}
+            S: $ OK done
+            C: $ EXAMINE INBOX
+            S: $ OK done
+            """,
+            authority,
+            Security.TLS,
+            folders=("INBOX", "Work"),
+        )
+    assert caught.value.text == "there is no folder 'Work'; the server has: <secret>"

@@ -13,7 +13,8 @@ from exporter.probes import roundtrip
 from exporter.reasons import Reason
 from exporter.state import InFlight
 from exporter.trace import Trace
-from tests.probes.mail_servers import Box
+from tests.canary import leaks
+from tests.probes.mail_servers import PASSWORD, Box
 from tests.probes.route import RECIPIENT, ROUTE, SENDER, Bench, counts, value
 
 # -- in time ----------------------------------------------------------------------------------------------------------
@@ -118,6 +119,18 @@ async def test_a_mail_in_junk_is_received_misfiled_and_a_failure(bench: Bench):
     assert counts(trace) == {"sent": 1, "received": 1, "misfiled": 1}
     assert trace.failed_phase is Phase.ARRIVE
     assert bench.left("Junk") == []
+
+
+async def test_a_junk_folder_that_is_named_after_the_password_is_masked(bench: Bench):
+    """What a hostile server makes of our password is neither in the transcript nor in the verdict's words."""
+    bench.servers.boxes[PASSWORD] = bench.servers.boxes.pop("Junk")
+    bench.servers.junk = PASSWORD
+    bench.servers.on_message = lambda raw: bench.servers.deliver(PASSWORD, raw)
+    trace = Trace()
+    with pytest.raises(ProbeError) as caught:
+        await roundtrip.probe(bench.settings(), bench.world, trace)
+    assert caught.value.text == "it was filed in <secret>"
+    assert leaks(PASSWORD, [*(line.text for line in trace.lines), *map(str, trace.facts)]) == []
 
 
 async def test_junk_named_by_the_preset_is_watched(bench: Bench):

@@ -104,6 +104,33 @@ async def test_check_waits_until_the_mail_is_settled(bench: Bench):
     assert await bench.in_flight() == ()
 
 
+async def test_a_mail_that_becomes_lost_while_a_check_waits_for_its_own_is_settled_by_the_same_run(bench: Bench):
+    bench.servers.on_message = lambda raw: None
+    await bench.run(Reason.MESSAGE_LATE, late_after=0.1)
+
+    def time_passes(raw: bytes) -> None:
+        bench.clock += 1000
+
+    bench.servers.on_message = time_passes
+    trace = await bench.run(Reason.MESSAGE_LOST, wait=Wait.SETTLED, late_after=0.1, lost_after=0.3)
+    assert counts(trace) == {"sent": 1, "late": 1, "lost": 2}
+    assert await bench.in_flight() == ()
+
+
+async def test_an_older_mail_that_becomes_lost_does_not_hide_that_the_new_one_came(bench: Bench):
+    bench.servers.on_message = lambda raw: None
+    await bench.run(Reason.MESSAGE_LATE, late_after=0.1)
+
+    def time_passes(raw: bytes) -> None:
+        bench.clock += 1000
+        bench.servers.deliver("INBOX", raw)
+
+    bench.servers.on_message = time_passes
+    trace = await bench.run()
+    assert counts(trace) == {"sent": 1, "received": 1, "lost": 1}
+    assert await bench.in_flight() == ()
+
+
 async def test_without_waiting_a_mail_in_flight_is_inconclusive_and_settled_later(bench: Bench):
     bench.servers.on_message = lambda raw: None
     trace = await bench.run(Inconclusive, wait=Wait.NOT)

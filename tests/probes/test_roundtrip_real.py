@@ -11,7 +11,7 @@ import pytest
 from exporter.diagnosis import diagnose
 from exporter.errors import ProbeError
 from exporter.guard import GuardSettings, Logins
-from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
+from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service, Wait
 from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import roundtrip, smtp
@@ -127,6 +127,17 @@ async def test_a_held_mail_is_late_and_settled_by_the_run_after_its_release(
     assert raised is None
     assert value(trace, FactName.ROUNDTRIP_IN_FLIGHT) == 0
     assert dovecot.count(BOB) == 0
+
+
+async def test_a_check_that_waits_gives_up_its_own_mail_and_an_older_one_that_is_overdue(trip: Trip):
+    _, raised = await trip.run("lost", late_after=0.2)
+    assert raised is not None
+    assert raised.reason is Reason.MESSAGE_LATE
+    trace, raised = await trip.run("lost", late_after=0.5, lost_after=2, wait=Wait.SETTLED)
+    assert raised is not None
+    assert raised.reason is Reason.MESSAGE_LOST
+    assert counts(trace) == {"sent": 1, "late": 1, "lost": 2}
+    assert value(trace, FactName.ROUNDTRIP_IN_FLIGHT) == 0
 
 
 @pytest.mark.parametrize(

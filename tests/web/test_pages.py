@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from yarl import URL
 
-from exporter.model import Line, Outcome, ProbeName
+from exporter.model import Failure, Line, Outcome, Phase, ProbeName, Service
 from exporter.reasons import Reason, about
 from exporter.web import words
-from tests.results import domain, failed, mailbox, ok, server
+from tests.results import IMAP_SERVER, SMTP_SERVER, domain, failed, mailbox, ok, server
 from tests.web.view import FakeView
 
 HOSTILE = "NO <script>alert('x')</script> & \"quoted\""
@@ -127,6 +128,68 @@ async def test_what_a_server_says_is_shown_as_text_and_never_run(browse):
         assert "&lt;script&gt;" in text
         assert "<b>" not in text
         assert "<i>" not in text
+
+
+async def test_only_a_servers_words_are_a_quotation(browse):
+    servers, ours = mailbox("servers"), mailbox("ours")
+    said = Failure(Phase.LOGIN, Reason.WRONG_PASSWORD, "535 no", "guard", quoted=True, answer_to=Service.SMTP)
+    results = [
+        failed(servers, started=now(), failure=said),
+        failed(ours, Reason.TIMEOUT, text="no answer before the deadline", started=now()),
+    ]
+    text = await (await (await browse(FakeView([servers, ours], results))).get("/")).text()
+    check_markup(text)
+    assert re.findall("<blockquote[^>]*>([^<]*)</blockquote>", text) == ["535 no"]
+    assert "(answer to the smtp login)" in text
+    assert "Detail</span> no answer before the deadline" in text
+
+
+async def test_code_in_a_remedy_is_marked_as_such(browse):
+    target = mailbox()
+    view = FakeView([target], [failed(target, Reason.CLOCK_WRONG, started=now())])
+    text = await (await (await browse(view)).get("/targets/sales")).text()
+    check_markup(text)
+    assert "<code>timedatectl set-ntp true</code>" in text
+    assert "`" not in text
+
+
+async def test_a_login_that_fails_by_the_certificate_leads_to_the_target_that_shows_it(browse):
+    """Its names and dates are facts of the server's own target, whatever that one is called."""
+    login, listed, other = mailbox(), server("front/door"), server("mx.example.net:25", SMTP_SERVER)
+    listed = replace(listed, servers=(IMAP_SERVER.name,))
+    other = replace(other, servers=(SMTP_SERVER.name,))
+    view = FakeView([login, listed, other])
+    view.record(failed(login, Reason.CERTIFICATE_NAME_MISMATCH, Phase.TLS, "Hostname mismatch", started=now()))
+    client = await browse(view)
+    text = await (await client.get("/targets/sales")).text()
+    check_markup(text)
+    assert 'href="../targets/front%2Fdoor"' in text
+    assert "mx.example.net" not in text
+    view.record(failed(login, Reason.WRONG_PASSWORD, started=now()))
+    assert "front%2Fdoor" not in await (await client.get("/targets/sales")).text()
+
+
+async def test_a_refused_reload_is_told_on_every_page_in_one_line(browse):
+    view = FakeView([mailbox()])
+    client = await browse(view)
+    assert "running configuration" not in await (await client.get("/")).text()
+    view.reload_error = "config.yaml:3: unknown key <b>\nconfig.yaml:9: another"
+    for path in ("/", "/targets/sales"):
+        text = await (await client.get(path)).text()
+        check_markup(text)
+        assert "The running configuration is not the file’s: config.yaml:3: unknown key &lt;b&gt;</p>" in text
+
+
+@pytest.mark.parametrize(("zone", "shown"), [("UTC", "UTC"), ("Asia/Shanghai", "UTC+08:00")])
+async def test_the_page_tells_its_time_zone(browse, monkeypatch, zone, shown):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        text = await (await (await browse(FakeView([mailbox()]))).get("/")).text()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert re.search(rf"As of \d\d:\d\d:\d\d {re.escape(shown)},", text)
 
 
 async def test_a_target_page_shows_every_probe_with_phases_facts_transcript_and_runs(browse):

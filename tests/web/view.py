@@ -35,6 +35,9 @@ class FakeView:
     def targets(self) -> Sequence[Target]:
         return self._targets
 
+    def config_error(self) -> str | None:
+        return self.reload_error
+
     def config_text(self) -> str:
         return "mailboxes:\n- name: sales\n  password: <secret>\n"
 
