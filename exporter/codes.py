@@ -1,111 +1,25 @@
-"""Tables: the standard codes of IMAP, SMTP and POP3 replies, and a few words that leave no doubt, mapped to reasons.
+"""Tables: the standard codes of IMAP, SMTP and POP3 replies, mapped to reasons.
 
 Only what an RFC says, so that nothing here is a guess: a code that names no cause maps to none. `replies` applies them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from exporter.model import Phase, Service
 from exporter.reasons import Reason
 
 Verdict = tuple[Reason, str]
 """A reason, and the id of the rule that found it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words that have one meaning whoever says them."""
-
-    rule: str
-    pattern: re.Pattern[str]
-    reason: Reason
-    protocols: frozenset[Service] = frozenset({Service.IMAP, Service.POP3, Service.SMTP})
-    phases: frozenset[Phase | None] | None = None  # None: any
-
-    def match(self, protocol: Service, phase: Phase | None, text: str) -> bool:
-        return (
-            protocol in self.protocols
-            and (self.phases is None or phase in self.phases)
-            and self.pattern.search(text) is not None
-        )
-
-
-def _re(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-_SMTP = frozenset({Service.SMTP})
-_IMAP = frozenset({Service.IMAP})
-_LOGIN: frozenset[Phase | None] = frozenset({Phase.LOGIN, None})
-_MAIL: frozenset[Phase | None] = frozenset({Phase.GREETING, Phase.CAPABILITY, Phase.SUBMIT, None})
-_FOLDER: frozenset[Phase | None] = frozenset({Phase.SELECT, Phase.FOLDERS, None})
-
-# These say more than the code beside them: servers send "too many connections" under UNAVAILABLE, 4.7.0 and others.
-BEFORE_CODES: tuple[Words, ...] = (
-    Words(
-        "words:rate",
-        _re(
-            r"too many .{0,30}?(connections|sessions|logins|login attempts|login failures|requests)\b"
-            r"|maximum number of .{0,20}?connections|connection (rate )?limit|\brate.?limit|frequency limited|throttled"
-        ),
-        Reason.RATE_LIMITED,
-    ),
-    Words("words:greylist", _re(r"gr[ae]y[- ]?list"), Reason.GREYLISTED, _SMTP, _MAIL),
-    Words("words:app-password", _re(r"application[- ]specific password"), Reason.APP_PASSWORD_REQUIRED, phases=_LOGIN),
-    Words("words:auth-code", _re(r"authori[sz]ation code|授权码"), Reason.AUTH_CODE_REQUIRED, phases=_LOGIN),
-    Words(
-        "words:tls-first",
-        _re(r"\bmust issue a? ?(STARTTLS|STLS)\b|\b(TLS|SSL|STARTTLS|encryption) (is )?(required|first)\b"),
-        Reason.TLS_REQUIRED,
-    ),
-    Words(
-        "words:auth-not-enabled",
-        _re(r"authentication (is )?not (enabled|available|supported)"),
-        Reason.AUTH_MISSING,
-        _SMTP,
-        _LOGIN,
-    ),
-)
-
-# A BYE or 421 with these ends a session that was idle.
-AUTOLOGOUT = Words(
-    "words:autologout", _re(r"\bidle\b|auto-?logout|inactivity|time(d )?-?out\b"), Reason.IDLE_DISCONNECT
-)
-
-# These explain a code that says nothing precise.
-AFTER_CODES: tuple[Words, ...] = (
-    Words(
-        "words:relay",
-        _re(r"relay(ing)? (access )?(is )?(denied|not permitted|not allowed|prohibited)|not permitted to relay"),
-        Reason.RELAY_DENIED,
-        _SMTP,
-        _MAIL,
-    ),
-    Words("words:dnsbl", _re(r"client host .{0,100}blocked using"), Reason.IP_BLOCKLISTED, _SMTP, _MAIL),
-    Words("words:sender", _re(r"sender address rejected"), Reason.SENDER_REJECTED, _SMTP, _MAIL),
-    Words("words:auth-first", _re(r"authentication (is )?required|\bAUTH first"), Reason.AUTH_MISSING, _SMTP, _MAIL),
-    Words(
-        "words:no-user", _re(r"\b(user unknown|unknown user|no such user)\b"), Reason.RECIPIENT_UNKNOWN, _SMTP, _MAIL
-    ),
-    Words(
-        "words:no-folder",
-        _re(r"(mailbox|folder) (does not|doesn't) exist|(no such|unknown|nonexistent) (mailbox|folder)"),
-        Reason.FOLDER_MISSING,
-        _IMAP,
-        _FOLDER,
-    ),
-)
-
-# RFC 3501 section 7.1, RFC 5530, RFC 7889, RFC 9208. ALERT is absent: it asks to be shown, it is no cause.
+# RFC 3501 section 7.1, RFC 2221, RFC 5530, RFC 7889, RFC 9208. ALERT is absent: it asks to be shown, it is no cause.
 IMAP_CODES: Mapping[str, Verdict] = {
     "TRYCREATE": (Reason.FOLDER_MISSING, "rfc3501"),
+    "REFERRAL": (Reason.WRONG_SERVER, "rfc2221"),
     "UNAVAILABLE": (Reason.TEMPORARILY_UNAVAILABLE, "rfc5530"),
     "AUTHENTICATIONFAILED": (Reason.WRONG_PASSWORD, "rfc5530"),
-    "AUTHORIZATIONFAILED": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),  # the password was right, the rest is not said
+    "AUTHORIZATIONFAILED": (Reason.ACCOUNT_DISABLED, "rfc5530"),  # the password was right, the account may not in
     "EXPIRED": (Reason.PASSWORD_EXPIRED, "rfc5530"),
     "PRIVACYREQUIRED": (Reason.TLS_REQUIRED, "rfc5530"),
     "NOPERM": (Reason.NO_PERMISSION, "rfc5530"),
@@ -120,12 +34,11 @@ IMAP_CODES: Mapping[str, Verdict] = {
     "ALREADYEXISTS": (Reason.FOLDER_EXISTS, "rfc5530"),
     "NONEXISTENT": (Reason.FOLDER_MISSING, "rfc5530"),
     "TOOBIG": (Reason.MESSAGE_TOO_LARGE, "rfc7889"),
+    "CONTACTADMIN": (Reason.ACCOUNT_DISABLED, "rfc5530"),
 }
 
 # What the same codes mean as the answer to a login, where that differs.
 IMAP_LOGIN_CODES: Mapping[str, Verdict] = {
-    "UNAVAILABLE": (Reason.AUTH_UNAVAILABLE, "rfc5530"),
-    "CONTACTADMIN": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
     "NOPERM": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
     "CANNOT": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
     "NONEXISTENT": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
@@ -151,7 +64,8 @@ ENHANCED_AUTH: Mapping[str, Reason] = {
     "X.7.13": Reason.ACCOUNT_DISABLED,
 }
 
-# Any other command: RFC 3463 and the IANA registry of RFC 5248 (7.20 to 7.26: RFC 7372; 1.10, 7.27: RFC 7505).
+# Any other command: RFC 3463 and the IANA registry of RFC 5248 (7.20 to 7.26: RFC 7372; 1.10, 7.27: RFC 7505; 7.30:
+# RFC 8689).
 ENHANCED: Mapping[str, Reason] = {
     **ENHANCED_AUTH,
     "5.1.1": Reason.RECIPIENT_UNKNOWN,
@@ -203,6 +117,7 @@ ENHANCED: Mapping[str, Reason] = {
     "X.7.26": Reason.DMARC_REJECT,
     "X.7.27": Reason.SENDER_REJECTED,
     "X.7.28": Reason.RATE_LIMITED,
+    "X.7.30": Reason.TLS_REQUIRED,  # RFC 8689
 }
 
 VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
@@ -211,7 +126,7 @@ VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
 # The answer to AUTH: RFC 4954 section 6, RFC 5321, RFC 7504. 535 is `replies`' business.
 BASIC_AUTH: Mapping[str, Reason] = {
     "432": Reason.AUTH_MISSING,
-    "454": Reason.AUTH_UNAVAILABLE,
+    "454": Reason.TEMPORARILY_UNAVAILABLE,
     "500": Reason.COMMAND_REJECTED,
     "501": Reason.COMMAND_REJECTED,
     "502": Reason.AUTH_MISSING,

@@ -7,8 +7,9 @@ import re
 import socket
 import sqlite3
 import ssl
+from dataclasses import replace
 
-from exporter import replies
+from exporter import bearer
 from exporter.errors import (
     DnsFailure,
     Garbage,
@@ -18,10 +19,16 @@ from exporter.errors import (
     ServerClosed,
     StartTlsUnavailable,
     Suspended,
+    TokenRefusal,
 )
+from exporter.meaning import Meaning, meaning_of
 from exporter.model import Failure, Outcome, Phase
 from exporter.reasons import Layer, Reason, about
+from exporter.software import software_of
+from exporter.spoken import closing_protocol
 from exporter.trace import clean
+
+MAX_WORDS = 2048  # characters of a server's words that are kept: a support desk wants them complete
 
 INCONCLUSIVE = "inconclusive"
 """The rule of a Failure that was raised as Inconclusive."""
@@ -68,14 +75,21 @@ _NOT_TLS = frozenset(
 _OPENSSL_FRAME = re.compile(r"^\[[A-Z0-9_]+(?:: [A-Z0-9_]+)?\] | \(_ssl\.c:\d+\)$")
 
 
-def diagnose(exc: BaseException, phase: Phase | None) -> Failure:
-    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`."""
+def diagnose(exc: BaseException, phase: Phase | None, *, families: tuple[str, ...] = (), greeting: str = "") -> Failure:
+    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`.
+
+    Whose words they are, where that is known: the signature `families` of the target, and how its server greeted.
+    """
     if isinstance(exc, BaseExceptionGroup):
-        found = [diagnose(each, phase) for each in exc.exceptions]
+        found = [diagnose(each, phase, families=families, greeting=greeting) for each in exc.exceptions]
         return next((failure for failure in found if failure.reason is not Reason.BUG), found[0])
+    if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
+        meaning = _meaning(exc, phase, families, software_of(greeting))
+        text = clean(exc.text or _words(exc), MAX_WORDS)
+        answer_to = exc.answer_to if isinstance(exc, Suspended) else None
+        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
     reason, rule, text = _cause(exc, phase)
-    answer_to = exc.answer_to if isinstance(exc, Suspended) else None
-    return Failure(phase, reason, clean(text), rule, _quoted(exc), answer_to)
+    return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc))
 
 
 def outcome_of(failure: Failure) -> Outcome:
@@ -103,13 +117,8 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
             return exc.reason, "probe", exc.text
         case Inconclusive():
             return exc.reason, INCONCLUSIVE, exc.text
-        case Suspended():
-            return exc.reason, "guard", exc.text
-        case Refusal():
-            verdict = replies.judge(exc.protocol, exc.code, exc.text, phase)
-            return *(verdict or (Reason.UNKNOWN, "")), exc.text
-        case ServerClosed():
-            return _closed(exc, phase)
+        case TokenRefusal():
+            return *bearer.of_endpoint(exc.status, exc.code, exc.text), exc.text
         case StartTlsUnavailable():
             return Reason.STARTTLS_UNAVAILABLE, "starttls", exc.text or _words(exc)
         case Garbage():
@@ -131,11 +140,21 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
     return Reason.BUG, f"exception:{type(exc).__name__}", f"{type(exc).__name__}: {_words(exc)}".removesuffix(": ")
 
 
-def _closed(exc: ServerClosed, phase: Phase | None) -> tuple[Reason, str, str]:
-    """A server's last words explain the end of the connection better than the end itself."""
-    protocol = replies.protocol_of(exc.text)
-    known = replies.judge(protocol, "", exc.text, phase) if protocol else None
-    return *(known or (Reason.CONNECTION_RESET, "closed")), exc.text or _words(exc)
+def _meaning(
+    exc: Refusal | ServerClosed | Suspended, phase: Phase | None, families: tuple[str, ...], software: tuple[str, ...]
+) -> Meaning:
+    """What a server's words say. Its last words explain the end of a connection better than the end itself."""
+    if isinstance(exc, Suspended):  # the words are of the login that paused it
+        found = meaning_of(None, "", exc.text, Phase.LOGIN, families=families, software=software)
+        return Meaning(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
+    if isinstance(exc, ServerClosed):
+        protocol = closing_protocol(exc.text)
+        said = protocol and meaning_of(protocol, "", exc.text, phase, families=families, software=software)
+        return said or Meaning(Reason.CONNECTION_RESET, "closed")
+    known = meaning_of(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
+    known = known or Meaning(Reason.UNKNOWN, "")
+    about_token = bearer.of_server(known.reason, exc.token, exc.text) if exc.token else known.reason
+    return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
 
 
 def _deadline(phase: Phase | None) -> Reason:

@@ -203,7 +203,7 @@ _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting 
     Reason.LOGIN_FROM_NEW_LOCATION_BLOCKED: (Layer.AUTH, Owner.YOU, False),
     Reason.CLIENT_ID_REQUIRED: (Layer.AUTH, Owner.YOU, False),
     Reason.WRONG_SERVER: (Layer.AUTH, Owner.YOU, False),
-    Reason.AUTH_UNAVAILABLE: (Layer.AUTH, Owner.PROVIDER, True),
+    Reason.AUTH_UNAVAILABLE: (Layer.AUTH, Owner.YOU, True),
     Reason.AUTH_MISSING: (Layer.AUTH, Owner.YOU, False),
     Reason.TLS_REQUIRED: (Layer.AUTH, Owner.YOU, False),
     Reason.AMBIGUOUS_LOGIN_REFUSED: (Layer.AUTH, Owner.YOU, False),

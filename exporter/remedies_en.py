@@ -110,8 +110,8 @@ REMEDIES_EN: Mapping[str, str] = {
     "`provider` for this mailbox in config.yaml, so that mailprobe does so.",
     "wrong_server": "The account does not live on this server. Look up the right server names on the provider's help "
     "page (free, company and overseas accounts often differ), and correct `host` in config.yaml.",
-    "auth_unavailable": "The server cannot check passwords at the moment; yours may well be right. Wait. If it lasts, "
-    "look at the provider's status page, or at the directory (LDAP, AD) of your own server.",
+    "auth_unavailable": "No login can be made here now; the password may well be right. Check `port` and `security` "
+    "in config.yaml (SMTP: 465 or 587). If they are, its password check is down (LDAP, AD, token server): wait.",
     "auth_missing": "The server offers no login that fits. Check `port`, `security` and `auth` in config.yaml (SMTP: "
     "465 or 587, not 25); for company accounts ask the administrator whether password login is allowed.",
     "tls_required": "The server wants encryption before a login. Set `security: tls` (ports 993, 465) or `security: "

@@ -98,8 +98,8 @@ REMEDIES_ZH: Mapping[str, str] = {
     "provider，mailprobe 就会发送。",
     "wrong_server": "这个账号不在这台服务器上。到服务商的帮助页查正确的服务器名（免费邮箱、企业邮箱和海外站点的往往不"
     "同），再改 config.yaml 里的 host。",
-    "auth_unavailable": "服务器暂时没法验证密码，你的密码可能没问题。先等等；一直不恢复，就看服务商的状态公告，自建服"
-    "务器则检查 LDAP 或 AD。",
+    "auth_unavailable": "这里现在登录不了，密码可能没问题。先核对 config.yaml 里的 port 和 security"
+    "（SMTP 用 465 或 587）；没写错就是对方验证密码的服务（LDAP、AD、令牌服务）出了故障，先等等。",
     "auth_missing": "服务器没有可用的登录方式。检查 config.yaml 里的 port、security 和 auth（SMTP 用 465 或 587，不用 "
     "25）；企业邮箱问管理员是否允许密码登录。",
     "tls_required": "服务器要求先加密再登录。在 config.yaml 里写 security: tls（端口 993、465）或 security: starttls（"

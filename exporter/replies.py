@@ -1,4 +1,4 @@
-"""What a server's refusal means, read from its standard codes and words. Pure, and never a guess: no match is None.
+"""What the standard codes in a refusal mean (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206). No match is None: no guess.
 
 The answer to a login is the exception: what names no cause there is `ambiguous_login_refused`, because a refused
 credential must count as one, or the guard would go on trying it until the account is locked.
@@ -7,10 +7,9 @@ credential must count as one, or the guard would go on trying it until the accou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from exporter import codes
-from exporter.codes import Verdict, Words
+from exporter.codes import Verdict
 from exporter.model import Phase, Service
 from exporter.reasons import Reason
 
@@ -28,15 +27,12 @@ _SMTP_BASIC = re.compile(r"^([45]\d\d)(?=[ -]|$)", re.MULTILINE)
 _SMTP_ENHANCED = re.compile(r"^(?:[45]\d\d[ -])?([45])\.(\d{1,3}\.\d{1,3})(?=[\s:;,-]|$)", re.MULTILINE)
 _AUTH_ONLY = frozenset({"432", "534", "535"})  # codes that nothing but AUTH is answered with
 _AUTH_WORDS = re.compile(r"\b(auth\w*|log-?in|password|credentials?)\b", re.IGNORECASE)
-_CLOSING = re.compile(r"^(?:\* BYE\b|[45]\d\d[ -]|-ERR\b|[A-Za-z0-9.]{1,20} (?:NO|BAD) )")
+_HTTP_STATUS = re.compile(r"(?:^|\b(?:HTTP/[\d.]+|status|code):? )([345]\d\d)\b", re.IGNORECASE)
 
 
 def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdict | None:
-    """The reason that a refusal states, and the rule that found it. `phase` None: it is not known."""
+    """The reason that a refusal's codes state, and the rule that found it. `phase` None: it is not known."""
     text = text[:MAX_TEXT]
-    words = _words(codes.BEFORE_CODES, protocol, phase, text)
-    if words:
-        return words
     match protocol:
         case Service.IMAP:
             return _imap(code, text, phase)
@@ -45,23 +41,8 @@ def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdi
         case Service.SMTP:
             return _smtp(code, text, phase)
         case Service.HTTPS:
-            return Reason.HTTP_STATUS, f"http:{code}"
-
-
-def protocol_of(last_words: str) -> Service | None:
-    """Which protocol a server's last words are a refusal of, or None where they are not one."""
-    found = _CLOSING.match(last_words)
-    if not found:
-        return None
-    start = found[0]
-    return Service.SMTP if start[0].isdigit() else Service.POP3 if start[0] == "-" else Service.IMAP
-
-
-def _words(table: Iterable[Words], protocol: Service, phase: Phase | None, text: str) -> Verdict | None:
-    for row in table:
-        if row.match(protocol, phase, text):
-            return row.reason, row.rule
-    return None
+            status = code if _HTTP_STATUS.fullmatch(code) else _first(_HTTP_STATUS, text)
+            return (Reason.HTTP_STATUS, f"http:{status}") if status else None
 
 
 def _imap(code: str, text: str, phase: Phase | None) -> Verdict | None:
@@ -75,13 +56,9 @@ def _imap(code: str, text: str, phase: Phase | None) -> Verdict | None:
     match (code.split(" ", 1)[0] or _first(_IMAP_STATUS, text)).upper():
         case "BAD":
             return Reason.COMMAND_REJECTED, "imap:BAD"
-        case "BYE" if codes.AUTOLOGOUT.pattern.search(text):
-            return codes.AUTOLOGOUT.reason, codes.AUTOLOGOUT.rule
         case "BYE" if not (login and _AUTH_WORDS.search(text)):
             return Reason.TEMPORARILY_UNAVAILABLE, "imap:BYE"
-    if login:
-        return Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO"
-    return _words(codes.AFTER_CODES, Service.IMAP, phase, text)
+    return (Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO") if login else None
 
 
 def _pop3(text: str, phase: Phase | None) -> Verdict | None:
@@ -96,15 +73,13 @@ def _pop3(text: str, phase: Phase | None) -> Verdict | None:
 
 def _smtp(code: str, text: str, phase: Phase | None) -> Verdict | None:
     basic = code if _SMTP_BASIC.fullmatch(code) else _first(_SMTP_BASIC, text)
-    if basic == "421" and codes.AUTOLOGOUT.pattern.search(text):
-        return codes.AUTOLOGOUT.reason, codes.AUTOLOGOUT.rule
     grade, detail = _enhanced(basic, text)
     login = phase is Phase.LOGIN or (phase is None and basic in _AUTH_ONLY)
     table = codes.ENHANCED_AUTH if login else codes.ENHANCED
     reason = table.get(f"{grade}.{detail}") or table.get(f"X.{detail}")
     if reason:
         return reason, f"rfc3463:{grade}.{detail}"
-    return _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase, text)
+    return _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)
 
 
 def _smtp_login(basic: str, detail: str) -> Verdict:
@@ -117,10 +92,7 @@ def _smtp_login(basic: str, detail: str) -> Verdict:
     return Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz"
 
 
-def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None, text: str) -> Verdict | None:
-    words = _words(codes.AFTER_CODES, Service.SMTP, phase, text)
-    if words:
-        return words
+def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None) -> Verdict | None:
     if detail in ("7.0", "7.1") and grade == "5" and (not basic or basic.startswith("55")):
         return Reason.POLICY_REJECTED, f"rfc3463:{grade}.{detail}"
     if basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service, for us

@@ -1,4 +1,4 @@
-"""Each row is a truth: a reply as servers send it, the phase it answers, and what it means."""
+"""Each row is a truth: a reply, the phase it answers, and what its standard code means; words are signatures'."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from exporter.model import Phase, Service
 from exporter.reasons import Reason
-from exporter.replies import judge, protocol_of
+from exporter.replies import judge
+from exporter.spoken import closing_protocol
 
 LOGIN, SELECT, SUBMIT, GREETING = Phase.LOGIN, Phase.SELECT, Phase.SUBMIT, Phase.GREETING
 
@@ -24,15 +25,13 @@ LOGIN, SELECT, SUBMIT, GREETING = Phase.LOGIN, Phase.SELECT, Phase.SUBMIT, Phase
         ),
         ("A3 NO [authenticationfailed] x", LOGIN, Reason.WRONG_PASSWORD, "rfc5530:AUTHENTICATIONFAILED"),
         ("NO [EXPIRED] x", LOGIN, Reason.PASSWORD_EXPIRED, "rfc5530:EXPIRED"),
-        ("NO [AUTHORIZATIONFAILED] x", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530:AUTHORIZATIONFAILED"),
-        ("NO [CONTACTADMIN] x", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530:CONTACTADMIN"),
+        ("NO [AUTHORIZATIONFAILED] x", LOGIN, Reason.ACCOUNT_DISABLED, "rfc5530:AUTHORIZATIONFAILED"),
+        ("NO [CONTACTADMIN] x", LOGIN, Reason.ACCOUNT_DISABLED, "rfc5530:CONTACTADMIN"),
         ("NO [PRIVACYREQUIRED] Plaintext disallowed", LOGIN, Reason.TLS_REQUIRED, "rfc5530:PRIVACYREQUIRED"),
-        ("NO [UNAVAILABLE] Temporary failure.", LOGIN, Reason.AUTH_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
+        ("NO [UNAVAILABLE] Temporary failure.", LOGIN, Reason.TEMPORARILY_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
         ("NO [UNAVAILABLE] x", SELECT, Reason.TEMPORARILY_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
         ("NO [ALERT] [UNAVAILABLE] x", SELECT, Reason.TEMPORARILY_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
         ("NO [ALERT] Please read this", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO"),
-        ("NO Maximum number of connections from user+IP exceeded", LOGIN, Reason.RATE_LIMITED, "words:rate"),
-        ("NO [UNAVAILABLE] Too many simultaneous connections", LOGIN, Reason.RATE_LIMITED, "words:rate"),
         ("NO [LIMIT] x", SELECT, Reason.RATE_LIMITED, "rfc5530:LIMIT"),
         ("NO [INUSE] x", SELECT, Reason.MAILBOX_IN_USE, "rfc5530:INUSE"),
         ("NO [OVERQUOTA] Quota exceeded", SUBMIT, Reason.MAILBOX_OVER_QUOTA, "rfc9208:OVERQUOTA"),
@@ -40,7 +39,6 @@ LOGIN, SELECT, SUBMIT, GREETING = Phase.LOGIN, Phase.SELECT, Phase.SUBMIT, Phase
         ("NO [NOPERM] x", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530:NOPERM"),
         ("NO [NONEXISTENT] Unknown", SELECT, Reason.FOLDER_MISSING, "rfc5530:NONEXISTENT"),
         ("NO [TRYCREATE] x", SELECT, Reason.FOLDER_MISSING, "rfc3501:TRYCREATE"),
-        ("NO Mailbox doesn't exist: Sent", SELECT, Reason.FOLDER_MISSING, "words:no-folder"),
         ("NO [ALREADYEXISTS] x", SELECT, Reason.FOLDER_EXISTS, "rfc5530:ALREADYEXISTS"),
         ("NO [EXPUNGEISSUED] x", Phase.FETCH, Reason.MESSAGE_MISSING, "rfc5530:EXPUNGEISSUED"),
         ("NO [CORRUPTION] x", SELECT, Reason.SERVER_ERROR, "rfc5530:CORRUPTION"),
@@ -48,12 +46,10 @@ LOGIN, SELECT, SUBMIT, GREETING = Phase.LOGIN, Phase.SELECT, Phase.SUBMIT, Phase
         ("BAD [CLIENTBUG] x", SELECT, Reason.COMMAND_REJECTED, "rfc5530:CLIENTBUG"),
         ("NO [CANNOT] x", SELECT, Reason.UNSUPPORTED_OPERATION, "rfc5530:CANNOT"),
         ("NO Invalid login or password", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO"),
-        ("NO application-specific password required", LOGIN, Reason.APP_PASSWORD_REQUIRED, "words:app-password"),
         ("BAD Error in IMAP command", LOGIN, Reason.COMMAND_REJECTED, "imap:BAD"),
         ("BYE Server is shutting down", GREETING, Reason.TEMPORARILY_UNAVAILABLE, "imap:BYE"),
         ("* BYE Server is shutting down", LOGIN, Reason.TEMPORARILY_UNAVAILABLE, "imap:BYE"),
         ("* BYE Disconnected: auth failed", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO"),
-        ("* BYE Disconnected for inactivity.", SELECT, Reason.IDLE_DISCONNECT, "words:autologout"),
     ],
 )
 def test_an_imap_refusal(text: str, phase: Phase, reason: Reason, rule: str) -> None:
@@ -68,38 +64,26 @@ def test_an_imap_refusal(text: str, phase: Phase, reason: Reason, rule: str) -> 
         ("535 Authentication failed", LOGIN, Reason.WRONG_PASSWORD, "smtp:535"),
         ("535 5.7.3 Authentication unsuccessful", LOGIN, Reason.WRONG_PASSWORD, "smtp:535"),
         ("535 5.7.139 Authentication unsuccessful", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz"),
-        ("535 Please enter your authorization code to login", LOGIN, Reason.AUTH_CODE_REQUIRED, "words:auth-code"),
-        ("454 4.7.0 Temporary authentication failure", LOGIN, Reason.AUTH_UNAVAILABLE, "smtp:454"),
-        ("454 4.7.0 Too many login attempts", LOGIN, Reason.RATE_LIMITED, "words:rate"),
+        ("454 4.7.0 Temporary authentication failure", LOGIN, Reason.TEMPORARILY_UNAVAILABLE, "smtp:454"),
         ("432 4.7.12 A password transition is needed", LOGIN, Reason.AUTH_MISSING, "rfc3463:4.7.12"),
         ("534 5.7.9 Authentication mechanism is too weak", LOGIN, Reason.AUTH_MISSING, "rfc3463:5.7.9"),
-        ("534 5.7.9 Application-specific password required", LOGIN, Reason.APP_PASSWORD_REQUIRED, "words:app-password"),
         ("538 5.7.11 Encryption needed", LOGIN, Reason.TLS_REQUIRED, "rfc3463:5.7.11"),
         ("523 x", LOGIN, Reason.TLS_REQUIRED, "smtp:523"),
         ("525 5.7.13 x", LOGIN, Reason.ACCOUNT_DISABLED, "rfc3463:5.7.13"),
-        ("530 5.7.0 Must issue a STARTTLS command first", LOGIN, Reason.TLS_REQUIRED, "words:tls-first"),
-        ("530 5.7.0 Authentication required", SUBMIT, Reason.AUTH_MISSING, "words:auth-first"),
         ("530 x", SUBMIT, Reason.AUTH_MISSING, "smtp:530"),
-        ("503 5.5.1 Error: authentication not enabled", LOGIN, Reason.AUTH_MISSING, "words:auth-not-enabled"),
         ("504 5.5.4 Unrecognized authentication type", LOGIN, Reason.AUTH_MISSING, "smtp:504"),
         ("501 5.5.4 x", LOGIN, Reason.COMMAND_REJECTED, "smtp:501"),
         ("500 5.5.6 line too long", LOGIN, Reason.COMMAND_REJECTED, "rfc3463:5.5.6"),
         ("550 User has no permission", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz"),
         ("451 4.3.0 x", LOGIN, Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"),
-        ("421 4.7.0 mx Error: too many connections from 192.0.2.1", GREETING, Reason.RATE_LIMITED, "words:rate"),
         ("421 4.7.0 not now", GREETING, Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"),
         ("421 4.3.2 Service shutting down", SUBMIT, Reason.TEMPORARILY_UNAVAILABLE, "rfc3463:4.3.2"),
-        ("421 4.4.2 mx Error: timeout exceeded", SUBMIT, Reason.IDLE_DISCONNECT, "words:autologout"),
         ("554 No SMTP service here", GREETING, Reason.POLICY_REJECTED, "smtp:554"),
         ("454 4.7.0 TLS not available due to local problem", Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE, "smtp:454"),
-        ("450 4.2.0 <a@b.test>: Greylisted, see x", SUBMIT, Reason.GREYLISTED, "words:greylist"),
         ("451 4.7.1 Try again later", SUBMIT, Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"),
-        ("454 4.7.1 <a@b.test>: Relay access denied", SUBMIT, Reason.RELAY_DENIED, "words:relay"),
         ("550 5.1.1 <a@b.test>: User unknown", SUBMIT, Reason.RECIPIENT_UNKNOWN, "rfc3463:5.1.1"),
         ("450 4.1.1 <a@b.test>: unverified address", SUBMIT, Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"),
-        ("550 no such user here", SUBMIT, Reason.RECIPIENT_UNKNOWN, "words:no-user"),
         ("450 4.1.8 Sender address rejected: Domain not found", SUBMIT, Reason.SENDER_REJECTED, "rfc3463:4.1.8"),
-        ("553 5.7.1 Sender address rejected: not owned by user", SUBMIT, Reason.SENDER_REJECTED, "words:sender"),
         ("450 4.1.2 Domain not found", SUBMIT, Reason.RECIPIENT_DOMAIN_BAD, "rfc3463:4.1.2"),
         ("556 5.1.10 null MX", SUBMIT, Reason.RECIPIENT_DOMAIN_BAD, "rfc3463:5.1.10"),
         ("550 5.2.1 x", SUBMIT, Reason.RECIPIENT_DISABLED, "rfc3463:5.2.1"),
@@ -109,12 +93,6 @@ def test_an_imap_refusal(text: str, phase: Phase, reason: Reason, rule: str) -> 
         ("552 5.3.4 Message size exceeds fixed limit", SUBMIT, Reason.MESSAGE_TOO_LARGE, "rfc3463:5.3.4"),
         ("552 5.2.3 x", SUBMIT, Reason.MESSAGE_TOO_LARGE, "rfc3463:5.2.3"),
         ("552 5.7.0 blocked: potential security issue", SUBMIT, Reason.POLICY_REJECTED, "rfc3463:5.7.0"),
-        (
-            "554 5.7.1 Service unavailable; Client host [x] blocked using z",
-            SUBMIT,
-            Reason.IP_BLOCKLISTED,
-            "words:dnsbl",
-        ),
         ("554 5.7.1 Command rejected", SUBMIT, Reason.POLICY_REJECTED, "rfc3463:5.7.1"),
         ("554 5.4.6 Too many hops", SUBMIT, Reason.ROUTING_LOOP, "rfc3463:5.4.6"),
         ("451 4.4.1 No answer from host", SUBMIT, Reason.REMOTE_UNREACHABLE, "rfc3463:4.4.1"),
@@ -151,7 +129,6 @@ def test_an_enhanced_code_of_the_other_class_is_not_believed() -> None:
         ("-ERR [IN-USE] x", LOGIN, Reason.MAILBOX_IN_USE, "rfc2449:IN-USE"),
         ("-ERR [LOGIN-DELAY] x", LOGIN, Reason.RATE_LIMITED, "rfc2449:LOGIN-DELAY"),
         ("-ERR no", LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "pop3:-ERR"),
-        ("-ERR too many connections", GREETING, Reason.RATE_LIMITED, "words:rate"),
     ],
 )
 def test_a_pop3_refusal(text: str, phase: Phase, reason: Reason, rule: str) -> None:
@@ -195,7 +172,7 @@ def test_without_a_phase_a_code_that_only_auth_gets_is_read_as_one() -> None:
     ],
 )
 def test_last_words_tell_their_protocol(text: str, protocol: Service | None) -> None:
-    assert protocol_of(text) is protocol
+    assert closing_protocol(text) is protocol
 
 
 @pytest.mark.parametrize("seed", ["too many ", "[", "[A] ", "NO [", "client host ", "5.7.", "\n", "a" * 41])

@@ -1,0 +1,141 @@
+"""A server's reply made fit for matching: its lines joined, what is in base64 decoded, and whether a login is answered.
+
+Servers break one sentence over several lines with the code on each, put a tag or `*` before it, and hide the cause of a
+refused token in base64. Signatures are written against one line, so all of that is undone here, once. Pure and bounded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass
+
+from exporter.model import Phase, Service
+
+MAX_BYTES = 2048  # of a reply that are looked at
+
+_SMTP_LINE = re.compile(r"([2345]\d\d)(?:[ -]|$)(?:([245]\.\d{1,3}\.\d{1,3})(?=[\s:;,.-]|$)[\s:;,-]*)?(.*)", re.DOTALL)
+_IMAP_STATUS = re.compile(r"(?:\S{1,40} )?((?:OK|NO|BAD|BYE|PREAUTH)\b.*)", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r"(?:\bsaid:|\bsmtp;|\bresponse:|\breply:|\berror:)\s*(?=[45]\d\d[ -])", re.IGNORECASE)
+_BASE64 = re.compile(r"\be[yw][A-Za-z0-9+/]{10,}(?:\s+[A-Za-z0-9+/]{4,})*={0,2}")
+_JSON = re.compile(r'\{\s*"(?:status|error|schemes)"')
+_LOGIN_CODES = frozenset({"432", "534", "535", "538"})
+# RFC 4954 answers AUTH with none of these, but some servers do.
+_MAIL_CODES = frozenset({"450", "451", "452", "550", "551", "552", "553", "554", "556"})
+_LOGIN_DETAILS = frozenset({"7.3", "7.4", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14", "7.139", "5.6"})
+_LOGIN_WORDS = re.compile(
+    r"\[(?:AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED|PRIVACYREQUIRED|AUTH)\]"
+    r"|^(?:NO|BAD) (?:LOGIN|AUTHENTICATE)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LATER_WORDS = re.compile(
+    r"^(?:NO|BAD) (?:\[[^\]]{0,60}\] ?)?(?:SELECT|EXAMINE|STATUS|LIST|UID|FETCH|STORE|APPEND|SEARCH|COPY)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CLOSING = re.compile(r"(?:\* BYE\b|[45]\d\d(?:[ -]|$)|-ERR\b|[A-Za-z0-9.]{1,20} (?:NO|BAD) )")
+_STATUS = re.compile(r"(?:\* )?(?:NO|BAD|BYE)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One reply, three ways: as it came (cut), as one line for signatures, and the JSON that lay in base64 within."""
+
+    literal: str
+    line: str  # the sentence in one piece, then the other spellings of it, one per line
+    json: str  # "" where there is none
+    login: bool | None  # it answers a login; something else; it cannot be told
+    likely: bool | None = None  # where it cannot be told for sure
+
+
+def read(protocol: Service | None, text: str, phase: Phase | None) -> Spoken:
+    """`phase` None: it is not known, and told from the words as far as they tell."""
+    literal = cut(text)
+    lines = [line.strip() for line in literal.splitlines() if line.strip()]
+    basic = enhanced = ""
+    if protocol in (Service.SMTP, None) and lines:
+        lines, basic, enhanced = _smtp(lines)
+    if protocol in (Service.IMAP, None) and not basic:
+        lines = [found[1] if (found := _IMAP_STATUS.match(line)) else line for line in lines]
+    whole = " ".join(lines)
+    spellings = [f"{basic} {enhanced} {whole}", f"{basic} {whole}"] if basic and enhanced else []
+    if not spellings:
+        spellings = [" ".join(filter(None, (basic or enhanced, whole)))]
+    if len(lines) > 1 and not basic:
+        spellings += lines
+    line = "\n".join(spellings)
+    login = phase is Phase.LOGIN if phase is not None else _is_login(basic, enhanced, line)
+    likely = False if login is None and basic in _MAIL_CODES else None
+    return Spoken(literal, line, _json(literal, whole), login, likely)
+
+
+def cut(text: str) -> str:
+    """At most 2 KiB of it."""
+    if len(text) * 4 <= MAX_BYTES:
+        return text
+    return text[:MAX_BYTES].encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore")
+
+
+def protocol_of(text: str) -> Service | None:
+    """Which protocol a reply is of, as far as its beginning tells."""
+    start = text.lstrip()
+    if start.startswith("HTTP/"):
+        return Service.HTTPS
+    return closing_protocol(start) or (Service.IMAP if _STATUS.match(start) else None)
+
+
+def closing_protocol(last_words: str) -> Service | None:
+    """Which protocol a server's last words are a refusal of, or None where they are not one."""
+    found = _CLOSING.match(last_words)
+    if not found:
+        return None
+    start = found[0]
+    return Service.SMTP if start[0].isdigit() else Service.POP3 if start[0] == "-" else Service.IMAP
+
+
+def _smtp(lines: list[str]) -> tuple[list[str], str, str]:
+    """The texts without their codes, the basic code and the enhanced one (RFC 2034) of the first line that has it."""
+    quoted = None if _SMTP_LINE.fullmatch(lines[0]) else _QUOTED.search(lines[0])
+    if quoted:
+        lines = [lines[0][quoted.end() :], *lines[1:]]
+    texts: list[str] = []
+    basic = enhanced = ""
+    for line in lines:
+        found = _SMTP_LINE.fullmatch(line)
+        if found and (not basic or found[1][0] == basic[0]):
+            basic = basic or found[1]
+            if found[2] and not enhanced and found[2][0] == found[1][0]:
+                enhanced = found[2]
+            texts.append(found[3] if found[2] is None or found[2] == enhanced else f"{found[2]} {found[3]}")
+        else:
+            texts.append(line)
+    return [text for text in texts if text], basic, enhanced
+
+
+def _is_login(basic: str, enhanced: str, line: str) -> bool | None:
+    if basic in _LOGIN_CODES:
+        return True
+    if enhanced:
+        return enhanced[2:] in _LOGIN_DETAILS or None if enhanced.startswith(("4.7", "5.7")) else False
+    if basic:
+        return None
+    if line[:2] in ("4.", "5."):
+        return line.split(" ", 1)[0][2:] in _LOGIN_DETAILS
+    if _LOGIN_WORDS.search(line):
+        return True
+    return False if _LATER_WORDS.search(line) else None
+
+
+def _json(literal: str, whole: str) -> str:
+    """What a server says about a token: base64 in a challenge (RFC 7628, XOAUTH2), also where that is wrapped."""
+    if _JSON.search(literal):
+        return literal
+    for found in (*_BASE64.finditer(literal), *_BASE64.finditer(whole)):
+        packed = "".join(found[0].split()).rstrip("=")
+        packed = packed[: len(packed) - (len(packed) % 4 == 1)]
+        try:
+            decoded = binascii.a2b_base64(packed + "=" * (-len(packed) % 4)).decode("utf-8", "replace")
+        except binascii.Error:
+            continue
+        if _JSON.match(decoded):
+            return decoded
+    return ""
