@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,14 +13,18 @@ import yaml
 
 from exporter.model import Security, Service
 
+GENERIC = "generic"
+"""The preset of no provider in particular."""
+
 _SECURITY = {"implicit_tls": Security.TLS, "starttls": Security.STARTTLS}
 _ROLES = ("sent", "junk", "trash", "drafts")
-_FLAGS = frozenset(
+FLAGS = frozenset(
     {
-        *("needs_id", "no_sasl_ir", "no_idle", "search_unreliable"),
-        *("imap_user_is_local_part", "subdomains", "local_bridge"),
+        *("needs_id", "no_sasl_ir", "no_idle", "search_unreliable", "status_omits_uidnext"),
+        *("imap_user_is_local_part", "subdomains", "local_bridge", "decided_by_mx"),
     }
 )
+"""The quirks that the program acts on; `exporter/data/providers.yaml` says how."""
 
 WELL_KNOWN: Mapping[int, tuple[Service, Security]] = {
     25: (Service.SMTP, Security.STARTTLS),
@@ -31,6 +36,7 @@ WELL_KNOWN: Mapping[int, tuple[Service, Security]] = {
     993: (Service.IMAP, Security.TLS),
     110: (Service.POP3, Security.STARTTLS),
     995: (Service.POP3, Security.TLS),
+    443: (Service.HTTPS, Security.TLS),
 }
 """What is spoken on a port, and how it is protected, where nobody says otherwise (RFC 8314)."""
 
@@ -51,9 +57,29 @@ _DEFAULT_PORT = {
 class Row:
     """One server of a preset. `security` is None where nobody has verified it: then the user must say it."""
 
-    host: str  # may hold <domain>, the mailbox's, or <region>, which only the user knows
+    host: str  # may hold <domain>, the mailbox's, or <region>, which its MX or the user tells
     port: int
     security: Security | None
+    own_domain: bool = False  # for companies' domains, not for the provider's own
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthPreset:
+    """A provider's OAuth 2.0 endpoints; <domain> is the mailbox's."""
+
+    token_url: str
+    device_url: str = ""
+    authorize_url: str = ""
+    redirect_url: str = ""  # shows the code, where a redirect to this machine is refused
+    scope: str = ""
+    imap: str = ""  # scopes beside it, each for one service
+    pop3: str = ""
+    smtp: str = ""
+    application_scope: str = ""  # for client_credentials
+
+    def scopes(self, services: Sequence[Service]) -> str:
+        """What a sign-in asks for."""
+        return " ".join(filter(None, [self.scope, *(str(getattr(self, service.value, "")) for service in services)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +97,29 @@ class Preset:
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # role, names as they are listed, raw or decoded
     signature_families: tuple[str, ...]
     help_url: str
+    quirks: tuple[str, ...]  # for people
+    mx: tuple[re.Pattern[str], ...]  # of the MX hosts of domains that are here
+    cname: tuple[re.Pattern[str], ...]  # of what imap.<domain> or mail.<domain> is another name for
+    code_at: tuple[tuple[str, str], ...]  # (language, where the password for mail programs is made)
+    old_hosts: tuple[str, ...]  # once named as servers, and none (any more)
+    superseded_by: str  # id of the preset whose servers took the place of these, or ""
+    idle_timeout: float | None  # seconds after which an idle connection is dropped
+    visible_after: float  # seconds from delivery until IMAP shows a mail, at worst
+    oauth2: OAuthPreset | None = None
     needs_id: bool = False  # RFC 2971 ID after LOGIN, else SELECT is refused
     no_sasl_ir: bool = False  # an initial response is advertised and refused
     no_idle: bool = False
-    search_unreliable: bool = False
+    search_unreliable: bool = False  # SEARCH is never used, whoever the provider is
+    status_omits_uidnext: bool = False  # whether mail has come is seen by opening the folder
     imap_user_is_local_part: bool = False
     subdomains: bool = False  # the subdomains of its domains are its own too
     local_bridge: bool = False  # the host is a program on this machine
+    decided_by_mx: bool = False  # has no servers of its own: the domain's MX tells whose they are
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Whose texts its servers answer with. A provider without signatures is one of its own, not an unknown one."""
+        return self.signature_families or (() if self.id == GENERIC else (self.id,))
 
     def rows(self, service: Service) -> tuple[Row, ...]:
         return {Service.IMAP: self.imap, Service.POP3: self.pop3, Service.SMTP: self.smtp}.get(service, ())
@@ -96,7 +138,7 @@ def _preset(row: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Preset:
     folders = row["folders"]
     if "same_as" in folders:
         folders = by_id[folders["same_as"]]["folders"]
-    unknown = set(row["flags"]) - _FLAGS
+    unknown = set(row["flags"]) - FLAGS
     if unknown:
         raise ValueError(f"providers.yaml: {row['id']}: unknown flags {unknown}")
     return Preset(
@@ -111,12 +153,23 @@ def _preset(row: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Preset:
         folders=tuple((role, tuple(folders[role])) for role in _ROLES if folders.get(role)),
         signature_families=tuple(row["signature_families"]),
         help_url=row.get("help_url", ""),
+        quirks=tuple(row["quirks"]),
+        mx=tuple(re.compile(each, re.IGNORECASE) for each in row["mx_patterns"]),
+        cname=tuple(re.compile(each, re.IGNORECASE) for each in row.get("cname_patterns", ())),
+        code_at=tuple(row.get("code_at", {}).items()),
+        old_hosts=tuple(row.get("old_hosts", ())),
+        superseded_by=row.get("superseded_by", ""),
+        idle_timeout=row.get("idle_timeout"),
+        visible_after=row.get("visible_after", 0.0),
+        oauth2=OAuthPreset(**row["oauth2"]) if "oauth2" in row else None,
         **dict.fromkeys(row["flags"], True),
     )
 
 
 def _rows(rows: list[dict[str, Any]]) -> tuple[Row, ...]:
-    return tuple(Row(each["host"], each["port"], _SECURITY.get(each["security"])) for each in rows)
+    return tuple(
+        Row(each["host"], each["port"], _SECURITY.get(each["security"]), each.get("own_domain", False)) for each in rows
+    )
 
 
 @cache
@@ -138,6 +191,28 @@ def is_free_mail(domain: str) -> bool:
     return recognise(domain) is not None
 
 
+@cache
+def _by_host() -> Mapping[str, tuple[Preset, ...]]:
+    found: dict[str, list[Preset]] = {}
+    for preset in presets().values():
+        rows = (*preset.imap, *preset.pop3, *preset.smtp)
+        hosts = dict.fromkeys([*(row.host for row in rows), *preset.old_hosts])
+        for host in (each for each in hosts if "<" not in each and not each.startswith("127.")):
+            found.setdefault(host, []).append(preset)
+    return {host: tuple(users) for host, users in found.items()}
+
+
+def at_host(host: str, *, own_domain: bool = False) -> Preset | None:
+    """The provider whose server has this name. `own_domain`: asked for a company's domain, not for a free-mail one."""
+    found = _by_host().get(host.lower().removesuffix("."), ())
+    return min(found, key=lambda preset: own_domain and bool(preset.domains), default=None)
+
+
+def current(preset: Preset) -> Preset:
+    """The preset whose servers are to be used: its own, unless they are gone."""
+    return presets()[preset.superseded_by] if preset.superseded_by else preset
+
+
 class NoServerError(Exception):
     """No server can be named. The text says what to write."""
 
@@ -150,17 +225,13 @@ def choose(
     host: str | None,
     port: int | None,
     security: Security | None,
+    mx: str = "",
 ) -> tuple[str, int, Security]:
     """Host, port and security for a mailbox: what the user wrote wins, the rest is the preset's, else by RFC 8314.
 
-    Raises NoServerError.
+    `mx` is the host by which the domain was recognised, if so. Raises NoServerError.
     """
-    known = [
-        Row(row.host.replace("<domain>", domain), row.port, row.security)
-        for row in (preset.rows(service) if preset else ())
-        if "<" not in row.host.replace("<domain>", "")
-    ]
-    known.sort(key=lambda row: not row.host.endswith("." + domain))  # one of several of the provider's domains
+    known = candidates(service, preset, domain, mx)
     usable = [row for row in known if row.security or security]
     fitting = [row for row in usable if _fits(row, host, port, security)]
     if fitting:
@@ -180,6 +251,34 @@ def choose(
     return host, port or _DEFAULT_PORT[service, security], security
 
 
+def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "") -> list[Row]:
+    """The servers of a preset that can be named for a domain, the likeliest first. Unverified ones are among them."""
+    if preset is None:
+        return []
+    own = domain not in preset.domains
+    filled = [replace(row, host=_filled(row.host, preset, domain, mx)) for row in current(preset).rows(service)]
+    return sorted(
+        (row for row in filled if "<" not in row.host),
+        key=lambda row: (
+            not row.host.endswith(f".{domain}"),  # one of several of the provider's domains
+            row.own_domain != own,
+            not mx or _site(row.host) != _site(mx),
+        ),
+    )
+
+
+def _filled(host: str, preset: Preset, domain: str, mx: str) -> str:
+    if "<region>" in host:
+        for match in (pattern.search(mx) for pattern in preset.mx):
+            if match and "region" in match.re.groupindex:
+                host = host.replace("<region>", match["region"].lower())
+    return host.replace("<domain>", domain) if domain else host
+
+
+def _site(host: str) -> str:
+    return host.partition(".")[2]
+
+
 def _fits(row: Row, host: str | None, port: int | None, security: Security | None) -> bool:
     """Whether the row agrees with everything the user wrote."""
     return (
@@ -187,7 +286,7 @@ def _fits(row: Row, host: str | None, port: int | None, security: Security | Non
     )
 
 
-def _no_host(service: Service, preset: Preset | None, known: list[Row]) -> str:
+def _no_host(service: Service, preset: Preset | None, known: Sequence[Row]) -> str:
     if known:
         row = known[0]
         return (

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from exporter import providers
-from exporter.accounts import Account, Accounts
+from exporter.accounts import NOBODY, Account, Accounts
 from exporter.config.errors import ConfigError, Problem, dotted, fold
 from exporter.config.errors import Path as Key
 from exporter.config.load import Config, Part
 from exporter.config.shape import Domain, ImapServer, Route, Server
 from exporter.config.shape import Endpoint as Listed
 from exporter.model import Endpoint, Kind, Labels, ProbeName, Security, Service, Target, Wait
-from exporter.probes import dns, imap, roundtrip, smtp, tls
+from exporter.probes import dns, imap, pop3, roundtrip, smtp, tls, webmail
+from exporter.recognition import Recognition
 
 STEPS = 6  # network steps of a round trip beside the wait for the mail: their timeouts bound a run
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mailbox whose servers are not known."""
+
+    name: str
+    domain: str
+    why: str  # "" = its provider is not recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +35,13 @@ class Built:
 
     targets: tuple[Target, ...]
     warnings: tuple[str, ...]
+    by_dns: tuple[str, ...] = ()  # domains whose provider only the DNS tells
+    waiting: tuple[Waiting, ...] = ()  # mailboxes that are not watched, because their servers are not known
 
 
-def build(config: Config) -> Built:
-    """Raises ConfigError where no server can be named, or two targets would have one key."""
-    return _Builder(config).build()
+def build(config: Config, recognised: Mapping[str, Recognition] = NOBODY) -> Built:
+    """`recognised`: by domain, what the DNS told. Raises ConfigError where no server can be named, or names clash."""
+    return _Builder(config, recognised).build()
 
 
 def waiting(target: Target, wait: Wait) -> Target:
@@ -50,8 +63,11 @@ class _Server:
 
 
 class _Builder:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, recognised: Mapping[str, Recognition]) -> None:
         self.config = config
+        self.recognised = recognised
+        self.by_dns: dict[str, None] = {}
+        self.waiting: list[Waiting] = []
         self.wrong: list[tuple[Part, Key, str]] = []
         self.doubts: list[Problem] = []
         self.targets: dict[tuple[str, ProbeName], Target] = {}
@@ -74,7 +90,12 @@ class _Builder:
                 for part in self.config.parts
                 for problem in part.problems([(key, text) for where, key, text in self.wrong if where is part])
             )
-        return Built(tuple(self.targets.values()), tuple(str(doubt) for doubt in fold(self.doubts)))
+        return Built(
+            tuple(self.targets.values()),
+            tuple(str(doubt) for doubt in fold(self.doubts)),
+            tuple(self.by_dns),
+            tuple(self.waiting),
+        )
 
     def _add(self, part: Part, path: Key, target: Target) -> None:
         if target.key in self.targets:
@@ -84,41 +105,51 @@ class _Builder:
         self.listed[target.key] = (part, path)
 
     def _mailboxes(self, part: Part) -> None:
-        accounts = Accounts()
+        accounts = Accounts(self.recognised)
         for index, mailbox in enumerate(part.mailboxes):
             path = ("mailboxes", index)
             account = accounts.make(part, path, mailbox)
             if account is None:
                 continue
-            self.accounts[mailbox.title] = account
             if "." in account.domain and not providers.is_free_mail(account.domain):
                 self.domains.setdefault(account.domain, []).append(account)
+            if not account.ends:
+                self.waiting.append(Waiting(mailbox.title, account.domain, account.waits_for))
+                continue
+            self.accounts[mailbox.title] = account
             for service, server in account.servers():
                 end = account.ends[service]
                 self.servers.setdefault(end.name, _Server(end, part)).users.append(account)
                 self._add(part, path, _login_target(account, service, server))
+        self.by_dns |= accounts.by_dns
         self.wrong += [(part, path, text) for path, text in accounts.wrong]
         self.doubts += [Problem(str(part.file), 0, dotted(path), text) for path, text in accounts.doubts]
 
     def _route(self, part: Part, path: Key, route: Route) -> None:
         sender, receiver = self.accounts.get(route.sender), self.accounts.get(route.receiver)
         if sender is None or receiver is None:
-            return  # one of the two mailboxes is wrong
+            return  # one of the two mailboxes is wrong, or not recognised yet
+        visible = receiver.preset.visible_after if receiver.preset else 0.0
+        if route.late_after <= visible:
+            text = f"a mail to {receiver.provider} may take {visible:g} s to be seen there: late_after is too short"
+            self.doubts.append(Problem(str(part.file), 0, dotted((*path, "late_after")), text))
         out, back = sender.ends[Service.SMTP], receiver.ends[Service.IMAP]  # the loader saw that both are on
         settings = roundtrip.Settings(
             route=route.title,
             sender=sender.mailbox.address,
             recipient=route.rcpt or receiver.mailbox.address,
             smtp=out,
-            smtp_login=sender.logins[Service.SMTP],
+            smtp_login=replace(sender.logins[Service.SMTP], leads=False),
             imap=back,
-            imap_login=receiver.logins[Service.IMAP],
+            imap_login=replace(receiver.logins[Service.IMAP], leads=False),
             late_after=route.late_after,
             lost_after=route.lost_after,
             step_timeout=part.defaults.timeout,
             needs_id=receiver.preset is not None and receiver.preset.needs_id,
             folder_names=receiver.preset.folders if receiver.preset else (),
             idle=receiver.preset is None or not receiver.preset.no_idle,
+            idle_timeout=receiver.preset.idle_timeout if receiver.preset else None,
+            status_omits_uidnext=receiver.preset is not None and receiver.preset.status_omits_uidnext,
         )
         target = Target(
             name=route.title,
@@ -135,6 +166,8 @@ class _Builder:
             servers=tuple(dict.fromkeys((out.name, back.name))),
             logins=(out.host, back.host),
             route=(route.sender, route.receiver),
+            families=sender.families,
+            receiving=receiver.families,
         )
         self._add(part, path, target)
 
@@ -143,23 +176,41 @@ class _Builder:
     def _endpoints(self) -> None:
         for part in self.config.parts:
             for index, listed in enumerate(part.endpoints):
+                if listed.url is not None:
+                    self._page(part, ("endpoints", index), listed, listed.url)
+        for part in self.config.parts:
+            for index, listed in enumerate(part.endpoints):
                 server = self._listed(part, ("endpoints", index), listed)
                 if server is not None:
                     self._add(part, ("endpoints", index), _tls(listed.name or server.endpoint.name, server))
         for name, server in self.servers.items():
             self._add(server.part, (), _tls(name, server))
 
+    def _page(self, part: Part, path: Key, listed: Listed, url: str) -> None:
+        """A web page; its server is watched without asking, as a mailbox's is."""
+        parts = urlsplit(url)
+        endpoint = _endpoint(part, parts.hostname or "", parts.port or webmail.HTTPS, Service.HTTPS)
+        page = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = Target(
+            name=listed.name or url,
+            kind=Kind.ENDPOINT,
+            probe=ProbeName.WEBMAIL,
+            settings=webmail.Settings(endpoint, page, listed.expect_status),
+            interval=part.defaults.interval.tls,
+            timeout=part.defaults.timeout,
+            deadline=part.defaults.timeout,
+            recheck=part.defaults.recheck,
+            labels=_merged(part, ()),
+            servers=(endpoint.name,),
+        )
+        self._add(part, path, target)
+        self.servers.setdefault(endpoint.name, _Server(endpoint, part))
+
     def _listed(self, part: Part, path: Key, listed: Listed) -> _Server | None:
         """A listed endpoint takes the place of the mailboxes' own; what it does not say is taken from there."""
-        endpoint = Endpoint(
-            listed.host,
-            listed.port,
-            Security.TLS,
-            Service.IMAP,
-            ca_file=part.defaults.ca_file,
-            family=part.defaults.family,
-            source_address=part.defaults.source_address,
-        )
+        if listed.host is None or listed.port is None:  # it is a page
+            return None
+        endpoint = _endpoint(part, listed.host, listed.port, Service.IMAP)
         known = self.servers.pop(endpoint.name, None)
         usual = providers.WELL_KNOWN.get(listed.port)
         if known is not None:
@@ -182,10 +233,25 @@ class _Builder:
             self._add(users[0].part, (), _dns(users[0].part, Domain(name=name), users))
 
 
+def _endpoint(part: Part, host: str, port: int, service: Service) -> Endpoint:
+    defaults = part.defaults
+    return Endpoint(
+        host,
+        port,
+        Security.TLS,
+        service,
+        ca_file=defaults.ca_file,
+        family=defaults.family,
+        source_address=defaults.source_address,
+    )
+
+
 def _login_target(account: Account, service: Service, server: Server) -> Target:
     defaults, preset = account.part.defaults, account.preset
     endpoint, login = account.ends[service], account.logins[service]
-    settings: imap.Settings | smtp.Settings = smtp.Settings(endpoint, login)
+    settings: imap.Settings | pop3.Settings | smtp.Settings = smtp.Settings(endpoint, login)
+    if service is Service.POP3:
+        settings = pop3.Settings(endpoint, login)
     if isinstance(server, ImapServer):
         settings = imap.Settings(
             endpoint,
@@ -209,6 +275,7 @@ def _login_target(account: Account, service: Service, server: Server) -> Target:
         labels=account.labels,
         servers=(endpoint.name,),
         logins=(endpoint.host,),
+        families=account.families,
     )
 
 
@@ -227,6 +294,7 @@ def _tls(name: str, server: _Server) -> Target:
         domain=_agreed(user.domain for user in server.users),
         labels=_merged(server.part, server.users),
         servers=(server.endpoint.name,),
+        families=_agreed_families(server.users),
     )
 
 
@@ -250,6 +318,10 @@ def _agreed(values: Iterable[str]) -> str:
     """The value that all have, or nothing."""
     found = set(values)
     return found.pop() if len(found) == 1 else ""
+
+
+def _agreed_families(users: Sequence[Account]) -> tuple[str, ...]:
+    return users[0].families if len({user.families for user in users}) == 1 else ()
 
 
 def _merged(part: Part, users: Sequence[Account]) -> Labels:

@@ -7,7 +7,8 @@ import pytest
 from exporter.config import ConfigError, load
 from exporter.config.secrets import CommandSecret, EnvSecret, FileSecret
 from exporter.model import Endpoint, Family, Kind, ProbeName, Security, Service, Wait
-from exporter.probes import dns, imap, roundtrip, smtp, tls
+from exporter.probes import dns, imap, pop3, roundtrip, smtp, tls, webmail
+from exporter.recognition import Evidence, Recognition
 from exporter.targets import build, waiting
 
 ACME = """
@@ -86,6 +87,49 @@ def test_the_same_user_on_two_addresses_is_two_accounts(targets):
     assert len({found[name, ProbeName.IMAP].settings.login.account for name in "xy"}) == 2
 
 
+def test_pop3_is_off_until_it_is_asked_for_and_is_the_same_account(targets):
+    reading = ACME.replace("    labels:", "    pop3: {host: pop.acme.example, auth: login, interval: 10m}\n    labels:")
+    found = targets(f"mailboxes:{reading}")
+    box, server = found["sales", ProbeName.POP3], found["pop.acme.example:995", ProbeName.TLS]
+    assert isinstance(box.settings, pop3.Settings)
+    assert (box.kind, box.interval, box.settings.login.auth) == (Kind.MAILBOX, 600, "login")
+    assert box.settings.endpoint == Endpoint("pop.acme.example", 995, Security.TLS, Service.POP3)
+    assert box.settings.login.account == found["sales", ProbeName.IMAP].settings.login.account
+    assert box.settings.login.source == found["sales", ProbeName.IMAP].settings.login.source
+    assert (box.servers, box.logins) == (("pop.acme.example:995",), ("pop.acme.example",))
+    assert server.settings.endpoint.protocol is Service.POP3
+    assert ("sales", ProbeName.POP3) not in targets(f"mailboxes:{ACME}")
+
+
+def test_a_mailbox_may_be_read_by_pop3_alone_from_its_preset(targets):
+    found = targets("mailboxes: [{name: q, address: a@qq.com, password_env: SALES, pop3: on, imap: off, smtp: off}]")
+    assert set(found) == {("q", ProbeName.POP3), ("pop.qq.com:995", ProbeName.TLS)}
+    assert found["q", ProbeName.POP3].settings.login.account == "a@qq.com@@qq.com"
+
+
+def test_a_web_page_and_its_server(targets):
+    found = targets("""
+defaults: {interval: {tls: 2m}, ca_file: ca.pem}
+endpoints:
+  - {name: webmail, url: 'https://Mail.example.com/owa?lang=zh#top', expect_status: [200, 302]}
+  - {url: 'https://[::1]:8443'}
+  - {name: front, host: '::1', port: 8443, protocol: https, security: tls}
+""")
+    assert set(found) == {
+        ("webmail", ProbeName.WEBMAIL),
+        ("mail.example.com:443", ProbeName.TLS),
+        ("https://[::1]:8443/", ProbeName.WEBMAIL),
+        ("front", ProbeName.TLS),
+    }
+    page = found["webmail", ProbeName.WEBMAIL]
+    assert isinstance(page.settings, webmail.Settings)
+    assert (page.settings.page, page.settings.expect_status) == ("/owa?lang=zh", (200, 302))
+    assert (page.settings.endpoint.host, page.settings.endpoint.protocol) == ("mail.example.com", Service.HTTPS)
+    assert page.settings.endpoint.ca_file is not None
+    assert (page.kind, page.interval, page.servers) == (Kind.ENDPOINT, 120, ("mail.example.com:443",))
+    assert found["front", ProbeName.TLS].settings.endpoint.protocol is Service.HTTPS
+
+
 def test_a_route(targets):
     written = "{name: r, from: sales, to: sales, rcpt: list@acme.example, late_after: 2m}"
     route = targets(f"defaults: {{timeout: 10s}}\nmailboxes:{ACME}\nroutes: [{written}]")["r", ProbeName.ROUNDTRIP]
@@ -99,6 +143,24 @@ def test_a_route(targets):
         ("mail.acme.example", "mail.acme.example"),
     )
     assert (route.domain, route.labels) == ("acme.example", (("team", "export"), ("tenant", "acme")))
+
+
+def test_each_server_answers_in_the_words_of_its_providers_family(targets):
+    text = """mailboxes:
+  - {name: a, address: a@163.com, password_env: SALES}
+  - {name: b, address: b@acme.example, password_env: OTHER, imap: {host: m.acme.example}, smtp: {host: s.acme.example}}
+  - {name: c, address: c@acme.example, provider: "263", password_env: OTHER}
+routes: [{name: r, from: a, to: c}]
+"""
+    found = targets(text)
+    imap_login = found["a", ProbeName.IMAP].settings.login
+    assert found["a", ProbeName.IMAP].families == imap_login.families == ("netease",)
+    assert found["b", ProbeName.IMAP].families == ()
+    assert found["c", ProbeName.IMAP].families == ("263",)  # a provider that is known, and has no signatures
+    assert found["imap.163.com:993", ProbeName.TLS].families == ("netease",)
+    route = found["r", ProbeName.ROUNDTRIP]
+    assert route.families_of(Service.SMTP) == ("netease",)
+    assert route.families_of(Service.IMAP) == ("263",)
 
 
 def test_check_waits_until_a_route_is_settled(targets):
@@ -239,17 +301,102 @@ mailboxes:
     warnings = [warning.partition("config.yaml: ")[2] for warning in built(text).warnings]
     assert warnings == [
         "mailboxes[0].imap: security: plain shows the password to the network",
-        "mailboxes[1]: Outlook.com / Hotmail refuses passwords: OAuth 2 only, which is not supported yet",
+        "mailboxes[1]: Outlook.com / Hotmail takes no passwords any more: write oauth2, then run mailprobe oauth hot",
     ]
 
 
 def test_errors_are_told_for_all_mailboxes_and_files(built):
-    box = "mailboxes:\n  - {{name: {0}, address: {0}@acme.example, password_env: SALES, smtp: off}}\n"
+    box = (
+        "mailboxes:\n  - {{name: {0}, address: {0}@acme.example, provider: sohu_vip, password_env: SALES, smtp: off}}\n"
+    )
     with pytest.raises(ConfigError) as caught:
         built("include: [other.yaml]\n" + box.format("a"), **{"other.yaml": box.format("b")})
     assert [(problem.line, problem.key) for problem in caught.value.problems] == [
         (3, "mailboxes[0].imap"),
         (2, "mailboxes[0].imap"),
+    ]
+
+
+EXMAIL = {"acme.example": Recognition("exmail", Evidence.MX, "mxbiz1.qq.com")}
+BOX = "mailboxes: [{name: sales, address: a@acme.example, password_env: SALES"
+ROUTE = "routes: [{from: sales, to: sales}]"
+
+
+def test_a_mailbox_that_only_the_dns_tells_waits_for_it_then_has_its_provider(tmp_path, monkeypatch):
+    """Its domain is watched from the start."""
+    monkeypatch.setenv("SALES", "x")
+    (tmp_path / "config.yaml").write_text(f"{BOX}}}]\n{ROUTE}")
+    config = load(tmp_path / "config.yaml")
+    before, after = build(config), build(config, EXMAIL)
+    assert [target.key for target in before.targets] == [("acme.example", "dns")]
+    assert (before.by_dns, before.warnings) == (("acme.example",), ())
+    assert [(each.name, each.domain, each.why) for each in before.waiting] == [("sales", "acme.example", "")]
+    assert (after.by_dns, after.waiting) == (("acme.example",), ())
+    servers = {(target.name, str(target.probe)): target.servers for target in after.targets}
+    assert servers["sales", "imap"] == ("imap.exmail.qq.com:993",)
+    assert servers["sales-to-sales", "roundtrip"] == ("smtp.exmail.qq.com:465", "imap.exmail.qq.com:993")
+    assert {target.provider for target in after.targets} == {"exmail"}
+
+
+@pytest.mark.parametrize(
+    ("written", "provider", "host"),
+    [
+        ("provider: netease_qiye", "netease_qiye", "imap.qiye.163.com"),
+        ("imap: {host: mail.acme.example}, smtp: {host: mail.acme.example}", "", "mail.acme.example"),
+        ("imap: {host: imap.zoho.eu}", "zoho_eu", "imap.zoho.eu"),
+        ("provider: dingtalk, imap: {host: h.example}, smtp: off", "dingtalk", "h.example"),
+    ],
+)
+def test_what_the_user_writes_wins_over_the_dns(tmp_path, monkeypatch, written, provider, host):
+    monkeypatch.setenv("SALES", "x")
+    (tmp_path / "config.yaml").write_text(f"{BOX}, {written}}}]")
+    found = build(load(tmp_path / "config.yaml"), EXMAIL)
+    assert found.by_dns == ()
+    (reading,) = (target for target in found.targets if target.probe is ProbeName.IMAP)
+    assert isinstance(reading.settings, imap.Settings)
+    assert (reading.provider, reading.settings.endpoint.host) == (provider, host)
+
+
+@pytest.mark.parametrize("product", ["dingtalk", "xinnet", "ali_cn_site", "waimao_kuaiche"])
+def test_a_product_without_servers_of_its_own_is_where_the_mx_says(tmp_path, monkeypatch, product):
+    monkeypatch.setenv("SALES", "x")
+    (tmp_path / "config.yaml").write_text(f"{BOX}, provider: {product}}}]")
+    config = load(tmp_path / "config.yaml")
+    assert build(config).by_dns == ("acme.example",)
+    alibaba = Recognition("alibaba_mail_sg", Evidence.MX, "mx1.sg.aliyun.com")
+    (reading,) = (
+        target for target in build(config, {"acme.example": alibaba}).targets if target.probe is ProbeName.IMAP
+    )
+    assert isinstance(reading.settings, imap.Settings)
+    assert (reading.provider, reading.settings.endpoint.host) == (product, "imap.sg.aliyun.com")
+
+
+@pytest.mark.parametrize(
+    ("provider", "mx", "why"),
+    [
+        ("corpease", "mx.corpease.net", "nobody has verified how smtp.corpease.net is secured"),
+        ("sina_ent", "mx.sinanet.com", "no imap server is known for provider sina_ent"),
+    ],
+)
+def test_a_recognised_provider_without_a_usable_server_stops_nothing(tmp_path, monkeypatch, provider, mx, why):
+    """An answer of the DNS is no error of the configuration: the mailbox waits, and what to write is told."""
+    monkeypatch.setenv("SALES", "x")
+    (tmp_path / "config.yaml").write_text(f"{BOX}}}]")
+    found = build(load(tmp_path / "config.yaml"), {"acme.example": Recognition(provider, Evidence.MX, mx)})
+    assert [target.key for target in found.targets] == [("acme.example", "dns")]
+    assert [each.why.startswith(why) for each in found.waiting] == [True]
+    assert any(why in warning for warning in found.warnings)
+
+
+def test_warnings_for_hosts_that_have_a_successor_and_for_routes_that_must_seem_late(built):
+    warnings = built(
+        f"{BOX}, imap: {{host: imap.mxhichina.com}}, smtp: {{host: smtp.mxhichina.com, port: 465}}}},"
+        "{name: b, address: b@qq.com, password_env: OTHER}]\nroutes: [{from: b, to: b, late_after: 30s}]"
+    ).warnings
+    assert [warning.partition("config.yaml: ")[2] for warning in warnings] == [
+        "mailboxes[0]: imap.mxhichina.com has a successor: imap.qiye.aliyun.com",
+        "mailboxes[0]: smtp.mxhichina.com has a successor: smtp.qiye.aliyun.com",
+        "routes[0].late_after: a mail to qq may take 40 s to be seen there: late_after is too short",
     ]
 
 
