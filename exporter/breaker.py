@@ -50,6 +50,7 @@ class Breaker:
     """
 
     __slots__ = (
+        "answer_to",
         "consecutive",
         "jitter",
         "limited",
@@ -70,6 +71,7 @@ class Breaker:
         self.paused_until = 0.0
         self.reason = ""  # of the last answer that was not an acceptance
         self.text = ""
+        self.answer_to = ""  # the protocol whose server said it
         self.under_way = 0
         self.trusted = False  # the last answer that this process saw was ACCEPTED
         self.proven = False  # the last answer that anybody saw was
@@ -91,8 +93,17 @@ class Breaker:
         """A password is about to be sent."""
         self.under_way += 1
 
-    def end(self, answer: Answer, now: float, settings: GuardSettings, reason: str = "", text: str = "") -> None:
-        """It was answered, or never will be."""
+    def end(
+        self,
+        answer: Answer,
+        now: float,
+        settings: GuardSettings,
+        reason: str = "",
+        text: str = "",
+        *,
+        answer_to: str = "",
+    ) -> None:
+        """It was answered, or never will be. `answer_to` is the protocol of the server that said `text`."""
         self.under_way = max(0, self.under_way - 1)
         if answer is Answer.ACCEPTED:
             self.trusted = self.proven = True
@@ -105,7 +116,7 @@ class Breaker:
                 self._pause(now, self._length(settings), settings)
             return
         self.trusted = False
-        self.reason, self.text = reason, text
+        self.reason, self.text, self.answer_to = reason, text, answer_to
         if answer is Answer.LIMITED:
             self.limited += 1
             length = min(LIMITED_PAUSE * 2.0 ** min(self.limited - 1, 30), settings.first_pause)
@@ -142,6 +153,7 @@ class Breaker:
             "proven": self.proven,
             "reason": self.reason,
             "text": self.text,
+            "answer_to": self.answer_to,
         }
 
     @classmethod
@@ -162,6 +174,7 @@ class Breaker:
         breaker.proven = record.get("proven") is True
         breaker.reason = str(record.get("reason", ""))
         breaker.text = str(record.get("text", ""))
+        breaker.answer_to = str(record.get("answer_to", ""))
         left = record.get("pause_left")
         if isinstance(left, int | float) and left > 0:
             breaker._pause(frozen_at, float(left), settings, jitter=False)

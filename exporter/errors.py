@@ -50,6 +50,17 @@ class Refusal(Exception):
         self.protocol = protocol
         self.code = code
         self.text = text
+        # What the guard adds. A login by access token: "new", or "kept" where a fresh one may help; "" by password.
+        self.token = ""
+        self.counted = False  # as a wrong credential
+
+
+class TokenRefusal(Refusal):
+    """The token endpoint gives no access token. `code` is its error (RFC 6749 section 5.2), "" where it named none."""
+
+    def __init__(self, status: int, error: str, text: str) -> None:
+        super().__init__(Service.HTTPS, error, text)
+        self.status = status
 
 
 class ServerClosed(ConnectionError):

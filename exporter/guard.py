@@ -16,7 +16,7 @@ from exporter.breaker import DAY, Answer, Breaker, GuardSettings, Verdict
 from exporter.clock import Clock
 from exporter.diagnosis import diagnose
 from exporter.errors import Refusal, ServerClosed, Suspended
-from exporter.model import Login, Phase, Secret
+from exporter.model import AccessToken, Login, Phase, Secret, Service
 from exporter.reasons import Layer, Reason, about
 from exporter.trace import Trace, clean
 
@@ -24,6 +24,7 @@ __all__ = ["GuardSettings", "Logins", "Standing"]
 
 MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
 FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+NEW_FOR = 60.0  # seconds in which a fresh access token would be no better than this one
 LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
 # The server answered, but not about the password. Everything else that it says to a login counts as a refusal.
 UNDECIDED = frozenset(
@@ -97,16 +98,25 @@ class Logins:
         for (account, fingerprint), record in state.breakers.items():
             self._restore(account, fingerprint, record)
 
-    def attempt(self, login: Login, trace: Trace, *, force: bool = False) -> AbstractAsyncContextManager[Secret]:
+    def attempt(
+        self, login: Login, trace: Trace, token: AccessToken | None = None, *, force: bool = False
+    ) -> AbstractAsyncContextManager[Secret]:
         """Hand out the secret for one login. Enter it inside the login phase, hold it for the login command alone.
+
+        With a `token` that is what is handed out; refusals still count for the credential that it was made from, so
+        that ever new tokens are no way around the guard.
 
         Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
         """
-        return _Attempt(self, login, trace, force=force)
+        return _Attempt(self, login, trace, token, force=force)
 
     def allow_once(self, account: str) -> None:
         """Let the next login of an account pass its pause."""
         self._allowed.add(account)
+
+    def is_allowed(self, account: str) -> bool:
+        """Whether `allow_once` was called and its login has not come yet."""
+        return account in self._allowed
 
     def standing(self, account: str) -> Standing | None:
         """Why the account's latest credential is paused, or None where it is not."""
@@ -230,12 +240,13 @@ class Logins:
 class _Attempt:
     """One login under the guard's eyes."""
 
-    __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_trace")
+    __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_token", "_trace")
 
-    def __init__(self, guard: Logins, login: Login, trace: Trace, *, force: bool) -> None:
+    def __init__(self, guard: Logins, login: Login, trace: Trace, token: AccessToken | None, *, force: bool) -> None:
         self._guard = guard
         self._login = login
         self._trace = trace
+        self._token = token
         self._force = force
 
     async def __aenter__(self) -> Secret:
@@ -250,7 +261,8 @@ class _Attempt:
             if verdict is Verdict.PAUSED:
                 standing = guard.standing_of(breaker)
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
-                raise Suspended(standing.reason, standing.text, standing.next_attempt)
+                said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
+                raise Suspended(standing.reason, standing.text, standing.next_attempt, said_to)
             wait = 0.0 if forced or verdict is Verdict.WAIT else guard.overdrawn(self._account, breaker)
             if wait:
                 self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
@@ -266,7 +278,7 @@ class _Attempt:
                 self._end(Answer.MISSING)
                 raise
         self._trace.attempted = True
-        return self._secret
+        return self._secret if self._token is None else self._token.secret
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -274,15 +286,21 @@ class _Attempt:
         if exc is None:
             self._end(Answer.ACCEPTED)
             return
+        if self._token is not None and isinstance(exc, Refusal):
+            exc.token = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
         answer, reason, text = self._judge(exc)
         if answer is Answer.REFUSED:
             self._trace.refused = True
-        self._end(answer, reason, text)
+            if isinstance(exc, Refusal):
+                exc.counted = True
+            if self._token is not None:
+                self._token.spoil()
+        self._end(answer, reason, text, str(exc.protocol) if isinstance(exc, Refusal) else "")
 
     def _judge(self, exc: BaseException) -> tuple[Answer, str, str]:
         if not isinstance(exc, Refusal | ServerClosed):
             return Answer.MISSING, "", ""
-        failure = diagnose(exc, Phase.LOGIN)
+        failure = diagnose(exc, Phase.LOGIN, families=self._login.families, greeting=self._trace.greeting())
         if failure.reason in LIMITS:
             answer = Answer.LIMITED
         elif isinstance(exc, Refusal):
@@ -291,15 +309,16 @@ class _Attempt:
             about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
             answer = Answer.REFUSED if about_login else Answer.MISSING
         text = failure.text
-        hidden = self._secret.reveal()
-        if len(hidden) >= 4:  # a server that echoes the password must not make us write it to disk
-            text = text.replace(hidden, "<secret>")
+        for secret in (self._secret, self._token.secret if self._token is not None else self._secret):
+            hidden = secret.reveal()
+            if len(hidden) >= 4:  # a server that echoes the password must not make us write it to disk
+                text = text.replace(hidden, "<secret>")
         return answer, failure.reason.value, clean(text)
 
-    def _end(self, answer: Answer, reason: str = "", text: str = "") -> None:
+    def _end(self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "") -> None:
         guard, name = self._guard, self._login.account
         proven = self._breaker.proven
-        self._breaker.end(answer, guard.clock.now(), guard.settings, reason, text)
+        self._breaker.end(answer, guard.clock.now(), guard.settings, reason, text, answer_to=answer_to)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
         first = answer is Answer.ACCEPTED and not proven and guard.is_exception(self._account, self._breaker)
         if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import overload
 
-from exporter.model import Fact, FactName, Line, Phase
+from exporter.model import Fact, FactName, Line, Phase, Service
 
 MAX_LINES = 200
 MAX_TEXT = 512
+_GREETS = {Service.IMAP: "*", Service.POP3: "+OK", Service.SMTP: "2"}
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -154,6 +155,12 @@ class Trace:
         if isinstance(value, str) and not (len(value) <= MAX_TEXT and value.isprintable()):
             value = clean(value)
         self.facts.append(Fact(name, value, labels))
+
+    def greeting(self, protocol: Service | None = None) -> str:
+        """The last greeting that was noted, of this protocol's server; "" where there is none."""
+        start = _GREETS.get(protocol, "") if protocol else ""
+        greetings = (str(fact.value) for fact in reversed(self.facts) if fact.name is FactName.GREETING)
+        return next((greeting for greeting in greetings if greeting.startswith(start)), "")
 
     @property
     def lines(self) -> Transcript:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.guard import Logins
+from exporter.model import AccessToken, Login
+from exporter.net.oauth import Net
 from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.state import Mailbag, Notes
+from exporter.tokens import Means, Tokens
+from exporter.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,11 @@ class World:
     notes: Notes
     signing_key: bytes  # for the tokens of round-trip mails; made on the first start, kept in the state
     now: Callable[[], float] = time.time  # Unix time, seconds
+    tokens: Tokens = field(default_factory=Tokens)
+
+    async def token(self, login: Login, trace: Trace) -> AccessToken | None:
+        """The access token for a login, in phase `token`; None where it takes a password. See `Tokens.token`."""
+        if login.oauth is None:
+            return None
+        net = Net(self.resolver, self.contexts, login.oauth.ca_file)
+        return await self.tokens.token(login, Means(login.oauth, net, self.logins), trace)

@@ -13,7 +13,7 @@ from exporter.breaker import DAY
 from exporter.clock import Clock
 from exporter.errors import ProbeError, Refusal, ServerClosed, Suspended
 from exporter.guard import GuardSettings, Logins, Standing
-from exporter.model import Login, Secret, Service
+from exporter.model import FactName, Login, Secret, Service
 from exporter.reasons import Reason
 from exporter.state import State
 from exporter.trace import Trace
@@ -102,7 +102,7 @@ def source():
 
 @pytest.fixture
 def login(source):
-    return Login("sales@example.com", "sales@example.com", source)
+    return Login("sales@example.com", "sales@example.com", source, families=("dovecot",))
 
 
 @pytest.fixture
@@ -168,6 +168,14 @@ async def test_the_protocols_of_an_account_count_together_and_other_accounts_do_
     await attempt(logins, login, Refusal(Service.SMTP, "535", "535 5.7.8 Error: authentication failed"))
     await suspended(logins, login)
     await attempt(logins, Login("other", "other", source))
+
+
+async def test_a_pause_tells_which_servers_words_stand(logins, login, disk, time):
+    for _ in range(2):
+        await attempt(logins, login, Refusal(Service.SMTP, "535", "535 5.7.8 Error: authentication failed"))
+    assert (await suspended(logins, login)).answer_to is Service.SMTP
+    again = Logins(disk.session(), RULES, clock=time.clock())
+    assert (await suspended(again, login)).answer_to is Service.SMTP
 
 
 async def test_a_changed_secret_resumes_at_once_and_the_old_one_stays_paused(logins, login, source):
@@ -462,3 +470,38 @@ async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, 
             logins = Logins(session, rules, clock=time.clock())
         recent, excused = ([at for at in each if at > true_time - DAY] for each in (refused_at, excused_at))
         assert len(recent) <= rules.refusals_per_day + len(excused)
+
+
+@pytest.mark.parametrize(
+    ("families", "text", "reason"),
+    [
+        (("qq",), "Account is abnormal, service is not open, password is incorrect", Reason.AMBIGUOUS_LOGIN_REFUSED),
+        ((), "[AUTHENTICATIONFAILED] Authentication failed", Reason.AMBIGUOUS_LOGIN_REFUSED),
+        (("netease",), "LOGIN Login error or password error", Reason.AUTH_CODE_REQUIRED),
+    ],
+)
+async def test_what_a_family_means_by_its_words_counts_and_stands(logins, source, families, text, reason):
+    login = Login("sales@example.com", "sales@example.com", source, families=families)
+    for _ in range(2):
+        trace = await attempt(logins, login, Refusal(Service.IMAP, "NO", f"NO {text}"))
+        assert trace.refused
+    assert (await suspended(logins, login)).reason is reason
+
+
+async def test_a_familys_words_for_slow_down_pause_at_once_without_counting(logins, source):
+    """By its code alone it would be a refused login."""
+    login = Login("sales@example.com", "sales@example.com", source, families=("qq",))
+    trace = await attempt(logins, login, Refusal(Service.SMTP, "535", "535 Login frequency limited"))
+    assert not trace.refused
+    assert (await suspended(logins, login)).reason is Reason.RATE_LIMITED
+
+
+async def test_the_greeting_tells_whose_words_they_are(logins, source):
+    login = Login("sales@example.com", "sales@example.com", source)
+    for _ in range(2):
+        trace = Trace()
+        trace.fact(FactName.GREETING, "* OK [CAPABILITY IMAP4rev1] Dovecot ready.")
+        with pytest.raises(Refusal):
+            async with logins.attempt(login, trace):
+                raise WRONG
+    assert (await suspended(logins, login)).reason is Reason.WRONG_PASSWORD

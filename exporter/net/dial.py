@@ -13,7 +13,7 @@ import time
 
 from exporter.errors import DnsFailure, ProbeError
 from exporter.model import Endpoint, FactName, Family, Phase, Security
-from exporter.net.resolver import Resolver
+from exporter.net.resolver import Resolver, has_route
 from exporter.net.tls import TlsContexts, note_session
 from exporter.net.wire import Wire
 from exporter.reasons import Reason
@@ -113,7 +113,11 @@ async def _connect(endpoint: Endpoint, addresses: list[str], trace: Trace) -> tu
             trace.said("#", f"connected to {where}")
             return sock, address
         trace.said("#", str(failures[-1].strerror))
-    raise min(failures, key=lambda failure: failure.errno in _NO_ROUTE)
+    told = min(failures, key=lambda failure: failure.errno in _NO_ROUTE)
+    if told.errno == errno.ENETUNREACH and not any(has_route(address) for address in addresses):
+        families = " or ".join(sorted({"IPv6" if ":" in address else "IPv4" for address in addresses}))
+        raise ProbeError(Reason.LOCAL_ERROR, f"{told.strerror}: this machine has no {families} route there") from told
+    raise told
 
 
 async def _connect_one(address: str, endpoint: Endpoint, trace: Trace) -> socket.socket:

@@ -24,6 +24,7 @@ from exporter.net.imap_parse import Fetched, Quota, Selected, Status
 from exporter.net.imap_protocol import ImapProtocol
 from exporter.net.imap_reader import MAX_LITERAL, Response
 from exporter.net.mask import SHOWN
+from exporter.net.sasl import Exchange
 from exporter.net.tls import TlsContexts
 from exporter.net.wire import Wire
 from exporter.net.words import decode
@@ -106,27 +107,34 @@ class ImapSession:
         self._protocol.listen()
 
     def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
-        """PLAIN or LOGIN, of what is offered; see `imap_auth.choose`."""
+        """The one mechanism of this run, of what is offered; see `imap_auth.choose`."""
         return imap_auth.choose(self._protocol.capabilities, auth, encrypted=encrypted)
 
     async def login(self, username: str, secret: Secret, mechanism: str) -> None:
-        """Log in with this mechanism and no other. Raises Refusal with the server's complete words."""
-        password = secret.reveal()
-        user, word = imap_auth.arguments(username, password)
-        self._protocol.mask.learn(username, password)
+        """Log in with this mechanism and no other. Raises Refusal with the server's complete words.
+
+        `secret` is the password, or the access token where the mechanism takes one.
+        """
+        word = secret.reveal()
+        self._protocol.mask.learn(username, word)
         offered = self._protocol.capabilities
         at_once = "SASL-IR" in offered and not self.is_coremail
         self._protocol.capabilities = frozenset()  # other ones hold after the login (RFC 3501 section 6.2.3)
-        if mechanism == "PLAIN":
-            response = imap_auth.plain(username, password)
-            if at_once:
-                await self._ask("AUTHENTICATE", "PLAIN", response, shown=f"AUTHENTICATE PLAIN {SHOWN}")
-            else:
-                await self._ask("AUTHENTICATE", "PLAIN", rest=[f"{response}\r\n".encode()])
-        else:
+        if mechanism == "LOGIN":
+            user, quoted = imap_auth.arguments(username, word)
             shown_user = user if isinstance(user, str) else username
             non_sync = "LITERAL+" in offered
-            await self._ask("LOGIN", user, word, shown=f"LOGIN {shown_user} {SHOWN}", non_sync=non_sync)
+            await self._ask("LOGIN", user, quoted, shown=f"LOGIN {shown_user} {SHOWN}", non_sync=non_sync)
+        else:
+            exchange = Exchange(mechanism, username, word)
+            self._protocol.mask.learn(username, word, *exchange.credentials)
+            first = exchange.first() if at_once else None
+            self._protocol.exchange = exchange
+            if first is None:
+                await self._ask("AUTHENTICATE", mechanism)
+            else:
+                await self._ask("AUTHENTICATE", mechanism, first, shown=f"AUTHENTICATE {mechanism} {SHOWN}")
+            exchange.verify()
         self._protocol.state = AUTH
 
     async def id(self) -> None:
@@ -288,14 +296,13 @@ class ImapSession:
         name: str,
         *args: str | bytes,
         prefix: str = "",
-        rest: Sequence[bytes] = (),
         shown: str | None = None,
         non_sync: bool = False,
     ) -> tuple[str, Responses]:
         """One command, in one write where it has no literal. An argument of type bytes travels as a literal."""
         tag = self._protocol.new_tag()
         start = f"{tag} {prefix} {name}" if prefix else f"{tag} {name}"
-        pieces = [*imap_write.pieces(start, args, non_sync=non_sync), *rest]
+        pieces = imap_write.pieces(start, args, non_sync=non_sync)
         told = f"{tag} {shown}" if shown is not None else None
         if self._timeout is None:
             return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))

@@ -1,20 +1,23 @@
-"""Password logins of IMAP: which mechanism, and how the credential is written. No I/O."""
+"""Logins of IMAP: which mechanism, and how the credential is written. No I/O."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Set as AbstractSet
 
 from exporter.errors import ProbeError
-from exporter.net import imap_write
+from exporter.net import imap_write, sasl
 from exporter.reasons import Reason
 
 
 def choose(offered: AbstractSet[str], auth: str, *, encrypted: bool) -> str:
-    """PLAIN (by AUTHENTICATE, RFC 4616) or LOGIN (the command): exactly one. `auth`: auto, plain or login.
+    """PLAIN (by AUTHENTICATE, RFC 4616) or LOGIN (the command), or what `auth` names: exactly one (see `model.Login`).
 
     Raises ProbeError where the server offers no such login.
     """
+    mechanisms = frozenset(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH="))
+    named = sasl.named(auth, mechanisms, tls_first=not encrypted and "STARTTLS" in offered)
+    if named is not None:
+        return named
     plain = "AUTH=PLAIN" in offered
     login = "LOGINDISABLED" not in offered
     if plain and (auth == "plain" or (auth == "auto" and encrypted)):
@@ -39,8 +42,3 @@ def arguments(username: str, password: str) -> tuple[str | bytes, str | bytes]:
     except ValueError:  # its text may hold a piece of the password
         text = "the user name or the password holds a line break, or what is not Unicode text"
         raise ProbeError(Reason.CONFIG, text) from None
-
-
-def plain(username: str, password: str) -> str:
-    """The initial response of SASL PLAIN, in base64."""
-    return b64encode(b"\0".join((b"", username.encode(), password.encode()))).decode()

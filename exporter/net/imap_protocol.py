@@ -20,12 +20,13 @@ from exporter.model import Service
 from exporter.net import imap_parse
 from exporter.net.imap_reader import Reader, Response
 from exporter.net.mask import SHOWN, Mask
+from exporter.net.sasl import Exchange
 from exporter.net.wire import Wire
 from exporter.net.words import decode, garbage, is_binary
 from exporter.trace import MAX_TEXT, Trace, clean
 
 MAX_WARNINGS = 10
-MAX_SHOWN = 4096  # bytes of a line that are decoded for the transcript
+MAX_SHOWN = 16384  # bytes of a line that are decoded for the transcript; more than a token, so that none is cut
 BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
 _STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
 _DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # begins what only the command's caller cares for
@@ -54,6 +55,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self.news = False  # messages have been added since the session last looked
         self.capabilities: frozenset[str] = frozenset()  # upper case; empty while unknown
         self.pending_sync_command: Asked | None = None
+        self.exchange: Exchange | None = None  # of the AUTHENTICATE under way
         self._trace = trace
         self._reader = Reader()
         self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
@@ -101,6 +103,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             raise
         finally:
             self.pending_sync_command = None
+            self.exchange = None
             self._rest.clear()
 
     def give_up(self, command: Asked) -> None:
@@ -277,21 +280,32 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
                 command.answer.set_result(text)
             self._wake()
         else:
-            words = "\n".join([self.mask.hide(text), *self._warnings])
-            self._end(command, Refusal(Service.IMAP, result, words))
+            words = [self.mask.hide(text), *self._warnings]
+            if self.exchange is not None and self.exchange.error:
+                words.append(clean(self.mask.hide(self.exchange.error)))
+            self._end(command, Refusal(Service.IMAP, result, "\n".join(words)))
 
     def _continuation(self, line: bytes) -> None:
         command = self.pending_sync_command
         if command is None or not (self._rest or command.name in ("IDLE", "AUTHENTICATE")):
             raise Garbage(f"asked to go on where nothing is left to say: {self._shown(line)}")
         if self._rest:
-            self.say(self._rest.popleft(), SHOWN if command.name in ("AUTHENTICATE", "LOGIN") else None)
+            self.say(self._rest.popleft(), SHOWN if command.name == "LOGIN" else None)
         elif command.name == "IDLE":
             self._wake()
         else:
-            # A challenge after our last word: `*` cancels, and the server answers BAD (RFC 3501 section 6.2.2).
-            self._warnings.append(self._shown(line))
+            self._respond(line)
+
+    def _respond(self, line: bytes) -> None:
+        """The next step of AUTHENTICATE. After our last word `*` cancels, answered by BAD (RFC 3501 section 6.2.2)."""
+        exchange = self.exchange
+        response = exchange.reply(decode(line[1:]).strip()) if exchange is not None else None
+        if exchange is None or response is None:
+            if len(self._warnings) < MAX_WARNINGS:
+                self._warnings.append(self._shown(line))
             self.say(b"*\r\n")
+        else:
+            self.say(f"{response}\r\n".encode(), exchange.shown)
 
     def _note_capabilities(self, text: str) -> None:
         if text[:12].upper() == "[CAPABILITY ":

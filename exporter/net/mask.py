@@ -10,6 +10,7 @@ from exporter.net.words import decode
 
 SHOWN = "<secret>"
 MIN_LENGTH = 4  # a shorter word would turn up by chance in the server's own words and spoil their diagnosis
+MIN_WITHIN = 8  # likewise for a part of a base64 text
 
 
 class Mask:
@@ -21,8 +22,11 @@ class Mask:
         self._forms: tuple[str, ...] = ()
         self._raw: tuple[bytes, ...] = ()  # those of them that are ASCII
 
-    def learn(self, username: str, secret: str) -> None:
-        """Hide this password from now on: plain, quoted, URL-encoded, base64, SASL PLAIN (RFC 4616), mUTF-7."""
+    def learn(self, username: str, secret: str, *messages: bytes) -> None:
+        """Hide this secret from now on: plain, quoted, URL-encoded, base64, SASL PLAIN (RFC 4616), mUTF-7.
+
+        `messages` carry it too: they are hidden as a whole, in base64.
+        """
         forms = {secret}
         if not secret.isalnum() or not secret.isascii():
             quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
@@ -30,6 +34,8 @@ class Mask:
             forms.add(mutf7.encode(secret.encode("utf-8", "replace").decode()))  # as a folder's name
         for raw in (secret, f"\0{username}\0{secret}", f"{username}\0{username}\0{secret}"):
             forms.add(b64encode(raw.encode("utf-8", "replace")).decode())
+        forms.update(b64encode(message).decode() for message in messages)
+        forms |= _within(secret.encode("utf-8", "replace"))
         kept = {form for form in forms if len(form) >= MIN_LENGTH}
         # The longest first, so that no form leaves the rest of another one behind.
         self._forms = tuple(sorted(kept.union(self._forms), key=len, reverse=True))
@@ -50,3 +56,15 @@ class Mask:
             if form in text:
                 text = text.replace(form, SHOWN)
         return text
+
+
+def _within(secret: bytes) -> set[str]:
+    """How it looks inside something longer that is base64 as a whole: one form for each place in a group of three."""
+    if len(secret) < MIN_WITHIN:
+        return set()
+    found = set()
+    for before in range(3):
+        encoded = b64encode(b"\0" * before + secret).decode()
+        whole = (before + len(secret)) * 8 // 6  # characters that no byte after it has a part in
+        found.add(encoded[-(-before * 8 // 6) : whole])
+    return found

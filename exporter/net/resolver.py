@@ -263,13 +263,13 @@ def _in_order(addresses: Iterable[str], family: Family) -> list[str]:
         return v4
     if family is Family.IPV6:
         return v6
-    return v6 + v4 if v6 and v4 and _has_route(v6[0]) else v4 + v6
+    return v6 + v4 if v6 and v4 and has_route(v6[0]) else v4 + v6
 
 
-def _has_route(address: str) -> bool:
-    """Connecting a datagram socket sends nothing, and fails where there is no route."""
+def has_route(address: str) -> bool:
+    """Connecting a datagram socket sends nothing, and fails where this machine has no route."""
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect((address, 53))
     except OSError:
         return False

@@ -7,21 +7,22 @@ import time
 from collections.abc import Mapping
 from typing import cast
 
-from aiosmtplib.auth import auth_login_encode, auth_plain_encode
 from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
 from aiosmtplib.response import SMTPResponse
 
 from exporter.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model import Endpoint, FactName, Phase, Secret, Security, Service
+from exporter.net import sasl
 from exporter.net.dial import secure
+from exporter.net.mask import SHOWN
 from exporter.net.smtp_protocol import SmtpProtocol
 from exporter.net.tls import TlsContexts
 from exporter.net.wire import Wire
 from exporter.reasons import Reason
-from exporter.trace import Trace
+from exporter.trace import Trace, clean
 
-_OAUTH = frozenset({"XOAUTH2", "OAUTHBEARER"})
+MAX_COMMAND = 512  # bytes of a line (RFC 5321 section 4.5.3.1.4)
 
 
 async def open_session(
@@ -108,46 +109,53 @@ class SmtpSession:
             await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
 
     def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
-        """The one mechanism of this run. `auth`: auto, plain or login.
+        """The one mechanism of this run. `auth`: see `model.Login`.
 
         Raises ProbeError: auth_missing, oauth_required, or tls_required where AUTH comes only after STARTTLS.
         """
+        tls_first = not self.mechanisms and not encrypted and "starttls" in self.extensions
+        named = sasl.named(auth, self.mechanisms, tls_first=tls_first)
+        if named is not None:
+            return named
         automatic = ("PLAIN", "LOGIN") if encrypted else ("LOGIN", "PLAIN")
         wanted = automatic if auth == "auto" else (auth.upper(),)
         for mechanism in wanted:
             if mechanism in self.mechanisms:
                 return mechanism
-        if not self.mechanisms and not encrypted and "starttls" in self.extensions:
+        if tls_first:
             raise ProbeError(Reason.TLS_REQUIRED, "the server offers AUTH only after STARTTLS")
-        if self.mechanisms and self.mechanisms <= _OAUTH:
+        if self.mechanisms and self.mechanisms <= set(sasl.TOKEN_MECHANISMS):
             raise ProbeError(Reason.OAUTH_REQUIRED, f"the server offers only AUTH {' '.join(sorted(self.mechanisms))}")
         offered = f"only AUTH {' '.join(sorted(self.mechanisms))}" if self.mechanisms else "no AUTH"
         raise ProbeError(Reason.AUTH_MISSING, f"{' or '.join(wanted)} is wanted, the server offers {offered}")
 
     async def login(self, username: str, secret: Secret, mechanism: str) -> None:
-        """Authenticate by exactly this mechanism: a second try would count as a second wrong password."""
-        password = secret.reveal()
-        self._protocol.mask.learn(username, password)
-        try:
-            user64, password64 = auth_login_encode(username, password)
-            plain64 = auth_plain_encode(username, password)
-        except ValueError:  # its text may hold a piece of the password
-            raise ProbeError(Reason.CONFIG, "the user name or the password is not Unicode text") from None
-        if mechanism == "PLAIN":
-            reply = await self._command(b"AUTH PLAIN", plain64, shown="AUTH PLAIN <secret>")
-            if reply.code == 334:  # ignores initial responses, as servers older than RFC 4954 do
-                reply = await self._command(plain64, shown="<secret>")
-        elif mechanism == "LOGIN":
-            reply = await self._command(b"AUTH LOGIN")
-            if reply.code == 334:
-                reply = await self._command(user64, shown="<user name>")
-            if reply.code == 334:
-                reply = await self._command(password64, shown="<secret>")
+        """Authenticate by exactly this mechanism: a second try would count as a second wrong password.
+
+        `secret` is the password, or the access token where the mechanism takes one.
+        """
+        word = secret.reveal()
+        exchange = sasl.Exchange(mechanism, username, word)
+        mask = self._protocol.mask
+        mask.learn(username, word, *exchange.credentials)
+        # RFC 4954 section 4: an initial response must fit into a command line, and a token seldom does.
+        first = exchange.first(MAX_COMMAND - len(f"AUTH {mechanism} \r\n"))
+        words = [b"AUTH", mechanism.encode()]
+        if first is None:
+            reply = await self._command(*words)
         else:
-            raise ValueError(f"unknown mechanism {mechanism}")
-        if reply.code == 334:
-            reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; answered by 501
+            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}")
+        while reply.code == 334:
+            response = exchange.reply(reply.message[4:].strip())
+            if response is None:
+                reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; answered by 501
+                break
+            reply = await self._command(response.encode(), shown=exchange.shown)
+        if reply.code >= 400 and exchange.error:
+            told = clean(mask.hide(exchange.error))
+            raise Refusal(Service.SMTP, str(reply.code), f"{reply.message}\n{told}")
         self._expect(reply, 2)
+        exchange.verify()
 
     async def send(self, sender: str, recipient: str, message: bytes) -> None:
         """Submit one message. After the final dot a silence or loss raises ProbeError(submission_uncertain)."""

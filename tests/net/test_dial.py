@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from exporter.diagnosis import diagnose
 from exporter.errors import DnsFailure, ProbeError
 from exporter.model import Endpoint, FactName, Family, Phase, Security, Service
 from exporter.net import dial as module
@@ -161,6 +162,25 @@ async def test_of_several_failures_the_first_is_told_unless_it_is_only_a_missing
     monkeypatch.setattr(module, "_connect_one", connect_one)
     with pytest.raises(ConnectionRefusedError, match=r"192\.0\.2\.2 port 143"):
         await dial(endpoint(143), FakeResolver(list(codes)), TlsContexts(), Trace())
+
+
+@pytest.mark.parametrize(("routed", "expected"), [(False, ProbeError), (True, OSError)])
+async def test_a_missing_route_of_this_machine_is_not_the_servers_fault(monkeypatch, routed, expected):
+    """A router far away says the same word: then this machine does have a route."""
+
+    async def connect_one(address, endpoint, trace):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(module, "_connect_one", connect_one)
+    monkeypatch.setattr(module, "has_route", lambda address: routed)
+    trace = Trace()
+    with pytest.raises(expected) as caught:
+        await dial(endpoint(143), FakeResolver(["2001:db8::1"]), TlsContexts(), trace)
+    failure = diagnose(caught.value, trace.failed_phase)
+    assert "2001:db8::1 port 143" in failure.text
+    if not routed:
+        assert failure.reason is Reason.LOCAL_ERROR
+        assert "this machine has no IPv6 route there" in failure.text
 
 
 async def test_a_refused_connection_leaves_no_socket():

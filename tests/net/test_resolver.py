@@ -296,7 +296,7 @@ class TestAddresses:
 
     @pytest.mark.parametrize(("routed", "first"), [(False, "192.0.2.1"), (True, "2001:db8::1")])
     async def test_ipv6_comes_first_only_where_there_is_a_route(self, monkeypatch, routed: bool, first: str):
-        monkeypatch.setattr(module, "_has_route", lambda address: routed)
+        monkeypatch.setattr(module, "has_route", lambda address: routed)
         async with serve(self.both) as server:
             found = await Resolver([server.address]).addresses("a.test", Family.ANY)
         assert found[0] == first

@@ -1,0 +1,128 @@
+"""One HTTP/1.1 GET (RFC 9112) over our own wire, as far as the head of the answer. No body is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from exporter import __version__
+from exporter.errors import Garbage, ServerClosed
+from exporter.net.wire import Wire
+from exporter.net.words import decode, garbage, is_binary
+from exporter.trace import Trace, clean
+
+MAX_LINE = 8192  # bytes
+MAX_HEAD = 32768  # bytes of a status line with all its header fields
+MAX_INTERIM = 5  # answers of 1xx before the one that counts (RFC 9110 section 15.2)
+AGENT = f"mailprobe/{__version__}"
+
+_STATUS = re.compile(r"(HTTP/1\.[01]) ([1-5]\d\d)(?: (.*))?")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of an answer. Names of header fields are in lower case."""
+
+    line: str  # HTTP/1.1 200 OK
+    status: int
+    fields: tuple[tuple[str, str], ...]
+
+    def field(self, name: str) -> str:
+        """The first field of this name, or nothing."""
+        return next((value for each, value in self.fields if each == name), "")
+
+
+class _Sink:
+    """Takes the wire's bytes until a head is complete; drops all that follows."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self.head: asyncio.Future[bytes] = self._loop.create_future()
+        self._interim = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self.head.done():
+            return
+        buffer = self._buffer
+        buffer += data[: MAX_HEAD + 1]
+        if not b"HTTP/".startswith(bytes(buffer[:5])) or is_binary(bytes(buffer[:64])):
+            self._fail(garbage(bytes(buffer), "HTTP"))
+        else:
+            self._look(buffer)
+
+    def _look(self, buffer: bytearray) -> None:
+        while not self.head.done():
+            end = _end_of_head(buffer)
+            if end < 0:
+                line = buffer.find(b"\n")
+                if len(buffer) > MAX_HEAD or (line < 0 and len(buffer) > MAX_LINE):
+                    self._fail(Garbage(f"a head longer than {MAX_HEAD} bytes: {decode(bytes(buffer[:80]))}"))
+                return
+            head = bytes(buffer[:end])
+            del buffer[:end]
+            if head[8:11] == b" 10" and self._interim < MAX_INTERIM:  # 100, 102, 103: the answer comes later
+                self._interim += 1
+                continue
+            self.head.set_result(head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        words = decode(bytes(self._buffer)).rstrip()
+        self._fail(exc if exc is not None and not words else ServerClosed(words))
+
+    def _fail(self, fault: Exception) -> None:
+        if not self.head.done():
+            self.head.set_exception(fault)
+            self.head.exception()  # it may come when nobody waits any more
+
+
+def _end_of_head(buffer: bytearray) -> int:
+    """Where the empty line ends (a lone LF passes for CRLF, RFC 9112 section 2.2), or -1."""
+    ends = [found + len(mark) for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n") if (found := buffer.find(mark)) >= 0]
+    return min(ends, default=-1)
+
+
+async def get(wire: Wire, host: str, target: str, trace: Trace, *, timeout: float | None = None) -> Head:
+    """Ask for `target` (path and query) of `host` (with the port where it is not 443), and read the answer's head.
+
+    Raises Garbage, ServerClosed, OSError. A status of any kind is an answer.
+    """
+    sink = _Sink()
+    wire.attach(sink)
+    shown = target.partition("?")[0] + ("?…" if "?" in target else "")  # a query may hold what opens doors
+    trace.said(">", f"GET {shown} HTTP/1.1")
+    trace.said(">", f"Host: {host}")
+    wire.write(
+        f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {AGENT}\r\n"
+        "Accept: text/html, */*;q=0.5\r\nConnection: close\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(timeout):
+        raw = await sink.head
+    head = _parse(decode(raw))
+    trace.said("<", head.line)
+    for name in ("server", "location", "retry-after"):
+        if value := head.field(name):
+            trace.said("<", f"{name}: {without_query(value) if name == 'location' else value}")
+    return head
+
+
+def _parse(text: str) -> Head:
+    first, *rest = text.splitlines()
+    found = _STATUS.fullmatch(first)
+    if found is None:
+        raise garbage(first.encode(), "HTTP") if not first.startswith("HTTP/") else Garbage(f"no status: {first[:80]}")
+    fields = (_FIELD.fullmatch(line) for line in rest)
+    return Head(clean(first, 200), int(found[2]), tuple((each[1].lower(), each[2]) for each in fields if each))
+
+
+def without_query(location: str) -> str:
+    """A URL that can be shown: its query and fragment may hold a session's key, its authority a password."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "(not a URL)"
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return clean(shown.partition(";")[0] + ("?…" if parts.query else ""), 300)
