@@ -74,7 +74,13 @@ class Watch:
         inbox: str,
         junk: str | None,
         idle: bool,
+        idle_timeout: float | None = None,
+        by_status: bool = True,
     ) -> None:
+        """`idle_timeout`: seconds after which the server drops a connection that says nothing.
+
+        `by_status`: STATUS tells whether mail has come into a folder; else it is opened to see.
+        """
         self._session = session
         self._wire = wire
         self._trace = trace
@@ -83,6 +89,8 @@ class Watch:
         self._inbox = _Place(inbox, junk=False)
         self._junk = _Place(junk, junk=True) if junk else None
         self._idle = idle and "IDLE" in session.capabilities
+        self._longest_idle = LONGEST_IDLE if idle_timeout is None else idle_timeout / 2
+        self._by_status = by_status
         self._pause = FIRST_PAUSE
         self._open: str | None = None  # the folder that is selected
         self._reports = 0
@@ -91,7 +99,9 @@ class Watch:
     async def open(self, marks: Iterable[Mark]) -> None:
         """Find out where the search begins: at the lowest of the marks. Without any, what lies there is not ours."""
         known = list(marks)
-        if self._junk is not None:
+        if self._junk is not None and not self._by_status:
+            await self._begin_selected(self._junk, known)
+        elif self._junk is not None:
             status = await self._session.status(self._junk.name)
             self._junk.messages = status.messages
             if status.uidnext is None:
@@ -136,7 +146,9 @@ class Watch:
     async def look(self) -> list[Copy]:
         """What has come since the last look."""
         found: list[Copy] = []
-        if self._junk is not None and not self._junk.fresh and self._open == self._inbox.name:
+        if self._junk is not None and not self._by_status:
+            self._junk.fresh = True
+        elif self._junk is not None and not self._junk.fresh and self._open == self._inbox.name:
             status = await self._session.status(self._junk.name)
             self._junk.fresh = (
                 status.uidnext > self._junk.following
@@ -154,7 +166,8 @@ class Watch:
         """Until the inbox has news (IDLE), or for a pause that grows from look to look; `seconds` at most."""
         if self._idle and self._pause >= IDLE_FROM:
             try:
-                if await self._session.idle(min(seconds, JUNK_EVERY if self._junk else LONGEST_IDLE)):
+                patience = min(seconds, JUNK_EVERY if self._junk else self._longest_idle, self._longest_idle)
+                if await self._session.idle(patience):
                     self._heard_at = self._wire.arrived
             except Refusal as exc:
                 if exc.code == "BYE":

@@ -28,7 +28,7 @@ from exporter.model import (
 )
 from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probes import imap, smtp, tls
+from exporter.probes import imap, pop3, smtp, tls
 from exporter.reasons import Reason
 from exporter.runner import Runner
 from exporter.state import State
@@ -77,7 +77,7 @@ BEFORE_LOGIN = (
 PROBES = {
     Service.IMAP: (ProbeName.IMAP, ProbeName.TLS),
     Service.SMTP: (ProbeName.SMTP, ProbeName.TLS),
-    Service.POP3: (ProbeName.TLS,),
+    Service.POP3: (ProbeName.POP3, ProbeName.TLS),
 }
 CASES = [
     *(
@@ -88,9 +88,11 @@ CASES = [
     ),
     Case(M.HANGS_AT_LOGIN, Service.IMAP, ProbeName.IMAP, Security.PLAIN, Phase.LOGIN, Reason.TIMEOUT),
     Case(M.HANGS_AT_LOGIN, Service.SMTP, ProbeName.SMTP, Security.PLAIN, Phase.LOGIN, Reason.TIMEOUT),
+    Case(M.HANGS_AT_LOGIN, Service.POP3, ProbeName.POP3, Security.PLAIN, Phase.LOGIN, Reason.TIMEOUT),
     Case(M.HUGE_LITERAL, Service.IMAP, ProbeName.IMAP, Security.PLAIN, Phase.FOLDERS, Reason.PROTOCOL_ERROR),
     Case(M.TEN_THOUSAND_LINES, Service.IMAP, ProbeName.IMAP, Security.PLAIN, None, None),
     Case(M.TEN_THOUSAND_LINES, Service.SMTP, ProbeName.SMTP, Security.PLAIN, Phase.CAPABILITY, Reason.PROTOCOL_ERROR),
+    Case(M.TEN_THOUSAND_LINES, Service.POP3, ProbeName.POP3, Security.PLAIN, Phase.CAPABILITY, Reason.PROTOCOL_ERROR),
     Case(M.TEN_THOUSAND_LINES, Service.SMTP, ProbeName.TLS, Security.STARTTLS, Phase.CAPABILITY, Reason.PROTOCOL_ERROR),
     Case(M.TEN_THOUSAND_LINES, Service.POP3, ProbeName.TLS, Security.STARTTLS, Phase.CAPABILITY, Reason.PROTOCOL_ERROR),
 ]
@@ -124,6 +126,7 @@ def target(case: Case, port: int) -> Target:
     login = Login(USER, USER, Source())
     settings = {
         ProbeName.IMAP: imap.Settings(endpoint, login),
+        ProbeName.POP3: pop3.Settings(endpoint, login),
         ProbeName.SMTP: smtp.Settings(endpoint, login),
         ProbeName.TLS: tls.Settings(endpoint),
     }[case.probe]

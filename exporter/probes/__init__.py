@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from exporter.model import ProbeName
-from exporter.probes import dns, imap, roundtrip, smtp, tls
+from exporter.probes import dns, imap, pop3, roundtrip, smtp, tls, webmail
 from exporter.trace import Trace
 from exporter.world import World
 
@@ -17,6 +17,8 @@ PROBES: Mapping[ProbeName, Probe] = {
     ProbeName.DNS: dns.probe,
     ProbeName.TLS: tls.probe,
     ProbeName.IMAP: imap.probe,
+    ProbeName.POP3: pop3.probe,
     ProbeName.SMTP: smtp.probe,
     ProbeName.ROUNDTRIP: roundtrip.probe,
+    ProbeName.WEBMAIL: webmail.probe,
 }

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from exporter import folders as roles
+from exporter.entrance import enter_imap
 from exporter.errors import ProbeError, Refusal
 from exporter.folders import Folder
-from exporter.model import Endpoint, FactName, Login, Phase, Security
+from exporter.model import Endpoint, FactName, Login, Phase
 from exporter.net.dial import dial
 from exporter.net.imap import ImapSession
 from exporter.reasons import Reason
@@ -37,52 +38,12 @@ class Settings:
 async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
     """Log in with exactly one mechanism, look at INBOX and the folders without changing anything, and leave."""
     async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
-        session = ImapSession(wire, trace)
-        with trace.phase(Phase.GREETING):
-            await session.greet()
-        trace.fact(FactName.GREETING, session.greeting)
-        await _capability(session, trace)
-        if settings.endpoint.security is Security.STARTTLS:
-            await session.starttls(settings.endpoint, world.contexts)
-            await _capability(session, trace)
-        trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
-        needs_id = settings.needs_id or session.is_coremail
-        if needs_id and "ID" in session.capabilities:
-            await _identify(session, trace)
-        await _login(session, settings, world, trace, encrypted=wire.tls is not None)
-        if needs_id:
-            await _identify(session, trace)
+        session = await enter_imap(wire, settings.endpoint, settings.login, world, trace, needs_id=settings.needs_id)
         await _look(session, settings, trace)
         if "QUOTA" in session.capabilities or any(name.startswith("QUOTA=") for name in session.capabilities):
             await _quota(session, trace)
         with trace.phase(Phase.LOGOUT):
             await session.logout()
-
-
-async def _capability(session: ImapSession, trace: Trace) -> None:
-    if not session.capabilities:
-        with trace.phase(Phase.CAPABILITY):
-            await session.capability()
-
-
-async def _identify(session: ImapSession, trace: Trace) -> None:
-    with trace.phase(Phase.ID):
-        await _optional(session.id(), trace)
-
-
-async def _login(session: ImapSession, settings: Settings, world: World, trace: Trace, *, encrypted: bool) -> None:
-    if session.preauth:
-        raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
-    if not encrypted and settings.endpoint.security is not Security.PLAIN:
-        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted")
-    login = settings.login
-    with trace.phase(Phase.LOGIN):
-        mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
-        trace.fact(FactName.MECHANISM, mechanism)
-        async with world.logins.attempt(login, trace) as secret:
-            await session.login(login.username, secret, mechanism)
-    await _capability(session, trace)
-    trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
 
 
 async def _look(session: ImapSession, settings: Settings, trace: Trace) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from exporter import authentication, message
 from exporter.arrival import Copy, Mark, Watch
+from exporter.entrance import enter_imap, log_in
 from exporter.errors import Garbage, Inconclusive, ProbeError, Refusal
 from exporter.folders import by_role
 from exporter.ledger import Ledger
-from exporter.model import Endpoint, FactName, Login, Phase, Security, Wait
+from exporter.model import Endpoint, FactName, Login, Phase, Wait
 from exporter.net.dial import dial
 from exporter.net.imap import ImapSession
 from exporter.net.smtp import SmtpSession, open_session
@@ -45,6 +46,8 @@ class Settings:
     needs_id: bool = False  # the provider wants an ID (RFC 2971) after the login
     folder_names: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (role, names) of the provider's preset
     idle: bool = True  # use IDLE where it is offered
+    idle_timeout: float | None = None  # seconds after which the provider drops an idle connection
+    status_omits_uidnext: bool = False  # the provider's STATUS does not tell whether mail has come
     wait: Wait = Wait.LATE
 
 
@@ -87,7 +90,15 @@ class _Trip:
     async def run(self) -> None:
         settings, trace, ledger = self._settings, self._trace, self._ledger
         async with await self._dial(settings.imap) as wire:
-            session = await self._open_mailbox(wire)
+            session = await enter_imap(
+                wire,
+                settings.imap,
+                settings.imap_login,
+                self._world,
+                trace,
+                needs_id=settings.needs_id,
+                timeout=settings.step_timeout,
+            )
             watch = await self._watch(session, wire)
             with trace.phase(Phase.SELECT):
                 await watch.open(await ledger.marks())
@@ -116,46 +127,6 @@ class _Trip:
 
     # -- the receiving mailbox ----------------------------------------------------------------------------------
 
-    async def _open_mailbox(self, wire: Wire) -> ImapSession:
-        settings, world, trace = self._settings, self._world, self._trace
-        session = ImapSession(wire, trace, timeout=settings.step_timeout)
-        with trace.phase(Phase.GREETING):
-            await session.greet()
-        await self._capability(session)
-        if settings.imap.security is Security.STARTTLS:
-            await session.starttls(settings.imap, world.contexts)
-            await self._capability(session)
-        if session.preauth:
-            raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
-        if wire.tls is None and settings.imap.security is not Security.PLAIN:
-            raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
-        needs_id = settings.needs_id or session.is_coremail
-        if needs_id and "ID" in session.capabilities:
-            await self._identify(session)
-        with trace.phase(Phase.LOGIN):
-            login = settings.imap_login
-            mechanism = session.choose_mechanism(login.auth, encrypted=wire.tls is not None)
-            async with world.logins.attempt(login, trace) as secret:
-                await session.login(login.username, secret, mechanism)
-        await self._capability(session)
-        if needs_id:
-            await self._identify(session)
-        return session
-
-    async def _capability(self, session: ImapSession) -> None:
-        if not session.capabilities:
-            with self._trace.phase(Phase.CAPABILITY):
-                await session.capability()
-
-    async def _identify(self, session: ImapSession) -> None:
-        with self._trace.phase(Phase.ID):
-            try:
-                await session.id()
-            except Refusal as exc:
-                if exc.code == "BYE":
-                    raise
-                self._trace.said("#", f"ID is refused: {exc.text}")
-
     async def _watch(self, session: ImapSession, wire: Wire) -> Watch:
         settings = self._settings
         with self._trace.phase(Phase.FOLDERS):
@@ -170,6 +141,8 @@ class _Trip:
             inbox=inbox.name if inbox else "INBOX",
             junk=junk.name if junk else None,
             idle=settings.idle,
+            idle_timeout=settings.idle_timeout,
+            by_status=not settings.status_omits_uidnext,
         )
 
     async def _goodbye(self, session: ImapSession | SmtpSession) -> None:
@@ -233,11 +206,7 @@ class _Trip:
                 raise ProbeError(Reason.MESSAGE_LATE, f"{waiting} mails are under way: no other one is sent")
         async with await self._dial(settings.smtp) as wire:
             session = await open_session(wire, settings.smtp, world.contexts, trace, timeout=settings.step_timeout)
-            with trace.phase(Phase.LOGIN):
-                login = settings.smtp_login
-                mechanism = session.choose_mechanism(login.auth, encrypted=wire.tls is not None)
-                async with world.logins.attempt(login, trace) as secret:
-                    await session.login(login.username, secret, mechanism)
+            await log_in(session, settings.smtp_login, world, trace, encrypted=wire.tls is not None)
             with trace.phase(Phase.SUBMIT):
                 sent = await self._send(session, marks)
             with trace.phase(Phase.LOGOUT):

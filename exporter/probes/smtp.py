@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.entrance import log_in
 from exporter.model import Endpoint, FactName, Login, Phase
 from exporter.net.dial import dial
 from exporter.net.smtp import open_session
@@ -26,11 +27,7 @@ async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
         trace.fact(FactName.CAPABILITIES, " ".join(session.extensions).upper())
         if session.size_limit is not None:
             trace.fact(FactName.SMTP_SIZE_LIMIT, session.size_limit)
-        with trace.phase(Phase.LOGIN):
-            mechanism = session.choose_mechanism(settings.login.auth, encrypted=wire.tls is not None)
-            trace.fact(FactName.MECHANISM, mechanism)
-            async with world.logins.attempt(settings.login, trace) as secret:
-                await session.login(settings.login.username, secret, mechanism)
+        await log_in(session, settings.login, world, trace, encrypted=wire.tls is not None)
         with trace.phase(Phase.LOGOUT):
             await session.rset()
             await session.quit()

@@ -33,7 +33,7 @@ class Logins:
     """Hands the secret out and notes that it did, as the guard does."""
 
     @contextlib.asynccontextmanager
-    async def attempt(self, login: Login, trace: Trace) -> AsyncIterator[Secret]:
+    async def attempt(self, login: Login, trace: Trace, token: None = None) -> AsyncIterator[Secret]:
         trace.attempted = True
         yield await login.source.read()
 

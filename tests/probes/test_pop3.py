@@ -1,0 +1,231 @@
+"""The pop3 probe against scripted servers: what it says, what it learns, and in which phase it fails with what."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from exporter.diagnosis import diagnose
+from exporter.errors import ProbeError, Suspended
+from exporter.guard import GuardSettings, Logins
+from exporter.model import Endpoint, Fact, FactName, Login, Phase, Secret, Security, Service
+from exporter.net.resolver import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.probes import pop3
+from exporter.reasons import Reason
+from exporter.state import State
+from exporter.trace import Trace
+from exporter.world import World
+from tests.canary import leaks
+from tests.net.lines_server import Peer, Script
+from tests.servers.certs import Authority
+
+WORD = "canary-pa55word"
+GREETING = "+OK Coremail POP3 server ready"
+CAPA = "+OK\r\nTOP\r\nUSER\r\nRESP-CODES\r\nSASL PLAIN XOAUTH2\r\n."
+
+
+class Given:
+    def __init__(self, word: str = WORD) -> None:
+        self._word = word
+
+    async def read(self) -> Secret:
+        return Secret(self._word)
+
+
+@pytest.fixture
+async def world(tmp_path) -> AsyncIterator[World]:
+    state = await State.open(tmp_path)
+    logins = Logins(state, GuardSettings(failures=1))
+    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    await state.close()
+
+
+async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any) -> None:
+    """The probe against a server; the script may begin with TLS (`context`)."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await script(Peer(reader, writer))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=more.get("context"))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        endpoint = Endpoint("127.0.0.1", port, security, Service.POP3, ca_file=more.get("ca_file"))
+        login = Login("a", "alice", Given(more.get("word", WORD)), more.get("auth", "auto"))
+        try:
+            async with asyncio.timeout(5):
+                await pop3.probe(pop3.Settings(endpoint, login), world, trace)
+        finally:
+            told = [line.text for line in trace.lines] + [str(fact.value) for fact in trace.facts]
+            assert leaks(WORD, told) == []
+
+
+async def failure_of(
+    world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any
+) -> tuple[Phase | None, Reason]:
+    with pytest.raises(Exception) as caught:
+        await run(world, script, trace, security, **more)
+    found = diagnose(caught.value, trace.failed_phase)
+    assert leaks(WORD, [found.text, repr(caught.value)]) == []
+    return found.phase, found.reason
+
+
+async def test_the_happy_path_over_tls_is_one_login_a_count_and_a_goodbye(world: World, authority: Authority):
+    """AUTH PLAIN in two lines; neither RETR nor DELE nor LIST."""
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(CAPA, "+ ", "+OK in", "+OK 3 54321", "+OK bye")
+        heard.extend(peer.heard)
+
+    trace = Trace()
+    context = authority.good("127.0.0.1").context()
+    await run(world, script, trace, Security.TLS, context=context, ca_file=authority.ca_file)
+    sasl = base64.b64encode(f"\0alice\0{WORD}".encode()).decode()
+    assert heard == ["CAPA", "AUTH PLAIN", sasl, "STAT", "QUIT"]
+    assert Fact(FactName.MECHANISM, "PLAIN") in trace.facts
+    assert Fact(FactName.MAILDROP_MESSAGES, 3) in trace.facts
+    assert Fact(FactName.MAILDROP_BYTES, 54321) in trace.facts
+    assert Fact(FactName.GREETING, GREETING) in trace.facts
+    story = [
+        *(Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.CAPABILITY),
+        *(Phase.LOGIN, Phase.FOLDERS, Phase.LOGOUT),
+    ]
+    assert [phase for phase, _ in trace.phases] == story
+    assert (trace.attempted, trace.refused) == (True, False)
+
+
+async def test_user_and_pass_where_the_server_has_no_capa(world: World):
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say("+OK old server <1896.697170952@dbc.mtview.ca.us>")
+        await peer.dialogue("-ERR what?", "+OK who", "+OK in", "+OK 0 0", "+OK bye")
+        heard.extend(peer.heard)
+
+    trace = Trace()
+    await run(world, script, trace)
+    assert heard == ["CAPA", "USER alice", f"PASS {WORD}", "STAT", "QUIT"]
+    assert Fact(FactName.MECHANISM, "USER") in trace.facts
+    assert "PASS <secret>" in [line.text for line in trace.lines]
+
+
+async def test_a_server_that_repeats_the_password_does_not_make_us_tell_it(world: World):
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue("+OK\r\nUSER\r\n.", "+OK who", f"-ERR [AUTH] wrong: PASS {WORD}")
+
+    trace = Trace()
+    assert await failure_of(world, script, trace) == (Phase.LOGIN, Reason.WRONG_PASSWORD)
+    assert any("[AUTH] wrong: PASS <secret>" in line.text for line in trace.lines)
+
+
+async def test_a_connection_cut_in_the_middle_of_such_a_line_does_not_either(world: World):
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue("+OK\r\nUSER\r\n.", "+OK who", f"-ERR PASS {WORD} is".encode())
+
+    assert (await failure_of(world, script, Trace()))[0] is Phase.LOGIN
+
+
+async def test_stls_that_is_stripped_sends_no_password(world: World):
+    """Security STARTTLS is configured; a man in the middle takes the offer away."""
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(CAPA)
+        heard.append(await peer.hear())
+
+    trace = Trace()
+    assert await failure_of(world, script, trace, Security.STARTTLS) == (Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE)
+    assert heard in ([], [""])
+    assert not trace.attempted
+
+
+def login_answers(*answers: str, offer: str = "+OK\r\nUSER\r\nRESP-CODES\r\n.") -> Script:
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(offer, *answers)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("script", "phase", "reason", "refused"),
+    [
+        (login_answers("+OK", "-ERR [AUTH] bad"), Phase.LOGIN, Reason.WRONG_PASSWORD, True),
+        (login_answers("-ERR [AUTH] who?"), Phase.LOGIN, Reason.WRONG_PASSWORD, True),
+        (login_answers("+OK", "-ERR [IN-USE] locked by another session"), Phase.LOGIN, Reason.MAILBOX_IN_USE, False),
+        (login_answers("+OK", "-ERR [LOGIN-DELAY] wait 300 s"), Phase.LOGIN, Reason.RATE_LIMITED, False),
+        (login_answers("+OK", "-ERR [SYS/TEMP] later"), Phase.LOGIN, Reason.TEMPORARILY_UNAVAILABLE, False),
+        (login_answers("+OK", "-ERR [SYS/PERM] broken"), Phase.LOGIN, Reason.SERVER_ERROR, False),
+        (login_answers("+OK", "-ERR no"), Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, True),
+        (login_answers("+OK", "+OK", "+OK many"), Phase.FOLDERS, Reason.PROTOCOL_ERROR, False),
+        (login_answers("+OK", "+OK", "-ERR [SYS/TEMP] later"), Phase.FOLDERS, Reason.TEMPORARILY_UNAVAILABLE, False),
+        (login_answers(offer="+OK\r\nSASL CRAM-MD5\r\n."), Phase.LOGIN, Reason.AUTH_MISSING, False),
+        (login_answers(offer="+OK\r\nSASL XOAUTH2\r\n."), Phase.LOGIN, Reason.OAUTH_REQUIRED, False),
+        (login_answers(offer="+OK\r\nSTLS\r\n."), Phase.LOGIN, Reason.TLS_REQUIRED, False),
+    ],
+)
+async def test_an_answer_has_its_phase_its_reason_and_its_weight(world: World, script, phase, reason, refused):
+    """RFC 2449 and 3206 response codes; whether it counts against the password is the guard's."""
+    trace = Trace()
+    assert await failure_of(world, script, trace) == (phase, reason)
+    assert trace.refused is refused
+
+
+async def test_a_refused_password_is_counted_and_then_not_sent_again(world: World):
+    script = login_answers("+OK", "-ERR [AUTH] bad")
+    assert await failure_of(world, script, Trace()) == (Phase.LOGIN, Reason.WRONG_PASSWORD)
+    trace = Trace()
+    with pytest.raises(Suspended):
+        await run(world, script, trace)
+    assert not trace.attempted
+    assert Fact(FactName.GREETING, GREETING) in trace.facts  # what was learned before the login stays
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ["+OK welcome"],  # before anything was said
+        ["+ ", "+ bW9yZQ==", "+OK what was cancelled"],
+    ],
+)
+async def test_a_login_that_nobody_asked_for_is_no_success(world: World, authority: Authority, answers: list[str]):
+    context = authority.good("127.0.0.1").context()
+    script = login_answers(*answers, offer=CAPA)
+    found = await failure_of(world, script, Trace(), Security.TLS, context=context, ca_file=authority.ca_file)
+    assert found == (Phase.LOGIN, Reason.PROTOCOL_ERROR)
+
+
+async def test_a_mechanism_that_wants_more_is_cancelled(world: World, authority: Authority):
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue(CAPA, "+", "+ bW9yZQ==", "-ERR [AUTH] cancelled")
+        heard.extend(peer.heard)
+
+    context = authority.good("127.0.0.1").context()
+    found = await failure_of(world, script, Trace(), Security.TLS, context=context, ca_file=authority.ca_file)
+    assert found == (Phase.LOGIN, Reason.WRONG_PASSWORD)
+    assert heard[-1] == "*"
+
+
+@pytest.mark.parametrize("auth", ["plain", "login"])
+async def test_what_no_command_can_carry_is_the_configurations_fault(world: World, auth: str):
+    with pytest.raises(ProbeError) as caught:
+        await run(world, login_answers(offer=CAPA), Trace(), auth=auth, word="two\r\nlines")
+    assert caught.value.reason is Reason.CONFIG
+    assert "two" not in caught.value.text
