@@ -46,6 +46,9 @@ MIGRATIONS = (
         PRIMARY KEY (subject, key)
     );
     """,
+    """
+    CREATE TABLE incidents (key TEXT PRIMARY KEY, record TEXT NOT NULL);
+    """,
 )
 SCHEMA = len(MIGRATIONS)
 
@@ -68,6 +71,7 @@ class State:
         self.write_failures = 0
         self.signing_key = b""
         self.breakers: dict[tuple[str, str], str] = {}  # (account, fingerprint) → the guard's record, as of `open`
+        self.incidents: dict[str, str] = {}  # key → record, as of `open`
         self.mailbag = Mailbag(self.write)
         self.notes = Notes(self.write)
         self._directory = directory
@@ -118,6 +122,12 @@ class State:
             return self.write("DELETE FROM guard WHERE account = ? AND fingerprint = ?", (account, fingerprint))
         row = (account, fingerprint, record)
         return self.write("INSERT OR REPLACE INTO guard VALUES (?, ?, ?)", row, durable=durable)
+
+    def save_incident(self, key: str, record: str | None, *, durable: bool = False) -> asyncio.Future[bool]:
+        """Keep an incident; None forgets it."""
+        if record is None:
+            return self.write("DELETE FROM incidents WHERE key = ?", (key,))
+        return self.write("INSERT OR REPLACE INTO incidents VALUES (?, ?)", (key, record), durable=durable)
 
     # -- in the worker thread -----------------------------------------------------------------------------------
 
@@ -232,6 +242,7 @@ class State:
         (self.signing_key,) = db.execute("SELECT value FROM meta WHERE key = 'signing_key'").fetchone()
         rows = db.execute("SELECT account, fingerprint, record FROM guard")
         self.breakers = {(account, fingerprint): record for account, fingerprint, record in rows}
+        self.incidents = dict(db.execute("SELECT key, record FROM incidents").fetchall())
         oldest = time.time() - MAX_AGE
         db.execute("DELETE FROM in_flight WHERE sent_at < ?", (oldest,))
         db.execute("DELETE FROM settled WHERE at < ?", (oldest,))

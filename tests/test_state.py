@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from exporter import mailbag
-from exporter.state import FILE, SCHEMA, InFlight, Mailbag, State, StateError, StateLocked
+from exporter.state import APPLICATION_ID, FILE, MIGRATIONS, SCHEMA, InFlight, Mailbag, State, StateError, StateLocked
 
 
 @pytest.fixture
@@ -138,13 +138,37 @@ async def test_the_lock_goes_with_its_holder(state):
     await again.close()
 
 
+async def test_incidents_survive_a_restart_until_they_are_forgotten(state):
+    await state.save_incident("host:a", "one")
+    await state.save_incident("host:a", "two", durable=True)
+    await state.save_incident("host:b", "three")
+    await state.save_incident("host:b", None)
+    again = await reopen(state)
+    assert again.incidents == {"host:a": "two"}
+    await again.close()
+
+
+async def test_a_file_of_the_first_version_is_brought_up_to_date_and_loses_nothing(tmp_path):
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data" / FILE) as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
+        db.execute("INSERT INTO notes VALUES ('example.com', 'mx', 'mx1', 7)")
+    db.close()
+    state = await State.open(tmp_path / "data")
+    assert await state.notes.get("example.com", "mx") == "mx1"
+    assert state.incidents == {}
+    assert await state.save_incident("k", "r")
+    await state.close()
+
+
 async def test_a_newer_file_is_not_touched(state):
     await state.close()
     with sqlite3.connect(state.path) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA + 2}")
     db.close()
     before = state.path.read_bytes()
-    with pytest.raises(StateError, match=rf"{FILE} was written by a newer mailprobe \(schema 3, this one knows 1\)"):
+    said = rf"{FILE} was written by a newer mailprobe \(schema {SCHEMA + 2}, this one knows {SCHEMA}\)"
+    with pytest.raises(StateError, match=said):
         await State.open(state.path.parent)
     assert state.path.read_bytes() == before
 
