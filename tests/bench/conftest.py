@@ -1,0 +1,25 @@
+"""The benches' report and the servers that they measure against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.report import Report
+from tests.bench.scene import Scene
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[Report]:
+    """Collects figures, writes docs/benchmarks.md at the end."""
+    made = Report()
+    yield made
+    made.write()
+
+
+@pytest.fixture(scope="session")
+def scene() -> Iterator[Scene]:
+    """Real servers with many accounts, none of which slows down a busy client."""
+    with Scene() as made:
+        yield made

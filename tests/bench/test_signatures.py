@@ -1,0 +1,77 @@
+"""How quickly a server's words become a reason: texts a second, and the worst single text."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import signatures
+from exporter.meaning import meaning_of
+from exporter.model import Phase, Service
+
+pytestmark = pytest.mark.bench
+
+LIMIT = 0.1e-3  # seconds a text
+ROUNDS = 15
+TITLE = "Signatures"
+HOW = f"""Every example of the table and every text of tests/data/unseen_replies.txt, with the family known and unknown,
+from the server's words to the reason; and hostile texts of 2 KiB. The best of {ROUNDS} rounds for each text, for
+on a busy machine only the least time is the program's own. A text's first sight costs more, and is told apart."""
+UNSEEN = Path(__file__).parents[1] / "data" / "unseen_replies.txt"
+Text = tuple[Service | None, str, tuple[str, ...]]
+
+
+def texts() -> list[Text]:
+    found: list[Text] = []
+    for row in signatures.rows():
+        protocol = Service(row.protocol) if row.protocol in ("imap", "pop3", "smtp") else None
+        found += [(protocol, row.example, (row.provider,)), (protocol, row.example, ())]
+    for line in UNSEEN.read_text(encoding="utf-8").splitlines():
+        protocol_name, text, _ = line.split("|")
+        found += [(Service(protocol_name), text, ("nobody",)), (Service(protocol_name), text, ())]
+    return found
+
+
+def hostile() -> list[Text]:
+    chance = random.Random(1)
+    words = " ".join(row.example for row in signatures.rows()).split()
+    letters = string.ascii_letters + string.digits + " []-."
+    made = ["535 " + "".join(chance.choices(letters, k=2044)) for _ in range(20)]
+    made += ["535 " + " ".join(chance.choices(words, k=400)) for _ in range(20)]
+    made += ["535 " + seed * 1000 for seed in ("user is ", "5.7.8 ", "quota exceeded ", "eyJ", "授权码")]
+    return [(Service.SMTP, text, ()) for text in made]
+
+
+def measure(given: Sequence[Text], rounds: int) -> list[float]:
+    """The best time of each text, in seconds."""
+    best = [float("inf")] * len(given)
+    for _ in range(rounds):
+        for number, (protocol, text, families) in enumerate(given):
+            began = time.perf_counter()
+            meaning_of(protocol, "", text, Phase.LOGIN, families=families)
+            best[number] = min(best[number], time.perf_counter() - began)
+    return best
+
+
+def test_texts_a_second_and_the_worst_single_text(report: Any):
+    section = report.section(TITLE, HOW)
+    add: Callable[..., None] = section.add
+    began = time.perf_counter()
+    signatures.warm()
+    add("reading and compiling the table, once", f"{(time.perf_counter() - began) * 1e3:.0f} ms")
+    given = texts()
+    unseen = measure([text for text in given if text[2] == ("nobody",)], 1)
+    best = measure(given, ROUNDS)
+    mean, worst = sum(best) / len(best), max(best)
+    add("texts classified a second", f"{1 / mean:,.0f}", f"{1 / LIMIT:,.0f}", mean < LIMIT)
+    add("mean", f"{mean * 1e6:.0f} µs", f"{LIMIT * 1e6:.0f} µs", mean < LIMIT)
+    add("worst single text", f"{worst * 1e6:.0f} µs", f"{LIMIT * 1e6:.0f} µs", worst < LIMIT)
+    add("mean of unseen texts on first sight", f"{sum(unseen) / len(unseen) * 1e6:.0f} µs")
+    bad = hostile()
+    add("worst hostile text of 2 KiB", f"{max(measure(bad, ROUNDS)) * 1e6:.0f} µs")

@@ -1,0 +1,145 @@
+"""mailprobe without its web server, as a process of its own that is told on stdin what to run and says what it cost.
+
+    python -m tests.bench.worker CONFIG FOLDER
+
+A line {"probes": ["imap"], "rate": 50, "seconds": 6} runs these targets of the config on the scheduler's beat, through
+everything that the daemon has: gate, runner, guard, state, metrics, history. The answer is one line too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import uvloop
+
+from exporter.app import make_world
+from exporter.config import load
+from exporter.guard import Logins
+from exporter.history import History
+from exporter.limits import Limits
+from exporter.metrics import Metrics
+from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.net.dial import dial
+from exporter.net.imap import ImapSession
+from exporter.probes import PROBES, dns, imap
+from exporter.runner import Runner
+from exporter.schedule import Scheduler
+from exporter.state import State
+from exporter.targets import build
+from exporter.trace import Trace
+from exporter.world import World
+
+LIMITS = Limits(in_flight=200, per_host=1000, logins_per_host_per_minute=1_000_000)
+WARM_UP = 0.5  # seconds, before the clock starts
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a round took."""
+
+    runs: int
+    cpu: float  # seconds, user and system
+    failures: tuple[str, ...]  # the first of them
+    duration: float  # seconds, mean of a run
+    said: tuple[str, ...]  # what the last run's client said, with its remarks left out
+
+
+class Tally:
+    """A sink that counts, beside the daemon's own ones."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.seconds = 0.0
+        self.failures: list[str] = []
+        self.last: Sequence[Line] = ()
+
+    def record(self, result: Result) -> None:
+        self.runs += 1
+        self.seconds += result.duration
+        self.last = result.transcript
+        if result.outcome is not Outcome.OK and len(self.failures) < 5:
+            self.failures.append(f"{result.target.name} {result.target.probe}: {result.failure}")
+
+
+async def login_only(settings: object, world: World, trace: Trace, /) -> None:
+    """The shortest dialogue with a password: greeting, login, logout."""
+    assert isinstance(settings, imap.Settings)
+    async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
+        session = ImapSession(wire, trace)
+        with trace.phase(Phase.GREETING):
+            await session.greet()
+        with trace.phase(Phase.LOGIN):
+            async with world.logins.attempt(settings.login, trace) as secret:
+                await session.login(settings.login.username, secret, "PLAIN")
+        with trace.phase(Phase.LOGOUT):
+            await session.logout()
+
+
+def chosen(targets: Sequence[Target], probes: Iterable[str]) -> list[Target]:
+    """The targets of these probes; `imap_short`, `tls_starttls` are told apart. One domain stands for many."""
+    mailboxes = [target for target in targets if target.kind is Kind.MAILBOX and target.probe is ProbeName.IMAP]
+    found: list[Target] = []
+    for name in probes:
+        if name == "dns":
+            domain = next(target for target in targets if target.probe is ProbeName.DNS)
+            assert isinstance(domain.settings, dns.Settings)
+            numbers = range(len(mailboxes))
+            found += [replace(domain, name=f"d{n}.{domain.name}", domain=f"d{n}.{domain.name}") for n in numbers]
+        elif name in ("tls", "tls_starttls"):
+            security = Security.TLS if name == "tls" else Security.STARTTLS
+            found += [
+                target
+                for target in targets
+                if target.probe is ProbeName.TLS and getattr(target.settings, "endpoint").security is security  # noqa: B009
+            ]
+        else:
+            probe = ProbeName.IMAP if name == "imap_short" else ProbeName(name)
+            found += [target for target in targets if target.kind is Kind.MAILBOX and target.probe is probe]
+    return found
+
+
+async def round_of(
+    world: World, sinks: tuple[History, Metrics], targets: Sequence[Target], order: dict[str, object]
+) -> Cost:
+    probes = dict(PROBES)
+    if order["probes"] == ["imap_short"]:
+        probes[ProbeName.IMAP] = login_only
+    rate, seconds = float(str(order["rate"])), float(str(order["seconds"]))
+    beat = len(targets) / rate
+    running = [replace(target, interval=beat) for target in targets]
+    tally, (history, metrics) = Tally(), sinks
+    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), LIMITS, watcher=metrics)
+    metrics.load(running, lambda target: target.interval)
+    scheduler.apply(running)
+    loop = asyncio.create_task(scheduler.run())
+    await asyncio.sleep(WARM_UP)
+    runs, spent, took = tally.runs, time.process_time(), tally.seconds
+    await asyncio.sleep(seconds)
+    runs, spent, took = tally.runs - runs, time.process_time() - spent, tally.seconds - took
+    await scheduler.stop()
+    await loop
+    said = tuple(line.text for line in tally.last if line.direction == ">")
+    return Cost(runs, spent, tuple(tally.failures), took / max(runs, 1), said)
+
+
+async def serve(config_file: Path, folder: Path) -> None:
+    config = await asyncio.to_thread(load, config_file)
+    targets = build(config).targets
+    state = await State.open(folder)
+    world = make_world(config, state, Logins(state, config.login_guard))
+    history, metrics = History(100), Metrics()
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        cost = await round_of(world, (history, metrics), chosen(targets, order["probes"]), order)
+        print(json.dumps(asdict(cost)), flush=True)
+    await state.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))
