@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other-python bench check fmt clean install-servers venv venv-dev
+.PHONY: help run test test-other-python bench docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
@@ -13,6 +13,7 @@ help:
 	@echo 'make test                     everything, against real servers (as root: installs them)'
 	@echo 'make check                    linter, formatter, types, config.yaml'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
+	@echo 'make docs                     makes docs/{metrics,configuration,reasons,signatures}.md anew'
 	@echo 'make fmt · make clean         format the code · remove what was made'
 
 run: venv
@@ -41,6 +42,14 @@ test-other-python:
 	    echo .venv-3.13/bin/pytest --without-servers; \
 	    .venv-3.13/bin/pytest --without-servers -p no:cacheprovider; \
 	fi
+
+# The pages that are made from the code; tests compare them.
+docs: venv-dev
+	$(BIN)/python -m exporter.families > docs/metrics.md
+	$(BIN)/python -m tests.config.generate
+	$(BIN)/python -m tests.generate_reasons
+	$(BIN)/python -m tests.generate_signatures
+	$(BIN)/python -m tests.faults
 
 bench: install-servers venv-dev
 	$(BIN)/pytest -m bench -s tests/bench

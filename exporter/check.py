@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,19 +19,26 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.app import load_all, logins_of, make_world
+from exporter import rootcause
+from exporter.app import TOKENS, Loaded, load_all, logins_of, make_world, reasons
+from exporter.causes import Cause, cause_object, fold, from_object
 from exporter.config import ConfigError
-from exporter.console import causes, show, words
+from exporter.console import show, words
+from exporter.discovery import Discovery
 from exporter.guard import Logins
-from exporter.model import Phase, ProbeName, Target, Wait
+from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.objects import SCHEMA_VERSION, result_object
 from exporter.options import Options
+from exporter.reasons import Layer, Reason
 from exporter.runner import Runner
 from exporter.state import State, StateError, StateLocked
-from exporter.targets import waiting
+from exporter.targets import build, waiting
+from exporter.tokens import Tokens
+from exporter.vantage import Judged, Runs, Vantage
 
 AT_ONCE = 20  # runs under way
 PATIENCE = 3.0  # seconds for a daemon to say that it is there
+LOOK_UP = 15.0  # seconds to recognise the providers of domains by DNS
 
 Job = tuple[str, ProbeName]
 Progress = Callable[[Job, str], None]
@@ -59,7 +67,16 @@ class Prober(Protocol):
     @property
     def jobs(self) -> Sequence[Job]: ...
 
+    @property
+    def waiting(self) -> Mapping[str, str]:
+        """Mailboxes that cannot be probed, because their servers are not known: name → why."""
+        ...
+
     async def run(self, job: Job, progress: Progress) -> dict[str, Any]: ...
+
+    async def causes(self) -> Sequence[Cause]:
+        """Of what fails, in these runs or (a daemon) besides."""
+        ...
 
 
 async def check(options: Options, wanted: Wanted) -> int:
@@ -67,8 +84,12 @@ async def check(options: Options, wanted: Wanted) -> int:
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         async with _prober(options, wanted, errors) as prober:
-            jobs = select(prober.jobs, wanted)
+            jobs = select(prober.jobs, wanted, prober.waiting)
+            missing = {name: why for name, why in prober.waiting.items() if not wanted.targets}
+            for name, why in missing.items():
+                print(f"warning: {name} is not checked: {why}", file=sys.stderr)
             results = await _run_all(prober, jobs, wanted, errors)
+            causes = causes_of(results, await prober.causes())
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -76,17 +97,46 @@ async def check(options: Options, wanted: Wanted) -> int:
         print(f"mailprobe: {exc}", file=sys.stderr)
         return 2
     if wanted.as_json:
-        report = {"schema_version": SCHEMA_VERSION, "results": results, "causes": causes(results)}
+        report = {
+            "schema_version": SCHEMA_VERSION,
+            "results": results,
+            "causes": [cause_object(each) for each in fold(causes)],
+        }
         print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        show(results, wanted.language, sys.stdout)
+        show(results, causes, wanted.language, sys.stdout)
     outcomes = {result["outcome"] for result in results}
-    return 1 if "failed" in outcomes else 3 if "inconclusive" in outcomes else 0
+    return 1 if "failed" in outcomes else 3 if "inconclusive" in outcomes or missing else 0
 
 
-def select(jobs: Sequence[Job], wanted: Wanted) -> list[Job]:
-    """The jobs the user asked for, all if none. Raises CheckError for a name that does not exist."""
+def causes_of(results: Sequence[Mapping[str, Any]], known: Sequence[Cause]) -> list[Cause]:
+    """The causes of these results. One that the daemon does not tell of is its own."""
+    bad = {str(each["target"]): each for each in results if each["outcome"] != "ok" and each["reason"]}
+    found = [cause for cause in known if not bad.keys().isdisjoint(cause.targets)]
+    told = {name for cause in found for name in cause.targets}
+    return found + [
+        Cause(
+            key=f"target:{name}",
+            scope=Scope.TARGET,
+            layer=Layer(each["layer"]),
+            reason=Reason(each["reason"]),
+            targets=(name,),
+            since=each["started"],
+            text=each["text"] or "",
+            subject=name,
+            inconclusive=each["outcome"] == "inconclusive",
+        )
+        for name, each in bad.items()
+        if name not in told
+    ]
+
+
+def select(jobs: Sequence[Job], wanted: Wanted, waiting: Mapping[str, str]) -> list[Job]:
+    """The jobs the user asked for, all if none. Raises CheckError for a name that does not exist, or not yet."""
     names = {name for name, _ in jobs}
+    for name in wanted.targets:
+        if name in waiting and name not in names:
+            raise CheckError(f"{name} cannot be checked: {waiting[name]}")
     if unknown := [name for name in wanted.targets if name not in names]:
         some = ", ".join(sorted(names)[:20]) or "none: the configuration has no target yet"
         raise CheckError(f"unknown target {unknown[0]}; there are: {some}")
@@ -97,6 +147,8 @@ def select(jobs: Sequence[Job], wanted: Wanted) -> list[Job]:
         for name, probe in jobs
         if (not wanted.targets or name in wanted.targets) and (not wanted.probes or probe in wanted.probes)
     ]
+    if not chosen and waiting:
+        raise CheckError("; ".join(f"{name} cannot be checked: {why}" for name, why in list(waiting.items())[:10]))
     if not chosen and (wanted.targets or wanted.probes):
         raise CheckError("no target has such a probe")
     if not chosen:
@@ -149,10 +201,13 @@ async def _prober(options: Options, wanted: Wanted, errors: Console) -> AsyncIte
 class Daemon:
     """A running daemon probes for us: inside its limits, with its memory of refused logins."""
 
-    def __init__(self, session: aiohttp.ClientSession, wanted: Wanted, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, wanted: Wanted, jobs: Sequence[Job], waiting: Mapping[str, str]
+    ) -> None:
         self._session = session
         self._wanted = wanted
         self.jobs = jobs
+        self.waiting = waiting
 
     @classmethod
     async def find(cls, session: aiohttp.ClientSession, wanted: Wanted) -> Daemon | None:
@@ -161,6 +216,7 @@ class Daemon:
             async with asyncio.timeout(PATIENCE), session.get(f"{wanted.url}/api/v1/targets") as answer:
                 body = await answer.json()
                 jobs = [(str(each["target"]), ProbeName(name)) for each in body["targets"] for name in each["probes"]]
+                missing = {str(each["target"]): str(each["text"]) for each in body.get("waiting", ())}
         except aiohttp.ClientConnectorError:
             return None
         except aiohttp.InvalidURL as exc:
@@ -169,7 +225,7 @@ class Daemon:
             raise CheckError(
                 f"{wanted.url} answers, but not like mailprobe ({type(exc).__name__}); --url '' checks without a daemon"
             ) from exc
-        return cls(session, wanted, jobs)
+        return cls(session, wanted, jobs, missing)
 
     async def run(self, job: Job, progress: Progress) -> dict[str, Any]:
         name, probe = job
@@ -187,39 +243,81 @@ class Daemon:
             raise CheckError(f"the daemon at {self._wanted.url} went away: {exc}") from exc
         return result
 
+    async def causes(self) -> Sequence[Cause]:
+        try:
+            async with asyncio.timeout(PATIENCE), self._session.get(f"{self._wanted.url}/api/v1/causes") as answer:
+                return [from_object(each) for each in (await answer.json())["causes"]]
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+            return []  # an older daemon: then each result is told for itself
+
+
+async def _recognised(loaded: Loaded, discovery: Discovery) -> Loaded:
+    """With the providers that are remembered, or told by the DNS within LOOK_UP. Raises ConfigError."""
+    domains = loaded.built.by_dns
+    if not domains:
+        return loaded
+    await discovery.recall(domains)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_UP):
+            await discovery.look_all(domains)
+    for notice in discovery.notices():
+        if notice.domain in discovery.known:
+            print(f"warning: {notice.text()}", file=sys.stderr)
+    return Loaded(loaded.config, await asyncio.to_thread(build, loaded.config, dict(discovery.known)))
+
 
 class Alone:
     """We probe ourselves, with the state folder locked so that no daemon starts meanwhile."""
 
-    def __init__(self, targets: Sequence[Target], runner: Runner, wanted: Wanted) -> None:
+    def __init__(self, targets: Sequence[Target], runner: Runs, wanted: Wanted, missing: Mapping[str, str]) -> None:
         self._targets = {target.key: target for target in targets}
         self._runner = runner
         self._wanted = wanted
+        self._results: dict[Job, Result] = {}
         self.jobs = list(self._targets)
+        self.waiting = missing
 
     @classmethod
     @asynccontextmanager
     async def open(cls, options: Options, wanted: Wanted) -> AsyncIterator[Alone]:
         loaded = await asyncio.to_thread(load_all, options)
-        for warning in (*loaded.config.warnings, *loaded.built.warnings):
-            print(f"warning: {warning}", file=sys.stderr)
         try:
             state = await State.open(options.storage_path)
         except StateLocked as exc:
             raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
         try:
             logins = Logins(state, loaded.config.login_guard)
+            tokens = Tokens(options.storage_path / TOKENS)
+            world = make_world(loaded.config, state, logins, tokens)
+            discovery = Discovery(world.resolver.lookup, state.notes, tell=lambda _: None)
+            loaded = await _recognised(loaded, discovery)
+            for warning in (*loaded.config.warnings, *loaded.built.warnings):
+                print(f"warning: {warning}", file=sys.stderr)
             if wanted.force:
                 for account in set().union(*(logins_of(target) for target in loaded.built.targets)):
                     logins.allow_once(account)
-            yield cls(loaded.built.targets, Runner(make_world(loaded.config, state, logins)), wanted)
+            vantage = Vantage(loaded.config.vantage, world.resolver, world.contexts)
+            runner = Judged(Runner(world), vantage)
+            async with contextlib.aclosing(vantage), contextlib.aclosing(tokens):
+                yield cls(loaded.built.targets, runner, wanted, reasons(loaded.built, discovery))
         finally:
             await state.close()
 
+    @property
+    def targets(self) -> Sequence[Target]:
+        return list(self._targets.values())
+
     async def run(self, job: Job, progress: Progress) -> dict[str, Any]:
+        return result_object(await self.result(job, progress))
+
+    async def result(self, job: Job, progress: Progress) -> Result:
         target = waiting(self._targets[job], self._wanted.wait)
 
         def on_progress(phase: Phase) -> None:
             progress(job, str(phase))
 
-        return result_object(await self._runner.run(target, on_progress=on_progress))
+        found = self._results[job] = await self._runner.run(target, on_progress=on_progress)
+        return found
+
+    async def causes(self) -> Sequence[Cause]:
+        return rootcause.causes(self._results, self._targets.values())

@@ -16,7 +16,7 @@ from typing import NoReturn
 from exporter import __version__
 from exporter.options import DEFAULT_LISTEN, OptionError, Options, add_flags, options, with_verb
 
-VERBS = ("run", "check", "schema", "demo", "healthcheck")
+VERBS = ("run", "check", "explain", "report", "providers", "oauth", "schema", "demo", "healthcheck")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -70,6 +70,27 @@ def _parser() -> argparse.ArgumentParser:
         default=f"http://{DEFAULT_LISTEN}",
         help="a running daemon to ask first; empty = never (default: %(default)s)",
     )
+    explain = verb("explain", "Say what a server's words or a reason mean, and what to do. Exits 0: known, 1: unknown.")
+    explain.add_argument("text", metavar="TEXT|REASON", help="a reply as the server sent it, or a reason's name")
+    explain.add_argument("--protocol", choices=("imap", "pop3", "smtp", "http"), help="which protocol the words are of")
+    explain.add_argument(
+        "--provider", default="", metavar="ID|FAMILY", help="whose words they are (mailprobe providers)"
+    )
+    explain.add_argument("--json", action="store_true", help="print the answer as JSON")
+    explain.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    report = verb(
+        "report", "Write the support ticket about a target, from the running daemon's history where there is one."
+    )
+    report.add_argument("target", metavar="TARGET", help="name of a mailbox, domain, endpoint or route")
+    report.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    report.add_argument("--format", choices=("text", "md", "json"), default="text", help="default: %(default)s")
+    report.add_argument("--url", default=f"http://{DEFAULT_LISTEN}", help="the daemon to ask; empty = none")
+    providers = verb("providers", "Show a provider's preset and a ready stanza; without argument, list them.")
+    providers.add_argument("what", nargs="?", default="", metavar="ADDRESS|DOMAIN|HOST", help="what to recognise")
+    providers.add_argument("--json", action="store_true", help="print the answer as JSON")
+    providers.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    oauth = verb("oauth", "Obtain the first refresh token of a mailbox (device code, or browser and pasted code).")
+    oauth.add_argument("name", metavar="NAME", help="the mailbox's name")
     verb("schema", "Print the JSON schema of config.yaml.")
     verb("demo", "Run the daemon over an embedded mail world on loopback, some of it broken on purpose.")
     health = verb("healthcheck", "Ask /-/healthy of a running daemon. Exits 0 or 1.")
@@ -98,7 +119,6 @@ def _check(chosen: Options, given: argparse.Namespace) -> int:
     from exporter.check import Wanted, check  # noqa: PLC0415 - as above
     from exporter.model import Wait  # noqa: PLC0415 - as above
 
-    language = given.lang or language_of(os.environ.get("LC_ALL") or os.environ.get("LANG") or "")
     wanted = Wanted(
         targets=tuple(given.targets),
         probes=tuple(given.probe),
@@ -106,14 +126,42 @@ def _check(chosen: Options, given: argparse.Namespace) -> int:
         force=given.force,
         wait=Wait.NOT if given.no_wait else Wait.SETTLED,
         as_json=given.json,
-        language=language,
+        language=_language(given),
     )
     return asyncio.run(check(chosen, wanted))
+
+
+def _language(given: argparse.Namespace) -> str:
+    return str(given.lang or language_of(os.environ.get("LC_ALL") or os.environ.get("LANG") or ""))
 
 
 def language_of(locale: str) -> str:
     """`zh` for a Chinese locale, else `en`."""
     return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def _explain(_: Options, given: argparse.Namespace) -> int:
+    from exporter.explain import explain  # noqa: PLC0415 - as above
+
+    return explain(given.text, given.protocol, given.provider, as_json=given.json, language=_language(given))
+
+
+def _report(chosen: Options, given: argparse.Namespace) -> int:
+    from exporter.report import report  # noqa: PLC0415 - as above
+
+    return asyncio.run(report(chosen, given.target, given.url.rstrip("/"), given.format, _language(given)))
+
+
+def _providers(chosen: Options, given: argparse.Namespace) -> int:
+    from exporter.recognise import show  # noqa: PLC0415 - as above
+
+    return asyncio.run(show(chosen, given.what, as_json=given.json, language=_language(given)))
+
+
+def _oauth(chosen: Options, given: argparse.Namespace) -> int:
+    from exporter.authorize import authorize  # noqa: PLC0415 - as above
+
+    return asyncio.run(authorize(chosen, given.name))
 
 
 def _schema(_: Options, __: argparse.Namespace) -> int:
@@ -148,4 +196,14 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     return 0
 
 
-_VERBS = {"run": _run, "check": _check, "schema": _schema, "demo": _demo, "healthcheck": _healthcheck}
+_VERBS = {
+    "run": _run,
+    "check": _check,
+    "explain": _explain,
+    "report": _report,
+    "providers": _providers,
+    "oauth": _oauth,
+    "schema": _schema,
+    "demo": _demo,
+    "healthcheck": _healthcheck,
+}

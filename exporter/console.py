@@ -12,6 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from exporter.causes import Cause, fold, sentence
+from exporter.reasons import about
+
 ResultObject = Mapping[str, Any]  # RESULT of the contract
 
 _WORDS = {
@@ -30,6 +33,7 @@ _WORDS = {
         "answer_to": "(answer to the {protocol} login)",
         "do": "What to do: {text}",
         "who": "Whose job: {owner}. {waiting}",
+        "one_of": "One of: {text}",
         "waiting": "Waiting may help.",
         "not_waiting": "Waiting does not help.",
         "suspended": "Logins are paused so that the account is not locked; a changed password is tried at once.",
@@ -51,6 +55,7 @@ _WORDS = {
         "answer_to": "（{protocol} 登录时的答复）",
         "do": "处理办法：{text}",
         "who": "由谁处理：{owner}。{waiting}",
+        "one_of": "可能原因：{text}",
         "waiting": "等待可能有用。",
         "not_waiting": "等待无济于事，需要处理。",
         "suspended": "为避免账号被锁，登录已暂停；修改密码后立即恢复。",
@@ -95,48 +100,29 @@ def table(results: Iterable[ResultObject], language: str) -> Table:
     return made
 
 
-def causes(results: Sequence[ResultObject]) -> list[dict[str, Any]]:
-    """Results that did not succeed, by what they have in common: `causes` of the contract's JSON."""
-    grouped: dict[tuple[str, str], dict[str, Any]] = {}
-    for result in results:
-        if result["outcome"] == "ok" or not result["reason"]:
-            continue
-        key = (str(result["reason"]), str(result["outcome"]))
-        found = grouped.setdefault(
-            key,
-            {
-                "targets": [],
-                "reason": result["reason"],
-                "layer": result["layer"],
-                "scope": "target",
-                "remedy": result["remedy"],
-            },
-        )
-        if result["target"] not in found["targets"]:
-            found["targets"].append(result["target"])
-    return list(grouped.values())
-
-
-def explanation(results: Sequence[ResultObject], language: str) -> RenderableType:
-    """Each cause once: which targets, the server's words, what to do, whose job it is."""
+def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], language: str) -> RenderableType:
+    """Each cause once: what it is, the server's words, what to do, whose job it is."""
     say = words(language)
     parts: list[RenderableType] = []
-    for cause in causes(results):
-        mine = [each for each in results if each["reason"] == cause["reason"] and each["target"] in cause["targets"]]
-        first = mine[0]
-        parts.append(
-            Text(f"\n{cause['reason']}", style="bold") + Text("  " + _some(cause["targets"]), style="not bold")
-        )
+    for cause in fold(causes):
+        names = set(cause.targets)
+        mine = [each for each in results if each["outcome"] != "ok" and each["target"] in names]
+        known = about(cause.reason)
+        parts.append(Text("\n" + sentence(cause, language), style="bold"))
         body: list[RenderableType] = []
-        texts = list(dict.fromkeys(_words_of(each, say) for each in mine if each["text"]))
+        same = [each for each in mine if each["reason"] == cause.reason] or mine
+        texts = list(dict.fromkeys(_words_of(each, say) for each in same if each["text"]))
         body.extend(Text(text, style="dim") for text in texts[:3])
-        if cause["remedy"]:
-            body.append(Text(say["do"].format(text=cause["remedy"][language].replace("`", ""))))
-        if first["owner"]:
-            helps = say["waiting"] if first["waiting_helps"] else say["not_waiting"]
-            owner = _OWNERS.get(language, _OWNERS["en"]).get(str(first["owner"]), str(first["owner"]))
+        remedy = known.remedy_zh if language == "zh" else known.remedy_en
+        body.append(Text(say["do"].format(text=remedy.replace("`", ""))))
+        causes_of_words = dict.fromkeys(str(each) for result in same for each in result.get("ambiguous") or ())
+        if causes_of_words:
+            body.append(Text(say["one_of"].format(text=", ".join(causes_of_words))))
+        if any(each["owner"] for each in same):
+            helps = say["waiting"] if known.waiting_helps else say["not_waiting"]
+            owner = _OWNERS.get(language, _OWNERS["en"])[known.owner]
             body.append(Text(say["who"].format(owner=owner, waiting=helps)))
-        elif first["waiting_helps"]:
+        elif known.waiting_helps:
             body.append(Text(say["waiting"]))
         if any(each["login_suspended"] for each in mine):
             body.append(Text(say["suspended"], style="yellow"))
@@ -146,9 +132,9 @@ def explanation(results: Sequence[ResultObject], language: str) -> RenderableTyp
     return Group(*parts)
 
 
-def show(results: Sequence[ResultObject], language: str, file: TextIO) -> None:
+def show(results: Sequence[ResultObject], causes: Sequence[Cause], language: str, file: TextIO) -> None:
     """The whole report. In a file or a pipe every line is whole, however long, and ends without blanks."""
-    parts = table(results, language), explanation(results, language)
+    parts = table(results, language), explanation(results, causes, language)
     if file.isatty():
         Console(file=file, highlight=False).print(*parts, sep="")
         return
@@ -164,11 +150,6 @@ def _words_of(result: ResultObject, say: Mapping[str, str]) -> str:
     shown = say["said" if result.get("quoted") else "detail"].format(text=text)
     source = result.get("answer_to")
     return f"{shown} {say['answer_to'].format(protocol=source)}" if source and source != result["probe"] else shown
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} … (+{len(names) - most})"
 
 
 def _seconds(value: float) -> str:

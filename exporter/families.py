@@ -104,6 +104,10 @@ PROBE_FAILURE = Family(
     "probe_failure_info", _G, _T,
     "1 while failing: where and why the last conclusive run failed.", ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
+ROOT_CAUSE = Family(
+    "root_cause_info", _I, _T,
+    "1 while failing: the one cause of it, and how far that reaches.", ("layer", "reason", "scope"),
+)  # fmt: skip
 PROBE_DURATION = Family("probe_duration_seconds", _G, _T, f"Duration of the whole run. {LAST}", _PROBE)
 PHASE_DURATION = Family(
     "probe_phase_duration_seconds", _G, _T, f"Duration of one step of the run. {LAST}", ("probe", "phase")
@@ -164,9 +168,25 @@ SCHEDULER_DELAY = Family("scheduler_delay_seconds", _H, _S, "How much later than
 LOOP_LAG = Family(
     "event_loop_lag_seconds", _H, _S, "How much later than asked the event loop woke a sleeper.", buckets=_LAG
 )
-PROBES_SKIPPED = Family("probes_skipped_total", _C, _S, "Beats that passed without a run.", ("probe", "reason"))
+VANTAGE_UP = Family(
+    "vantage_up", _G, _S, "1 while enough references answer, so that our own network works; 1 without references."
+)
+PROBES_SKIPPED = Family(
+    "probes_skipped_total", _C, _S,
+    "Beats that passed without a run; vantage_offline: whose run could tell nothing because our network was down.",
+    ("probe", "reason"),
+)  # fmt: skip
 STATE_WRITE_FAILURES = Family("state_write_failures_total", _C, _S, "Writes to the state file that failed.")
 LOG_MESSAGES = Family("log_messages_total", _C, _S, "Log messages.", ("level",))
+NOTIFICATIONS = Family(
+    "notifications_total", _C, _S, "Alerts in requests to Alertmanager, those in vain too.", ("alertmanager",)
+)
+NOTIFICATIONS_FAILED = Family(
+    "notifications_failed_total", _C, _S, "Alerts in requests to Alertmanager that were in vain.", ("alertmanager",)
+)
+NOTIFICATIONS_DROPPED = Family(
+    "notifications_dropped_total", _C, _S, "Alerts never sent because too many waited.", ("alertmanager",)
+)
 
 SKIP_REASONS = ("overlap", "host_limit", "login_guard", "vantage_offline", "shutdown")
 LOG_LEVELS = ("debug", "info", "warn", "error")
@@ -183,10 +203,12 @@ def _event(name: str, fact: FactName, text: str) -> Family:
 # fmt: off
 FAMILIES: tuple[Family, ...] = (
     TARGET_INFO, ENDPOINT_INFO,
-    PROBE_SUCCESS, PROBE_INCONCLUSIVE, PROBES, PROBE_FAILURES, PROBES_INCONCLUSIVE, PROBE_FAILURE,
+    PROBE_SUCCESS, PROBE_INCONCLUSIVE, PROBES, PROBE_FAILURES, PROBES_INCONCLUSIVE, PROBE_FAILURE, ROOT_CAUSE,
     PROBE_DURATION, PHASE_DURATION, LAST_RUN, LAST_SUCCESS, PROBE_INTERVAL,
     LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED,
     # a mailbox
+    Family("oauth_access_token_expiry_timestamp_seconds", _G, _T,
+           f"Unix time at which the access token that was used ends. {LAST}", fact=FactName.OAUTH_EXPIRY),
     _fact("smtp_size_limit_bytes", (_T, _SMTP), FactName.SMTP_SIZE_LIMIT,
           "Largest message that the server takes (RFC 1870 SIZE)."),
     _fact("quota_used_bytes", (_T, _IMAP), FactName.QUOTA_USED_BYTES,
@@ -248,8 +270,9 @@ FAMILIES: tuple[Family, ...] = (
     # providers
     FAILURE_REASONS, PROBE_LATENCY,
     # mailprobe itself
-    BUILD_INFO, RELOAD_SUCCESSFUL, RELOAD_TIME, CONFIG_HASH, IN_PROGRESS, SCHEDULER_DELAY, LOOP_LAG,
+    BUILD_INFO, RELOAD_SUCCESSFUL, RELOAD_TIME, CONFIG_HASH, VANTAGE_UP, IN_PROGRESS, SCHEDULER_DELAY, LOOP_LAG,
     PROBES_SKIPPED, STATE_WRITE_FAILURES, LOG_MESSAGES,
+    NOTIFICATIONS, NOTIFICATIONS_FAILED, NOTIFICATIONS_DROPPED,
 )
 # fmt: on
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
 import prometheus_client as client
 from prometheus_client import exposition as text_format
@@ -19,11 +19,12 @@ from exporter import __version__
 from exporter import families as table
 from exporter.exposition import Histogram, header, labels, sample
 from exporter.families import FAMILIES, LOG_LEVELS, SKIP_REASONS, Family, Subject
-from exporter.model import Outcome, ProbeName, Result, Target
-from exporter.reasons import Reason
+from exporter.model import Outcome, ProbeName, Result, Scope, Target
+from exporter.reasons import Layer, Reason
 from exporter.series import Series, identity, target_info
 
 Key = tuple[str, ...]
+RootCause = tuple[Layer, Reason, Scope]
 CHUNK = 128 * 1024
 AT_ONCE = 50
 
@@ -44,6 +45,8 @@ class Metrics:
         self._reasons: dict[tuple[ProbeName, str, Reason], int] = {}
         self._latencies: dict[tuple[ProbeName, str], Histogram] = {}
         self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
+        self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
+        self._root_causes: dict[str, RootCause] = {}
         self._self = _SelfMetrics(version, revision)
 
     def load(
@@ -53,6 +56,7 @@ class Metrics:
         names = tuple(alert_labels)
         old, self._series = self._series, {}
         info: dict[Key, bytes] = {}
+        own_labels: dict[str, str] = {}
         leaders: set[str] = set()
         for target in targets:
             before, interval = old.get(target.key), effective(target)
@@ -66,13 +70,33 @@ class Metrics:
                 self._drop(target.key)
                 self._render(series)
             self._series[target.key] = series
+            own_labels[target.name] = series.own_labels
             line = self._lines[table.TARGET_INFO].get((target.name,)) if unchanged else None
             info[target.name,] = line or target_info(target, names).encode()
         for key in old.keys() - self._series.keys():
             self._drop(key)
         self._lines[table.TARGET_INFO] = info
+        self._relabel(own_labels)
         self._load_providers({(t.probe, t.provider) for t in targets})
         self._self.load({t.probe for t in targets})
+
+    def _relabel(self, own_labels: dict[str, str]) -> None:
+        """After a reload: root causes of targets that stayed keep their series, under the labels that are new."""
+        shown = {name: cause for name, cause in self._root_causes.items() if name in own_labels}
+        self._own_labels, self._root_causes, self._lines[table.ROOT_CAUSE] = own_labels, {}, {}
+        self.root_causes(shown)
+
+    def root_causes(self, found: Mapping[str, RootCause]) -> None:
+        """Show these root causes, by the name of the target, and no others."""
+        lines = self._lines[table.ROOT_CAUSE]
+        for name in self._root_causes.keys() - found.keys():
+            lines.pop((name,), None)
+        for name, cause in found.items():
+            if self._root_causes.get(name) != cause and name in self._own_labels:
+                layer, reason, scope = cause
+                why = labels((("layer", layer), ("reason", reason), ("scope", scope)))
+                lines[name,] = sample(table.ROOT_CAUSE, f"{self._own_labels[name]},{why}", 1).encode()
+        self._root_causes = {name: cause for name, cause in found.items() if name in self._own_labels}
 
     def _load_providers(self, groups: set[tuple[ProbeName, str]]) -> None:
         self._reasons = {key: count for key, count in self._reasons.items() if key[:2] in groups}
@@ -143,6 +167,9 @@ class Metrics:
             self._drop(key)
             if not any(name == key[0] for name, _ in self._series):
                 self._lines[table.TARGET_INFO].pop((key[0],), None)
+                self._lines[table.ROOT_CAUSE].pop((key[0],), None)
+                self._root_causes.pop(key[0], None)
+                self._own_labels.pop(key[0], None)
 
     def interval(self, key: tuple[str, ProbeName]) -> float:
         """Seconds between two runs, as they are in effect."""
@@ -189,6 +216,9 @@ class Metrics:
     def skipped(self, probe: ProbeName, reason: str) -> None:
         self._self.skipped.labels(probe, reason).inc()
 
+    def vantage(self, up: bool) -> None:
+        self._self.vantage_up.set(1 if up else 0)
+
     def delay(self, seconds: float) -> None:
         self._self.delay.observe(max(seconds, 0.0))
 
@@ -208,6 +238,19 @@ class Metrics:
     def log_message(self, level: str) -> None:
         self._self.log_messages.labels(level).inc()
 
+    def load_alertmanagers(self, names: Iterable[str]) -> None:
+        """Those that are pushed to: host:port."""
+        self._self.load_alertmanagers(set(names))
+
+    def notified(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[0].labels(alertmanager).inc(alerts)
+
+    def notify_failed(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[1].labels(alertmanager).inc(alerts)
+
+    def notify_dropped(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[2].labels(alertmanager).inc(alerts)
+
 
 class _SelfMetrics:
     """mailprobe's own metrics: few series, so the client library may render them."""
@@ -226,6 +269,8 @@ class _SelfMetrics:
         self.reload_successful = self._gauge(table.RELOAD_SUCCESSFUL)
         self.reload_time = self._gauge(table.RELOAD_TIME)
         self.config_hash = self._gauge(table.CONFIG_HASH)
+        self.vantage_up = self._gauge(table.VANTAGE_UP)
+        self.vantage_up.set(1)
         self.in_progress = self._gauge(table.IN_PROGRESS)
         self.delay = self._histogram(table.SCHEDULER_DELAY)
         self.lag = self._histogram(table.LOOP_LAG)
@@ -235,12 +280,25 @@ class _SelfMetrics:
         self.log_messages = self._counter(table.LOG_MESSAGES)
         for level in LOG_LEVELS:
             self.log_messages.labels(level)
+        self.notifications = tuple(
+            self._counter(family)
+            for family in (table.NOTIFICATIONS, table.NOTIFICATIONS_FAILED, table.NOTIFICATIONS_DROPPED)
+        )
+        self._alertmanagers: set[str] = set()
 
     def load(self, probes: Iterable[ProbeName]) -> None:
         for probe in sorted(probes):
             self.in_progress.labels(probe)
             for reason in SKIP_REASONS:
                 self.skipped.labels(probe, reason)
+
+    def load_alertmanagers(self, names: set[str]) -> None:
+        for counter in self.notifications:
+            for gone in self._alertmanagers - names:
+                counter.remove(gone)
+            for name in sorted(names):
+                counter.labels(name)
+        self._alertmanagers = names
 
     def count_state_write_failures(self, total: int) -> None:
         self._state_write_failures.inc(max(total - self._state_writes_failed, 0))

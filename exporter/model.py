@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,8 +29,10 @@ class ProbeName(StrEnum):
     DNS = "dns"
     TLS = "tls"
     IMAP = "imap"
+    POP3 = "pop3"
     SMTP = "smtp"
     ROUNDTRIP = "roundtrip"
+    WEBMAIL = "webmail"
 
 
 class Phase(StrEnum):
@@ -89,6 +91,16 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Scope(StrEnum):
+    """How far a root cause reaches."""
+
+    TARGET = "target"
+    DOMAIN = "domain"
+    HOST = "host"
+    PROVIDER = "provider"
+    VANTAGE = "vantage"
+
+
 class Wait(StrEnum):
     """How long a round trip waits for its mail."""
 
@@ -107,8 +119,9 @@ class FactName(StrEnum):
     ADDRESS = "address"  # text, the peer's IP address
     FAMILY = "family"  # text, ipv4 or ipv6
     SOURCE_ADDRESS = "source_address"  # text, our own IP address
+    BETTER_HOST = "better_host"  # text, where the mailbox's domain lives, by its MX, if that is another server
     GREETING = "greeting"  # text, the server's first words
-    CAPABILITIES = "capabilities"  # text, space separated
+    CAPABILITIES = "capabilities"  # text, space separated (POP3: lines, comma separated)
     MECHANISM = "mechanism"  # text, the SASL mechanism (or LOGIN) that was used
     TLS_VERSION = "tls_version"  # text, as OpenSSL names it: TLSv1.3
     TLS_CIPHER = "tls_cipher"  # text
@@ -121,6 +134,7 @@ class FactName(StrEnum):
     CERT_NAMES = "cert_names"  # text, subjectAltName DNS names, space separated, at most 20
     CERT_FINGERPRINT = "cert_fingerprint"  # text, SHA-256, hex
     # about a mailbox
+    OAUTH_EXPIRY = "oauth_expiry"  # Unix time, seconds, at which the access token that was used ends
     SMTP_SIZE_LIMIT = "smtp_size_limit"  # bytes
     QUOTA_USED_BYTES = "quota_used_bytes"  # bytes · quota_root
     QUOTA_LIMIT_BYTES = "quota_limit_bytes"  # bytes · quota_root
@@ -130,6 +144,11 @@ class FactName(StrEnum):
     FOLDER_MESSAGES = "folder_messages"  # messages · folder
     FOLDER_UNSEEN = "folder_unseen"  # messages · folder
     FOLDER_NEWEST = "folder_newest"  # Unix time, seconds (INTERNALDATE) · folder
+    MAILDROP_MESSAGES = "maildrop_messages"  # messages (POP3 STAT); no metric
+    MAILDROP_BYTES = "maildrop_bytes"  # bytes (POP3 STAT); no metric
+    # about a web page
+    HTTP_STATUS = "http_status"  # status code; no metric
+    HTTP_LOCATION = "http_location"  # text, where a redirect leads, without its query
     # about a domain
     DNS_LOOKUP = "dns_lookup"  # 1: any definite answer, also "none"; 0: SERVFAIL, timeout, bogus, refused · record_type
     DNS_LOOKUP_SECONDS = "dns_lookup_seconds"  # seconds · record_type
@@ -209,14 +228,51 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Flow(StrEnum):
+    """How an access token is obtained."""
+
+    REFRESH_TOKEN = "refresh_token"  # RFC 6749 section 6: the mailbox's owner signed in once
+    CLIENT_CREDENTIALS = "client_credentials"  # RFC 6749 section 4.4: the application itself may read the mailbox
+    JWT_BEARER = "jwt_bearer"  # RFC 7523: a service account's key signs for the mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where a login's access tokens come from (OAuth 2.0). Equal ones share their tokens."""
+
+    name: str  # which credential this is: the guard counts refusals by the token endpoint under it
+    flow: Flow
+    token_url: str
+    client_id: str
+    scope: str
+    seed: SecretSource  # the refresh token, the client's secret, or the key, as configured
+    client_secret: SecretSource | None = None  # beside a refresh token
+    subject: str = ""  # the mailbox, where the token is for one alone (jwt_bearer)
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What is sent in a password's place, for an hour or so."""
+
+    secret: Secret
+    expires: float  # Unix time, seconds
+    fetched: float  # `Clock.now()`
+    spoil: Callable[[], None]  # a mail server has refused it: the next login asks for another
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A credential: one user name and one secret. `account` is the key under which the guard counts refusals."""
 
     account: str
     username: str
-    source: SecretSource
-    auth: str = "auto"  # auto, plain or login: exactly one mechanism a run
+    source: SecretSource  # with `oauth`: its seed, by which the guard knows the credential
+    # Exactly one mechanism a run: auto, plain, login, scram-sha-256, xoauth2, oauthbearer, or oauth (either of the two)
+    auth: str = "auto"
+    oauth: TokenSource | None = None
+    leads: bool = True  # of a mailbox's logins the one whose access token's end is told
+    families: tuple[str, ...] = ()  # whose texts its server answers with: see `signatures`
 
 
 Labels = tuple[tuple[str, str], ...]
@@ -240,10 +296,16 @@ class Target:
     servers: tuple[str, ...] = ()  # host:port of each server that a run talks to, for the per-host limit
     logins: tuple[str, ...] = ()  # host of each password login of a run, for the login budget
     route: tuple[str, str] | None = None  # (from, to)
+    families: tuple[str, ...] = ()  # whose texts its server answers with (`signatures`); of a route the sender's
+    receiving: tuple[str, ...] = ()  # of a route: the receiver's families
 
     @property
     def key(self) -> tuple[str, ProbeName]:
         return self.name, self.probe
+
+    def families_of(self, protocol: Service | None) -> tuple[str, ...]:
+        """The signature families of the server that speaks this protocol in a run."""
+        return self.receiving if self.route and protocol is Service.IMAP else self.families
 
 
 class Fact(NamedTuple):
@@ -261,7 +323,9 @@ class Failure:
     phase: Phase | None
     reason: Reason
     text: str = ""
-    rule: str = ""  # id of what decided: "exception:ConnectionRefusedError", "rfc5530:AUTHENTICATIONFAILED" …
+    # What decided: "exception:ConnectionRefusedError", "signature:qq.five_causes", "rfc5530:AUTHENTICATIONFAILED" …
+    rule: str = ""
+    ambiguous: tuple[Reason, ...] = ()  # the causes, where the words have several; at most six
     quoted: bool = False  # the text is a server's literal words, not ours
     answer_to: Service | None = None  # whose login got them, where an earlier one's verdict stands
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -11,11 +12,14 @@ from dataclasses import replace
 
 from exporter.diagnosis import diagnose, outcome_of
 from exporter.errors import Inconclusive, Suspended
-from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Target
+from exporter.model import Endpoint, FactName, Failure, Outcome, Phase, ProbeName, Result, Target
 from exporter.probes import PROBES, Probe
 from exporter.reasons import Reason
+from exporter.recognition import better_host, real_name
 from exporter.trace import Trace
 from exporter.world import World
+
+LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,10 @@ class Runner:
             async with asyncio.timeout(target.deadline):
                 await self._probes[target.probe](target.settings, self._world, trace)
         except Exception as exc:
-            failure = diagnose(exc, trace.failed_phase)
+            spoke = getattr(exc, "protocol", None)
+            failure = diagnose(
+                exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke)
+            )
             if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
                 failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
@@ -51,11 +58,14 @@ class Runner:
             if failure.reason is Reason.BUG:
                 # A traceback names files, lines and the exception; it holds no local variables.
                 log.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
+        duration = time.perf_counter() - trace.started
+        if failure is not None:
+            failure = await self._elsewhere(target, failure, trace)
         return Result(
             target=target,
             probe_id=probe_id,
             started=started,
-            duration=time.perf_counter() - trace.started,
+            duration=duration,
             outcome=outcome,
             phases=trace.phases,
             facts=tuple(trace.facts),
@@ -66,3 +76,21 @@ class Runner:
             login_suspended=next_attempt > 0.0,
             login_next_attempt=next_attempt,
         )
+
+    async def _elsewhere(self, target: Target, failure: Failure, trace: Trace) -> Failure:
+        """Where it is the wrong server, the text begins with the right one. No password is ever sent there."""
+        endpoint = getattr(target.settings, "endpoint", None)
+        if not isinstance(endpoint, Endpoint):
+            return failure
+        lookup, host, says = self._world.resolver.lookup, "", ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_UP):
+                if failure.reason is Reason.WRONG_SERVER and target.domain:
+                    host, says = await better_host(endpoint, target.domain, lookup)
+                elif failure.reason is Reason.CERTIFICATE_NAME_MISMATCH:
+                    host, says = await real_name(endpoint, lookup)
+        if not host:
+            return failure
+        trace.fact(FactName.BETTER_HOST, host)
+        trace.said("#", says)
+        return replace(failure, text=f"{says}\n{failure.text}")

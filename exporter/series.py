@@ -12,7 +12,7 @@ from exporter.families import FAMILIES, RESERVED_LABELS, SERVER_WORDS, Family, S
 from exporter.model import Endpoint, Fact, FactName, Outcome, Phase, ProbeName, Result, Target
 from exporter.reasons import Reason, about
 
-LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.SMTP, ProbeName.ROUNDTRIP})
+LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.POP3, ProbeName.SMTP, ProbeName.ROUNDTRIP})
 CERTIFICATE_ONLY = frozenset(
     {
         Reason.CERTIFICATE_EXPIRED,
@@ -91,6 +91,11 @@ class Series:
         self._fixed: dict[Family, bytes] = {}
         self._facts_shown: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
         self._fact_lines: dict[Family, bytes] = {}
+
+    @property
+    def own_labels(self) -> str:
+        """The labels that every series of the target begins with."""
+        return self._prefixes[Subject.TARGET]
 
     def absorb(self, result: Result) -> None:
         """Count a result and take its values over."""

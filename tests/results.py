@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.incident import Incident
 from exporter.model import (
     Endpoint,
     Fact,
@@ -15,11 +16,12 @@ from exporter.model import (
     Phase,
     ProbeName,
     Result,
+    Scope,
     Security,
     Service,
     Target,
 )
-from exporter.reasons import Reason
+from exporter.reasons import Layer, Reason
 
 START = 1_700_000_000.0
 IMAP_SERVER = Endpoint("imap.example.com", 993, Security.TLS, Service.IMAP)
@@ -104,3 +106,24 @@ def failed(
 
 def fact(name: FactName, value: float | str, *labels: str) -> Fact:
     return Fact(name, value, labels)
+
+
+def incident(**changes: object) -> Incident:
+    """A dead host, with two targets."""
+    values: dict[str, object] = {
+        "key": "host:imap.example.com:transport",
+        "scope": Scope.HOST,
+        "layer": Layer.TRANSPORT,
+        "reason": Reason.CONNECTION_REFUSED,
+        "text": "connection refused",
+        "told": ("The server fails.", "服务器失败。"),
+        "server": "imap.example.com",
+        "provider": "",
+        "domain": "",
+        "targets": ("sales", "info"),
+        "labels": (("alertname", "MailHostOutage"), ("severity", "critical")),
+        "since": START,
+        "opened": START + 100,
+        "interval": 60.0,
+    }
+    return Incident(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about

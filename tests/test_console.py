@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from exporter.check import causes_of
 from exporter.console import show
 from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Service
 from exporter.objects import result_object
@@ -27,7 +28,8 @@ class Terminal(io.StringIO):
 
 def shown(*results: Result, language: str = "en", file: io.StringIO | None = None) -> str:
     out = file or io.StringIO()
-    show([result_object(result) for result in results], language, out)
+    told = [result_object(result) for result in results]
+    show(told, causes_of(told, ()), language, out)
     return out.getvalue()
 
 

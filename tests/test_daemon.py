@@ -166,6 +166,7 @@ def test_no_secret_leaves_it(mail_world: MailWorld, dovecot: Dovecot):
         pages = ["/", "/?lang=zh", "/targets/alice", "/targets/alice-to-bob", "/metrics", "/config", "/sd"]
         pages += ["/api/v1/targets", "/api/v1/targets/alice", "/logs?target=alice&module=imap"]
         pages += [f"/probe?target=alice&module={probe}&debug=true" for probe in ("imap", "smtp")]
+        pages += [f"/api/v1/report?target=alice&format={shape}" for shape in ("text", "md", "json")]
         texts = {path: daemon.text(path) for path in pages}
         texts["log"] = daemon.tail(10_000)
         texts["process list"] = subprocess.run(["ps", "auxeww"], capture_output=True, text=True, check=True).stdout
@@ -191,6 +192,8 @@ def test_no_secret_leaves_it(mail_world: MailWorld, dovecot: Dovecot):
         (["check", "--url=", "nobody"], 2, "unknown target nobody"),
         (["check", "--url=", "--probe=ping"], 2, "unknown probe ping"),
         (["check", "--url="], 2, "no target"),
+        (["report", "--url=", "nobody"], 2, "unknown target nobody"),
+        (["report", "--url=", "x", "--config.file=bad.yaml"], 2, "bad.yaml:1"),
         (["run", "--web.listen-address=9826"], 2, "listen-address"),
         (["frobnicate"], 2, "frobnicate"),
         (["healthcheck", "--url=http://127.0.0.1:1"], 1, "127.0.0.1:1"),

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.families import BASE_LABELS, FAMILIES, RESERVED_LABELS, Shape, Subject, document
 from exporter.metrics import Metrics
-from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Target
-from exporter.reasons import Reason
+from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Scope, Target
+from exporter.reasons import Layer, Reason
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 
 parse_openmetrics: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families  # untyped
@@ -98,10 +98,11 @@ def everything() -> Metrics:
     sender = mailbox("backup", ProbeName.SMTP)
     facts = {mailbox(): IMAP_FACTS, server(): TLS_FACTS, domain(): DNS_FACTS, route(): ROUTE_FACTS}
     results = [ok(target, *known) for target, known in facts.items()]
-    results.append(failed(sender, facts=(fact(F.SMTP_SIZE_LIMIT, 35882577),)))
+    results.append(failed(sender, facts=(fact(F.SMTP_SIZE_LIMIT, 35882577), fact(F.OAUTH_EXPIRY, START + 3600))))
     results.append(ok(HOSTILE))
     metrics = loaded([*facts, sender, HOSTILE], results)
     metrics.skipped(ProbeName.IMAP, "overlap")
+    metrics.root_causes({"sales": (Layer.AUTH, Reason.WRONG_PASSWORD, Scope.TARGET)})
     return metrics
 
 
@@ -336,6 +337,27 @@ async def test_mailprobe_tells_about_itself():
     assert 'mailprobe_probes_in_progress{probe="imap"} 0.0' in await scrape(metrics)
 
 
+async def test_a_root_cause_is_shown_while_it_lasts():
+    """With the labels that every series of its target has; a reload keeps it, and so does a target's new label."""
+    cause = (Layer.TRANSPORT, Reason.TIMEOUT, Scope.HOST)
+    metrics = loaded([mailbox(), mailbox(probe=ProbeName.SMTP), domain()])
+    metrics.root_causes({"sales": cause, "gone": cause})
+    start = 'mailprobe_root_cause_info{target="sales",kind="mailbox",provider="dovecot",domain="example.com"'
+    end = ',layer="transport",reason="timeout",scope="host"} 1\n'
+    assert f'{start},tenant="acme"{end}' in await scrape(metrics)
+    metrics.load([mailbox(labels=(("team", "import"),))], lambda target: target.interval, ["team"])
+    assert f'{start},team="import"{end}' in await scrape(metrics)
+    metrics.root_causes({})
+    assert "root_cause_info{" not in await scrape(metrics)
+
+
+async def test_our_network_is_up_until_the_references_say_otherwise():
+    metrics = loaded([mailbox()])
+    assert "mailprobe_vantage_up 1.0" in await scrape(metrics)
+    metrics.vantage(up=False)
+    assert "mailprobe_vantage_up 0.0" in await scrape(metrics)
+
+
 async def test_the_table_tells_the_truth():
     """Each family that is shown is a row with its labels and type; `_created` series are not."""
     metrics = everything()
@@ -356,9 +378,11 @@ async def test_the_table_tells_the_truth():
 def test_every_number_that_a_probe_may_learn_is_a_metric():
     words = {
         F.ADDRESS, F.FAMILY, F.SOURCE_ADDRESS, F.GREETING, F.CAPABILITIES, F.MECHANISM, F.TLS_VERSION, F.TLS_CIPHER,
-        F.CERT_SUBJECT, F.CERT_ISSUER, F.CERT_NAMES, F.CERT_FINGERPRINT, F.FOLDER_NAME, F.DNS_TEXT,
+        F.CERT_SUBJECT, F.CERT_ISSUER, F.CERT_NAMES, F.CERT_FINGERPRINT, F.FOLDER_NAME, F.DNS_TEXT, F.HTTP_LOCATION,
+        F.BETTER_HOST,
     }  # fmt: skip
-    assert {family.fact for family in FAMILIES if family.fact} == set(FactName) - words - {F.CERT_NOT_BEFORE}
+    for_people = {F.CERT_NOT_BEFORE, F.MAILDROP_MESSAGES, F.MAILDROP_BYTES, F.HTTP_STATUS}
+    assert {family.fact for family in FAMILIES if family.fact} == set(FactName) - words - for_people
 
 
 def test_the_configured_labels_cannot_collide_with_ours():

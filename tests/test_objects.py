@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from exporter.model import FactName, Outcome, ProbeName
 from exporter.objects import facts_object, result_object, target_object
@@ -38,6 +39,14 @@ def test_a_failed_result_tells_everything_about_its_failure():
         "facts": {"mechanism": "PLAIN"},
         "login_suspended": False,
     }
+
+
+def test_the_causes_of_ambiguous_words_are_listed():
+    made = failed(mailbox(), Reason.AMBIGUOUS_LOGIN_REFUSED)
+    assert made.failure is not None
+    causes = (Reason.WRONG_PASSWORD, Reason.RATE_LIMITED)
+    found = result_object(replace(made, failure=replace(made.failure, ambiguous=causes)))
+    assert found["ambiguous"] == ["wrong_password", "rate_limited"]
 
 
 def test_what_is_absent_is_null():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from exporter.config import errors
 from exporter.config.secrets import CREDENTIALS
-from exporter.config.shape import Defaults, Mailbox
+from exporter.config.shape import Defaults, Mailbox, Push
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,38 @@ class Audit:
     def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         path: errors.Path = ("mailboxes", index)
         yield from self._password(path, mailbox, folder)
-        for name, server in (("imap", mailbox.imap), ("smtp", mailbox.smtp)):
+        yield from self._oauth2(path, mailbox)
+        for name, server in (("imap", mailbox.imap), ("pop3", mailbox.pop3), ("smtp", mailbox.smtp)):
             if server is not None and server.ca_file is not None:
                 yield from self._file((*path, name, "ca_file"), server.ca_file)
+
+    def push(self, push: Push) -> Iterator[Doubt]:
+        yield Doubt(
+            ("alertmanager",),
+            "incidents are pushed from here: instead of mailprobe's rules in Prometheus, never beside them",
+        )
+        for index, each in enumerate(push.targets):
+            path: errors.Path = ("alertmanager", "targets", index)
+            if each.basic_auth is not None:
+                file = each.basic_auth.password_file
+                yield from self._file((*path, "basic_auth", "password_file"), file, secret=True)
+            if each.bearer_token_file is not None:
+                yield from self._file((*path, "bearer_token_file"), each.bearer_token_file, secret=True)
+            if each.ca_file is not None:
+                yield from self._file((*path, "ca_file"), each.ca_file)
+            if (each.basic_auth or each.bearer_token_file) and not each.url.startswith("https:"):
+                yield Doubt((*path, "url"), "the password or token is sent in the clear: prefer https")
+
+    def _oauth2(self, path: errors.Path, mailbox: Mailbox) -> Iterator[Doubt]:
+        if mailbox.oauth2 is None:
+            return
+        for key in ("client_secret_file", "refresh_token_file", "key_file"):
+            file = getattr(mailbox.oauth2, key)
+            if key == "refresh_token_file" and file is not None and not file.exists():
+                text = f"is not there: run mailprobe oauth {mailbox.title}"
+                yield Doubt((*path, "oauth2", key), text, broken=True)
+            elif file is not None:
+                yield from self._file((*path, "oauth2", key), file, secret=True)
 
     def _password(self, path: errors.Path, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         if mailbox.password_file is not None:

@@ -26,8 +26,16 @@ SECTIONS: tuple[tuple[str, type[shape.Shape]], ...] = (
     ("defaults.interval", shape.Intervals),
     ("limits", shape.Limits),
     ("login_guard", shape.LoginGuard),
+    ("vantage", shape.Vantage),
+    ("vantage.references[]", shape.Reference),
+    ("incidents", shape.Incidents),
+    ("alertmanager", shape.Push),
+    ("alertmanager.targets[]", shape.Alertmanager),
+    ("alertmanager.targets[].basic_auth", shape.BasicAuth),
     ("mailboxes[]", shape.Mailbox),
+    ("mailboxes[].oauth2", shape.OAuth2),
     ("mailboxes[].imap", shape.ImapServer),
+    ("mailboxes[].pop3", shape.Pop3Server),
     ("mailboxes[].smtp", shape.SmtpServer),
     ("domains[]", shape.Domain),
     ("endpoints[]", shape.Endpoint),
@@ -59,7 +67,7 @@ changed are restarted.
 
 ## Passwords
 
-Each mailbox names exactly one source:
+Each mailbox names exactly one source, or has `oauth2` in its place:
 
 | key | where the password is | read |
 | --- | --- | --- |
@@ -73,13 +81,34 @@ the file that names it, at most {COMMAND_DEADLINE:g} s | when the last answer is
 Line ends are cut off, blanks are not. A source that cannot be read makes the mailbox's runs inconclusive
 (`local_error`), is warned about at the start, and is an error of `--config.check`. No password is ever logged or shown.
 
+## Access tokens (OAuth 2)
+
+A mailbox with `oauth2` logs in with an access token, by XOAUTH2 or OAUTHBEARER. Endpoints and scopes of Google,
+Microsoft 365, its China cloud (21Vianet) and Outlook.com are known; elsewhere write `token_url` and `scope`.
+
+- `flow: refresh_token`: write `client_id` and `refresh_token_file`, then run `mailprobe oauth NAME` once. It says what
+  to do (a code to type into a web page, or a page to open in a browser) and writes that file, mode 0600.
+- `flow: client_credentials`: write `client_id` and `client_secret_file`. At Microsoft an administrator gives the
+  application IMAP.AccessAsApp (POP.AccessAsApp, SMTP.SendAsApp) and access to the mailboxes.
+- `flow: jwt_bearer`: write `key_file`, the JSON key of a Google service account with domain-wide delegation.
+
+`token_url` must be https (http on this machine); redirects are not followed. A token is kept in memory until five
+minutes before its end, and asked for once however many probes need it. Where the provider puts a new refresh token in
+the place of the old one, it is kept in `tokens/` of the storage folder, mode 0600: the configured file is where the
+chain began, and when its content changes a new chain begins. What the token endpoint refuses counts as a refused login
+of that credential (`login_guard`), and a server's no to a token does so whatever token it was. A token that a server
+calls expired is replaced in the next run.
+
 ## What is watched without asking
 
 - Every distinct server of a mailbox is an endpoint named `host:port`, with a `tls` probe of its own. An entry under
-  `endpoints` with the same host and port takes its place.
+  `endpoints` with the same host and port takes its place. So is the server of a web page (`url`).
 - Every domain of a mailbox has a `dns` probe, except domains of mail providers (163.com, gmail.com …). An entry under
   `domains` takes its place.
-- Servers, ports and quirks of known providers come from presets, recognised from the address or named by `provider`.
+- Servers, ports and quirks of known providers come from presets: named by `provider`, else recognised from the address
+  or the name of a server, else (where no server is written) from the MX of the domain. Such an answer of the DNS
+  chooses the servers once and is remembered; a later, different one only warns.
+  `mailprobe providers ADDRESS` shows what is known, and a stanza to paste.
   What is written here wins.
 
 ## Labels
@@ -126,7 +155,7 @@ def _default(field: FieldInfo) -> str:
         return ""
     if _is_duration(field):
         return f"`{durations.show(value)}`"
-    return f"`[{', '.join(value)}]`" if isinstance(value, tuple) else f"`{value}`"
+    return f"`[{', '.join(map(str, value))}]`" if isinstance(value, tuple) else f"`{value}`"
 
 
 def _is_duration(field: FieldInfo) -> bool:
@@ -164,4 +193,4 @@ def _words(annotation: Any) -> str:
 
 def _plural(annotation: Any) -> str:
     inner = get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
-    return "texts" if inner is str else "mappings"
+    return {str: "texts", int: "numbers"}.get(inner, "mappings")

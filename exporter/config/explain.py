@@ -56,7 +56,7 @@ def explain(root: type[BaseModel], error: ErrorDetails) -> tuple[Path, str]:
     if kind in ("enum", "literal_error"):
         field = _field_at(root, path)
         choices = [str(each) for each in _choices(field)]
-        return path, _choice(str(path[-1]), str(error["input"]), choices)
+        return path, _choice(str(error["input"]), choices)
     if kind in ("value_error", "assertion_error"):
         return path, str(ctx.get("error", error["msg"]))
     if kind in ("greater_than_equal", "less_than_equal"):
@@ -91,9 +91,7 @@ def _unknown(model: type[BaseModel] | None, key: str) -> str:
     return f"unknown key{hint}"
 
 
-def _choice(key: str, value: str, choices: list[str]) -> str:
-    if key == "auth" and value.lower() in ("scram-sha-256", "xoauth2", "oauthbearer"):
-        return f"not supported yet: {value.lower()} is reserved for a later version; now: {', '.join(choices)}"
+def _choice(value: str, choices: list[str]) -> str:
     usual = {"ssl": "tls", "implicit_tls": "tls", "ssl/tls": "tls", "none": "plain", "yes": "tls", "v4": "ipv4"}
     meant = usual.get(value.lower(), "")
     hint = f"; did you mean {meant}?" if meant in choices else nearest(value, choices)

@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from exporter.config import durations
 from exporter.config.errors import nearest
 from exporter.model import Secret
+from exporter.net import urls
 from exporter.providers import presets
 
 MAX_TEXT = 200
+MAX_URL = 2000
 RESERVED_LABELS = frozenset(
     {
         *("job", "instance", "le", "quantile", "target", "kind", "provider", "domain", "probe", "phase", "reason"),
@@ -134,6 +137,66 @@ def resolver(value: str) -> str:
     return f"{shown}:{port or 53}"
 
 
+def page_url(value: str) -> str:
+    """The address of a web page: https, without user name and password, without fragment."""
+    if len(value) > MAX_URL or not value.isprintable() or " " in value:
+        raise ValueError("is not a URL such as https://mail.example.com/")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL such as https://mail.example.com/") from None
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("must begin with https:// and a host")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or a password: nobody logs in to a web page")
+    if port == 0:
+        raise ValueError("has a port that is not between 1 and 65535")
+    name = host(parts.hostname)
+    shown = f"[{name}]" if ":" in name else name
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+    query = quote(parts.query, safe="/?%:@!$&'()*+,;=~-._")
+    return f"https://{shown}{f':{port}' if port not in (None, 443) else ''}{path}{f'?{query}' if query else ''}"
+
+
+def service_url(value: str) -> str:
+    """The address of a service of ours: http or https, a host, perhaps a port and a path; nothing secret."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL such as http://127.0.0.1:9093") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable() or " " in value:
+        raise ValueError("is not a URL such as http://127.0.0.1:9093")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or a password: there are keys for them")
+    if parts.query or parts.fragment or port == 0 or len(value) > MAX_URL:
+        raise ValueError("may have a host, a port and a path, and nothing else")
+    name = host(parts.hostname)
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def host_and_port(value: str) -> tuple[str, int]:
+    """`host:port`, or `[address]:port` for IPv6."""
+    head, colon, port = value.rpartition(":")
+    if not colon or not (port.isdecimal() and 0 < int(port) < 65536) or (":" in head and not head.startswith("[")):
+        raise ValueError("must be host:port, such as 1.1.1.1:443 or [2606:4700::1111]:443")
+    return host(head), int(port)
+
+
+def _place(value: str) -> str:
+    name, port = host_and_port(value)
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _secret_url(value: str) -> str:
+    why = urls.fault(value)
+    if why:
+        raise ValueError(why)
+    return value
+
+
 def _ip(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value))
@@ -151,6 +214,12 @@ def _provider(value: str) -> str:
     if value not in presets():
         raise ValueError(f"no such provider{nearest(value, presets())}")
     return value
+
+
+def _scope(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or len(value) > MAX_URL:
+        raise ValueError("is not a list of scopes with blanks between them")
+    return " ".join(value.split())
 
 
 def _folder(value: str) -> str:
@@ -171,6 +240,12 @@ def _local_path(value: object, info: ValidationInfo) -> Path:
 def _whole(value: object) -> object:
     if isinstance(value, str) and not (value.isdecimal() and value.isascii() and len(value) < 19):
         raise ValueError("must be a whole number")
+    return value
+
+
+def _status(value: int) -> int:
+    if not 100 <= value <= 599:
+        raise ValueError("is not an HTTP status code")
     return value
 
 
@@ -204,7 +279,11 @@ Wait = Annotated[Duration, AfterValidator(_between(1, 3_600))]
 Days = Annotated[Duration, AfterValidator(_between(1, 7 * 86_400))]
 
 Text = Annotated[str, AfterValidator(text)]
+ServiceUrl = Annotated[str, AfterValidator(service_url), WithJsonSchema({"type": "string", "format": "uri"})]
+PageUrl = Annotated[str, AfterValidator(page_url), WithJsonSchema({"type": "string", "format": "uri"})]
+SecretUrl = Annotated[str, AfterValidator(_secret_url), WithJsonSchema({"type": "string", "format": "uri"})]
 Host = Annotated[str, AfterValidator(host)]
+HostPort = Annotated[str, AfterValidator(_place)]
 Domain = Annotated[str, AfterValidator(domain)]
 Address = Annotated[str, AfterValidator(address), WithJsonSchema({"type": "string", "format": "email"})]
 IpAddress = Annotated[str, AfterValidator(_ip)]
@@ -213,8 +292,10 @@ LabelName = Annotated[str, AfterValidator(label_name)]
 Labels = Annotated[Mapping[str, str], AfterValidator(labels)]
 Word = Annotated[str, AfterValidator(_word)]
 Provider = Annotated[str, AfterValidator(_provider)]
+Scope = Annotated[str, AfterValidator(_scope)]
 Folder = Annotated[str, AfterValidator(_folder)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Status = Annotated[int, BeforeValidator(_whole), AfterValidator(_status)]
 LocalPath = Annotated[
     Path,
     BeforeValidator(_local_path),

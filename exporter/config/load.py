@@ -12,13 +12,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exporter.alertmanager import Alertmanager, PushSettings
 from exporter.breaker import GuardSettings
 from exporter.config import errors, references, shape
 from exporter.config.audit import Audit
 from exporter.config.errors import ConfigError, Problem, dotted, fold
 from exporter.config.explain import explain
+from exporter.config.fields import host_and_port
 from exporter.config.parse import BadYamlError, Document, parse
+from exporter.config.secrets import FileSecret
+from exporter.incident import IncidentSettings
 from exporter.limits import Limits
+from exporter.vantage import Reference, VantageSettings
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 10_000
@@ -56,6 +61,9 @@ class Config:
     resolvers: tuple[str, ...]
     limits: Limits
     login_guard: GuardSettings
+    vantage: VantageSettings
+    incidents: IncidentSettings
+    alertmanager: PushSettings | None
     alert_labels: tuple[str, ...]
     hash: str  # SHA-256 over the files, hex
     warnings: tuple[Problem, ...]  # to log; what is broken is among them
@@ -173,6 +181,9 @@ class _Loader:
             resolvers=main.shaped.resolvers,
             limits=Limits(**main.shaped.limits.model_dump()),
             login_guard=GuardSettings(guard.failures, guard.refusals_per_day, guard.first_pause, guard.longest_pause),
+            vantage=_vantage(main.shaped.vantage),
+            incidents=IncidentSettings(**main.shaped.incidents.model_dump()),
+            alertmanager=_push(main.shaped.alertmanager),
             alert_labels=main.shaped.alert_labels,
             hash=self.sum.hexdigest(),
             warnings=fold(problem for problem, _ in doubts),
@@ -203,8 +214,36 @@ class _Loader:
             found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []
             for index, mailbox in enumerate(part.mailboxes):
                 found += audit.mailbox(index, mailbox, part.file.parent)
+            if isinstance(file.shaped, shape.Main) and file.shaped.alertmanager is not None:
+                found += audit.push(file.shaped.alertmanager)
             for doubt in found:
                 yield self._at(file, doubt.path, doubt.message), doubt.broken
+
+
+def _push(push: shape.Push | None) -> PushSettings | None:
+    if push is None:
+        return None
+    targets = []
+    for each in push.targets:
+        basic, token = each.basic_auth, each.bearer_token_file
+        targets.append(
+            Alertmanager(
+                url=each.url,
+                username=basic.username if basic else "",
+                password=FileSecret(basic.password_file) if basic else None,
+                bearer_token=FileSecret(token, "bearer_token_file") if token else None,
+                ca_file=each.ca_file,
+            )
+        )
+    return PushSettings(tuple(targets), tuple(sorted(push.labels.items())), push.resend)
+
+
+def _vantage(shaped: shape.Vantage) -> VantageSettings:
+    references = (
+        Reference(*host_and_port(each.tcp)) if each.tcp is not None else Reference(each.dns or "")
+        for each in shaped.references
+    )
+    return VantageSettings(tuple(references), shaped.quorum)
 
 
 def _mapping(document: Document) -> Document:

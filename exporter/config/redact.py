@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from exporter.alertmanager import PushSettings
 from exporter.config import durations
 from exporter.config.load import Config, Part
 from exporter.config.shape import Shape
@@ -24,11 +25,36 @@ def redacted(config: Config) -> str:
             "first_pause": durations.show(config.login_guard.first_pause),
             "longest_pause": durations.show(config.login_guard.longest_pause),
         },
+        "vantage": {
+            "references": [
+                {"tcp": f"{each.host}:{each.port}"} if each.port else {"dns": each.host}
+                for each in config.vantage.references
+            ],
+            "quorum": config.vantage.quorum,
+        },
+        "incidents": asdict(config.incidents),
+        "alertmanager": _push(config.alertmanager),
         "alert_labels": list(config.alert_labels),
         "files": [_part(part) for part in config.parts],
     }
     text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
     return text
+
+
+def _push(push: PushSettings | None) -> dict[str, Any] | None:
+    if push is None:
+        return None
+    targets = []
+    for each in push.targets:
+        target: dict[str, Any] = {"url": each.url}
+        if each.password is not None:
+            target["basic_auth"] = {"username": each.username, "password": HIDDEN}
+        if each.bearer_token is not None:
+            target["bearer_token"] = HIDDEN
+        if each.ca_file is not None:
+            target["ca_file"] = str(each.ca_file)
+        targets.append(target)
+    return {"targets": targets, "labels": dict(push.labels), "resend": durations.show(push.resend)}
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -48,7 +74,7 @@ def _plain(shape: Shape) -> dict[str, Any]:
 
 
 def _mailbox(mailbox: dict[str, Any]) -> dict[str, Any]:
-    for name in ("imap", "smtp"):
+    for name in ("imap", "pop3", "smtp"):
         if mailbox[name] is None:
             mailbox[name] = "off"
     command = mailbox["password_command"]

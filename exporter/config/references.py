@@ -14,6 +14,8 @@ from exporter.config.errors import Path, nearest
 
 PASSWORDS = ("password_file", "password_env", "password_command", "password_credential", "password")
 
+TOKEN_AUTH = ("xoauth2", "oauthbearer")
+
 Found = tuple[int, Path, str]
 """Index of the file, place in it, message."""
 
@@ -49,7 +51,7 @@ def check(roots: list[Any], place: Callable[[int, Path], str], *, complete: bool
         for index, domain in _items(root, "domains"):
             yield from _domain(names, file, index, domain)
         for index, endpoint in _items(root, "endpoints"):
-            name = _text(endpoint, "name") or f"{endpoint.get('host')}:{endpoint.get('port')}"
+            name = _text(endpoint, "name") or _text(endpoint, "url") or f"{endpoint.get('host')}:{endpoint.get('port')}"
             yield from names.take(name, "endpoint", file, ("endpoints", index))
     for file, root in enumerate(roots):
         for index, route in _items(root, "routes"):
@@ -66,12 +68,22 @@ def _mailbox(names: _Names, file: int, index: int, mailbox: Mapping[str, Any]) -
         names.mailboxes.setdefault(name, mailbox)
     names.labels |= set(_mapping(mailbox, "labels"))
     written = [key for key in mailbox if key in PASSWORDS and mailbox[key] is not None]
-    if not written:
-        yield file, path, f"no password: one of {', '.join(PASSWORDS[:-1])} is required"
+    tokens = mailbox.get("oauth2") is not None
+    if not written and not tokens:
+        yield file, path, f"no password: one of {', '.join(PASSWORDS[:-1])} is required, or oauth2"
     for key in written[1:]:
         yield file, (*path, key), f"a second password: {written[0]} is there already"
-    if _is_off(mailbox, "imap") and _is_off(mailbox, "smtp"):
-        yield file, path, "imap and smtp are both off: nothing is left to log in to; list its domain under domains"
+    if written and tokens:
+        yield file, (*path, "oauth2"), f"oauth2 takes the place of a password: {written[0]} is there already"
+    for service in ("imap", "pop3", "smtp"):
+        auth = _text(_mapping(mailbox, service), "auth")
+        if auth in TOKEN_AUTH and not tokens:
+            yield file, (*path, service, "auth"), f"{auth} needs an access token: oauth2 is missing"
+        elif auth not in ("", "auto", *TOKEN_AUTH) and tokens:
+            yield file, (*path, service, "auth"), f"{auth} needs a password, and this mailbox has oauth2"
+    if _is_off(mailbox, "imap") and _is_off(mailbox, "smtp") and _is_off(mailbox, "pop3", absent=True):
+        text = "imap, smtp and pop3 are all off: nothing is left to log in to; list its domain under domains"
+        yield file, path, text
 
 
 def _domain(names: _Names, file: int, index: int, domain: Mapping[str, Any]) -> Iterator[Found]:
@@ -120,5 +132,6 @@ def _text(item: Mapping[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _is_off(item: Mapping[str, Any], key: str) -> bool:
-    return _text(item, key).lower() in shape.OFF
+def _is_off(item: Mapping[str, Any], key: str, *, absent: bool = False) -> bool:
+    """`absent`: what a missing key means."""
+    return absent if item.get(key) is None else _text(item, key).lower() in shape.OFF

@@ -35,7 +35,7 @@ def _fail(what: str, why: str) -> NoReturn:
     raise ProbeError(Reason.LOCAL_ERROR, f"{what}: {why}")
 
 
-def _checked(raw: bytes, what: str) -> Secret:
+def _checked(raw: bytes, what: str, *, one_line: bool = True) -> Secret:
     """The secret in what was read. Only line ends are cut off: a password may end in a blank."""
     if len(raw) > MAX_BYTES:
         _fail(what, f"longer than {MAX_BYTES // 1024} KiB")
@@ -47,7 +47,7 @@ def _checked(raw: bytes, what: str) -> Secret:
         _fail(what, "empty")
     if "\0" in text:
         _fail(what, "not UTF-8 text")
-    if "\n" in text or "\r" in text:
+    if one_line and ("\n" in text or "\r" in text):
         _fail(what, "more than one line")
     return Secret(text)
 
@@ -56,24 +56,35 @@ async def _in_thread(read: Callable[[], Secret]) -> Secret:
     return await asyncio.get_running_loop().run_in_executor(_THREADS, read)
 
 
-def _read_file(path: Path, what: str) -> Secret:
+def _read_file(path: Path, what: str, *, one_line: bool = True) -> Secret:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as exc:
         why = exc.strerror or "cannot be read"
         raw = None
-    return _checked(raw, what) if raw is not None else _fail(what, why)
+    return _checked(raw, what, one_line=one_line) if raw is not None else _fail(what, why)
 
 
 @dataclass(frozen=True, slots=True)
 class FileSecret:
-    """`password_file`: read at each login, so that a changed password needs no reload."""
+    """`password_file`: read at each login, so that a changed password needs no reload. Other keys of the kind too."""
+
+    path: Path
+    key: str = "password_file"
+
+    async def read(self) -> Secret:
+        return await _in_thread(lambda: _read_file(self.path, f"{self.key} {self.path}"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeySecret:
+    """`key_file`: a private key, which has many lines."""
 
     path: Path
 
     async def read(self) -> Secret:
-        return await _in_thread(lambda: _read_file(self.path, f"password_file {self.path}"))
+        return await _in_thread(lambda: _read_file(self.path, f"key_file {self.path}", one_line=False))
 
 
 @dataclass(frozen=True, slots=True)

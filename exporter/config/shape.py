@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from exporter.config import fields
-from exporter.model import Family, Security
+from exporter.model import Family, Flow, Security
 
 OFF = ("off", "false", "no")
 ON = ("on", "true", "yes")
@@ -94,6 +94,85 @@ class LoginGuard(Shape):
         return self
 
 
+class Incidents(Shape):
+    """When failing becomes an incident, and when that is over; in looks that told something."""
+
+    open_after: fields.Whole = Field(default=3, ge=1, le=100, description="failures of a target, one after the other")
+    resolve_after: fields.Whole = Field(
+        default=2, ge=1, le=100, description="good looks, after every target of the incident has been looked at again"
+    )
+
+
+class BasicAuth(Shape):
+    """User name and password for a service of ours."""
+
+    username: fields.Text = Field(description="user name")
+    password_file: fields.LocalPath = Field(description="file with the password, read at each use")
+
+
+class Alertmanager(Shape):
+    """One Alertmanager."""
+
+    url: fields.ServiceUrl = Field(description="such as http://127.0.0.1:9093, without /api/v2/alerts")
+    basic_auth: BasicAuth | None = Field(default=None, description="user name and password")
+    bearer_token_file: fields.LocalPath | None = Field(default=None, description="file with a token, read at each use")
+    ca_file: fields.LocalPath | None = Field(default=None, description="trusted CAs (PEM); default: the system's")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Alertmanager:
+        if self.url.endswith("/api/v2/alerts"):
+            raise ValueError("write url without /api/v2/alerts")
+        if self.basic_auth and self.bearer_token_file:
+            raise ValueError("basic_auth and bearer_token_file exclude each other")
+        if self.ca_file and not self.url.startswith("https:"):
+            raise ValueError("ca_file without https: nothing is verified")
+        return self
+
+
+class Push(Shape):
+    """Incidents are pushed to every Alertmanager named here: instead of Prometheus and its rules, not beside them."""
+
+    targets: tuple[Alertmanager, ...] = Field(
+        min_length=1, max_length=20, description="each of a cluster, not a load balancer before it"
+    )
+    labels: fields.Labels = Field(default_factory=dict, description="for every alert, such as site: berlin")
+    resend: fields.Wait = Field(default=60.0, description="what is wrong is said again after this time")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Push:
+        if len({each.url for each in self.targets}) < len(self.targets):
+            raise ValueError("targets names an Alertmanager twice")
+        return self
+
+
+class Reference(Shape):
+    """Something that answers as long as our own network works: `tcp` or `dns`."""
+
+    tcp: fields.HostPort | None = Field(default=None, description="host:port that takes connections")
+    dns: fields.Host | None = Field(default=None, description="a name that the resolvers can look up")
+
+    @model_validator(mode="after")
+    def _one(self) -> Reference:
+        if (self.tcp is None) == (self.dns is None):
+            raise ValueError("must have tcp: host:port or dns: name, and not both")
+        return self
+
+
+class Vantage(Shape):
+    """How we notice that it is our own network that is down. Without references: not at all."""
+
+    references: tuple[Reference, ...] = Field(
+        default=(), max_length=10, description="looked at before a failure counts; better none of the mail servers"
+    )
+    quorum: fields.Whole = Field(default=1, ge=1, le=10, description="so many of them must answer, else we are offline")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Vantage:
+        if self.references and self.quorum > len(self.references):
+            raise ValueError("quorum is more than there are references")
+        return self
+
+
 class Server(Shape):
     """A mailbox's server. What is not written comes from the provider's preset."""
 
@@ -102,8 +181,10 @@ class Server(Shape):
     security: Security | None = Field(
         default=None, description="TLS at once, after STARTTLS, or not at all; default: the provider's, else by port"
     )
-    auth: Literal["auto", "plain", "login"] = Field(
-        default="auto", description="the one mechanism of a run; auto: PLAIN inside TLS where offered, else LOGIN"
+    auth: Literal["auto", "plain", "login", "scram-sha-256", "xoauth2", "oauthbearer"] = Field(
+        default="auto",
+        description="the one mechanism of a run; auto: with oauth2 XOAUTH2 or OAUTHBEARER, else PLAIN inside TLS where "
+        "offered, else LOGIN",
     )
     server_name: fields.Host | None = Field(default=None, description="the certificate's name; default: host")
     ca_file: fields.LocalPath | None = Field(default=None, description="trusted CAs (PEM); default: defaults.ca_file")
@@ -117,6 +198,10 @@ class ImapServer(Server):
     folders: tuple[fields.Folder, ...] = Field(
         default=("INBOX",), min_length=1, max_length=8, description="folders that must be there and are counted"
     )
+
+
+class Pop3Server(Server):
+    """How the mailbox is read by POP3."""
 
 
 class SmtpServer(Server):
@@ -143,14 +228,65 @@ class _OrOff:
         return {"anyOf": [mapping, {"enum": ["off", False]}]}
 
 
+class OAuth2(Shape):
+    """Where access tokens come from. What is not written comes from the provider's preset (Google, Microsoft)."""
+
+    flow: Flow = Field(
+        default=Flow.REFRESH_TOKEN,
+        description="refresh_token: somebody signed in once (mailprobe oauth NAME); client_credentials: the "
+        "application itself, Microsoft 365; jwt_bearer: a service account's key, Google Workspace",
+    )
+    token_url: fields.SecretUrl | None = Field(default=None, description="token endpoint; default: the provider's")
+    client_id: fields.Text | None = Field(
+        default=None, description="of the application; required but for jwt_bearer with a JSON key_file"
+    )
+    client_secret_file: fields.LocalPath | None = Field(default=None, description="file with the client's secret")
+    refresh_token_file: fields.LocalPath | None = Field(
+        default=None,
+        description="where mailprobe oauth NAME puts the refresh token; replaced ones are kept in the state",
+    )
+    key_file: fields.LocalPath | None = Field(
+        default=None, description="service account's key: Google's JSON, or PEM with client_id as its issuer"
+    )
+    scope: fields.Scope | None = Field(default=None, description="what is asked for; default: the provider's")
+    device_url: fields.SecretUrl | None = Field(
+        default=None, description="for mailprobe oauth: device authorization endpoint; default: the provider's"
+    )
+    authorize_url: fields.SecretUrl | None = Field(
+        default=None, description="for mailprobe oauth: authorization endpoint; default: the provider's"
+    )
+    redirect_url: fields.SecretUrl | None = Field(
+        default=None,
+        description="for mailprobe oauth: registered page that shows the code to paste; default: this machine",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> OAuth2:
+        needs = {
+            Flow.REFRESH_TOKEN: ("client_id", "refresh_token_file"),
+            Flow.CLIENT_CREDENTIALS: ("client_id", "client_secret_file"),
+            Flow.JWT_BEARER: ("key_file",),
+        }
+        missing = [key for key in needs[self.flow] if getattr(self, key) is None]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} missing: the flow {self.flow} needs it")
+        takes = {*needs[self.flow], *(("client_secret_file",) if self.flow is Flow.REFRESH_TOKEN else ())}
+        for key in ("client_secret_file", "refresh_token_file", "key_file"):
+            if getattr(self, key) is not None and key not in takes:
+                raise ValueError(f"{key} is nothing that the flow {self.flow} uses")
+        return self
+
+
 class Mailbox(Shape):
     """One account. Its servers and its domain are watched without asking."""
 
-    LATER = Shape.LATER | {"oauth2", "pop3", "replies"}
+    LATER = Shape.LATER | {"replies"}
 
     name: fields.Text | None = Field(default=None, description="the label `target`; default: the address")
     address: fields.Address = Field(description="the mail address")
-    provider: fields.Provider | None = Field(default=None, description="id of a preset; default: by the address")
+    provider: fields.Provider | None = Field(
+        default=None, description="id of a preset; default: by the address, then its MX"
+    )
     username: fields.Text | None = Field(default=None, description="for the login; default: the address")
     password_file: fields.LocalPath | None = Field(default=None, description="file with the password")
     password_env: fields.Word | None = Field(default=None, description="environment variable with the password")
@@ -159,8 +295,12 @@ class Mailbox(Shape):
     )
     password_credential: fields.Word | None = Field(default=None, description="name of a systemd credential")
     password: fields.HiddenText | None = Field(default=None, description="the password itself; warns: prefer a file")
+    oauth2: OAuth2 | None = Field(default=None, description="log in with access tokens, in place of a password")
     imap: Annotated[ImapServer | None, BeforeValidator(_switch), _OrOff()] = Field(
         default_factory=ImapServer, description="how the mailbox is read, or off"
+    )
+    pop3: Annotated[Pop3Server | None, BeforeValidator(_switch), _OrOff()] = Field(
+        default=None, description="how the mailbox is read by POP3; default: off"
     )
     smtp: Annotated[SmtpServer | None, BeforeValidator(_switch), _OrOff()] = Field(
         default_factory=SmtpServer, description="how the mailbox sends, or off"
@@ -186,19 +326,39 @@ class Domain(Shape):
 
 
 class Endpoint(Shape):
-    """A server that is connected to, without a login: TLS, certificate, greeting."""
+    """A server that is connected to, without a login: TLS, certificate, greeting; or a web page, by its url alone."""
 
-    LATER = Shape.LATER | {"url", "expect_status"}
-
-    name: fields.Text | None = Field(default=None, description="the label `target`; default: host:port")
-    host: fields.Host = Field(description="name or IP address")
-    port: fields.Whole = Field(ge=1, le=65535, description="its port")
+    name: fields.Text | None = Field(default=None, description="the label `target`; default: host:port, or the url")
+    url: fields.PageUrl | None = Field(default=None, description="https:// address of a web page such as a webmail")
+    expect_status: tuple[fields.Status, ...] = Field(
+        default=(200,), min_length=1, max_length=20, description="status codes of the page that are good"
+    )
+    host: fields.Host | None = Field(default=None, description="name or IP address; required without url")
+    port: fields.Whole | None = Field(default=None, ge=1, le=65535, description="its port; required without url")
     security: Security | None = Field(
         default=None, description="TLS at once, after STARTTLS, or not at all; default: by port"
     )
-    protocol: Literal["imap", "pop3", "smtp"] | None = Field(
+    protocol: Literal["imap", "pop3", "smtp", "https"] | None = Field(
         default=None, description="what is spoken; default: by port"
     )
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Endpoint:
+        written = self.model_fields_set
+        if self.url is not None:
+            surplus = [key for key in ("host", "port", "security", "protocol") if key in written]
+            if surplus:
+                raise ValueError(f"{' and '.join(surplus)} beside url: the url says it all")
+            return self
+        if "expect_status" in written:
+            raise ValueError("expect_status is about a web page: url is missing")
+        missing = [key for key, value in (("host", self.host), ("port", self.port)) if value is None]
+        if missing:
+            verb = "are" if missing[1:] else "is"
+            raise ValueError(f"{' and '.join(missing)} {verb} missing, and required; or a url")
+        if self.protocol == "https" and self.security not in (None, Security.TLS):
+            raise ValueError("https is spoken inside TLS: security: tls")
+        return self
 
 
 class Route(Shape):
@@ -241,7 +401,7 @@ class Targets(Shape):
 class Main(Targets):
     """What `--config.file` names."""
 
-    LATER = Shape.LATER | {"vantage", "incidents", "alertmanager", "bridges"}
+    LATER = Shape.LATER | {"bridges"}
 
     resolvers: tuple[fields.Resolver, ...] = Field(
         default=("system",),
@@ -250,7 +410,10 @@ class Main(Targets):
         description="`system` (honours /etc/hosts) or IP addresses, with port or not",
     )
     limits: Limits = Field(default_factory=Limits, description="what we may burden ourselves and the servers with")
+    vantage: Vantage = Field(default_factory=Vantage, description="is our own network down?")
     login_guard: LoginGuard = Field(default_factory=LoginGuard, description="when a password is no longer sent")
+    incidents: Incidents = Field(default_factory=Incidents, description="when failing becomes an incident")
+    alertmanager: Push | None = Field(default=None, description="where incidents are pushed to; default: nowhere")
     include: tuple[str, ...] = Field(
         default=(),
         max_length=100,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from exporter.causes import whole_object
 from exporter.model import Result, Target, Wait
-from exporter.objects import SCHEMA_VERSION, result_object, target_object
+from exporter.objects import SCHEMA_VERSION, incident_object, result_object, target_object
 from exporter.schedule import Interrupted
-from exporter.web.negotiate import wants_html
+from exporter.ticket import make
+from exporter.ticket_text import FORMATS, render
+from exporter.web.negotiate import language, wants_html
 from exporter.web.view import VIEW, AppView, find
 
 logger = logging.getLogger(__name__)
@@ -31,7 +35,8 @@ async def targets(request: web.Request) -> web.Response:
         objects.append(target_object(probes, _last_results(view, probes)))
         if index % AT_ONCE == 0:
             await asyncio.sleep(0)
-    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects})
+    waiting = [{"target": name, "text": why} for name, why in view.waiting().items()]
+    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects, "waiting": waiting})
 
 
 async def target(request: web.Request) -> web.Response:
@@ -44,8 +49,38 @@ async def target(request: web.Request) -> web.Response:
     return web.json_response({"schema_version": SCHEMA_VERSION, "target": found})
 
 
+async def causes(request: web.Request) -> web.Response:
+    """GET /api/v1/causes: why what fails now fails, the widest first."""
+    found = [whole_object(cause) for cause in request.app[VIEW].causes()]
+    return web.json_response({"schema_version": SCHEMA_VERSION, "causes": found})
+
+
+async def incidents(request: web.Request) -> web.Response:
+    """GET /api/v1/incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
+    found = [incident_object(each) for each in request.app[VIEW].incidents()]
+    return web.json_response({"schema_version": SCHEMA_VERSION, "incidents": found})
+
+
 def _last_results(view: AppView, probes: list[Target]) -> list[Result]:
     return [result for probe in probes if (result := view.history.last(probe.key)) is not None]
+
+
+async def report(request: web.Request) -> web.Response:
+    """GET /api/v1/report?target=[&lang=][&format=text|md|json]: the support ticket about a target."""
+    view, query = request.app[VIEW], request.query
+    name, shape = query.get("target", ""), query.get("format", "text")
+    if shape not in FORMATS:
+        return _error(400, f"format={shape}: must be one of {', '.join(FORMATS)}")
+    if not find(view, name):
+        return _error(404, f"unknown target {name!r}")
+    targets, recent = list(view.targets()), view.history.recent()
+    spoken = language(request.headers.get("Accept-Language", ""), query.get("lang", ""))
+
+    def write() -> str:
+        return render(make(name, targets, view.history, recent, time.time()), shape, spoken)
+
+    text = await asyncio.to_thread(write)
+    return web.Response(text=text, content_type=FORMATS[shape], headers={"Cache-Control": "no-store"})
 
 
 async def run(request: web.Request) -> web.Response:

@@ -9,8 +9,9 @@ from pathlib import Path
 import jinja2
 from aiohttp import web
 
-from exporter import __version__
-from exporter.web import summary
+from exporter import __version__, ticket, ticket_text
+from exporter.causes import fold, sentence
+from exporter.web import incident_list, summary
 from exporter.web.logs import log_text
 from exporter.web.negotiate import language
 from exporter.web.view import VIEW, find
@@ -18,6 +19,8 @@ from exporter.web.words import LANGUAGES, Words
 
 PER_PAGE = 200
 REFRESH = 30  # seconds
+MAX_NOTICES = 20
+MAX_CAUSES = 20
 
 _FOLDER = Path(__file__).parent / "templates"
 _templates = jinja2.Environment(
@@ -37,6 +40,8 @@ async def status(request: web.Request) -> web.Response:
     number = request.query.get("page", "1")
     page = int(number) if number.isdecimal() and len(number) < 6 else 1
 
+    causes = fold(view.causes())
+
     def render() -> str:
         overview = summary.overview(targets, view.history, view.metrics, words, time.time())
         rows = [row for row in overview.rows if query.lower() in row.name.lower()]
@@ -52,6 +57,11 @@ async def status(request: web.Request) -> web.Response:
             pages=pages,
             query=query,
             refresh=REFRESH,
+            causes=[sentence(cause, words.language) for cause in causes[:MAX_CAUSES]],
+            more=max(len(causes) - MAX_CAUSES, 0),
+            incidents=incident_list.items(view.incidents()[: incident_list.MOST], words, time.time()),
+            vantage=view.vantage(),
+            notices=[notice.text(words.language) for notice in view.notices()[:MAX_NOTICES]],
         )
 
     return _html(await asyncio.to_thread(render))
@@ -64,9 +74,13 @@ async def target(request: web.Request) -> web.Response:
     if not targets:
         raise web.HTTPNotFound
 
+    everything, recent = list(view.targets()), view.history.recent()
+
     def render() -> str:
-        details = summary.details(targets, view.history, view.metrics, words, time.time())
+        now = time.time()
+        details = summary.details(targets, view.history, view.metrics, words, now)
         certificates = {each.probe: summary.certificates(each, everything) for each in targets}
+        report = ticket_text.render(ticket.make(name, everything, view.history, recent, now), "text", words.language)
         return _render(
             "target.html.j2",
             request,
@@ -74,10 +88,23 @@ async def target(request: web.Request) -> web.Response:
             first=targets[0],
             details=details,
             certificates=certificates,
+            report=report,
+            formats=list(ticket_text.FORMATS),
             refresh=0,
         )
 
     return _html(await asyncio.to_thread(render))
+
+
+async def runbook(request: web.Request) -> web.Response:
+    """/runbooks/ALERT, where our alerts' runbook_url leads: what it means, and its incidents with what to do."""
+    words, alert, now = _words(request), request.match_info["alert"], time.time()
+    meaning = incident_list.meaning(alert, words)
+    if meaning is None:
+        raise web.HTTPNotFound
+    found = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
+    shown = incident_list.items(found[:PER_PAGE], words, now)
+    return _html(_render("runbook.html.j2", request, words, alert=alert, meaning=meaning, incidents=shown, refresh=0))
 
 
 async def not_found(request: web.Request) -> web.Response:

@@ -26,6 +26,8 @@ HELP = {
     "probe_ssl_last_chain_info": "Contains SSL leaf certificate information",
     "probe_tls_version_info": "Returns the TLS version used or NaN when unknown",
     "probe_tls_cipher_info": "Returns the TLS cipher negotiated during handshake",
+    "probe_http_status_code": "Response HTTP status code",
+    "probe_http_ssl": "Indicates if SSL was used for the final redirect",
 }
 
 
@@ -119,6 +121,9 @@ def blackbox_text(result: Result, verdict: Result | None) -> str:
     if family is not None:
         samples.append(("probe_ip_protocol", "", 6 if family == "ipv6" else 4))
     samples += _tls_samples(result)
+    status = result.fact(FactName.HTTP_STATUS)
+    if status is not None and not isinstance(status, str):
+        samples += [("probe_http_status_code", "", status), ("probe_http_ssl", "", 1)]
     return "".join(
         f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n{name}{labels and '{' + labels + '}'} {number(value)}\n"
         for name, labels, value in samples

@@ -28,7 +28,9 @@ _TIMES = frozenset(
         FactName.ROUNDTRIP_OLDEST_IN_FLIGHT,
     }
 )
-_SIZES = frozenset({FactName.QUOTA_USED_BYTES, FactName.QUOTA_LIMIT_BYTES, FactName.SMTP_SIZE_LIMIT})
+_SIZES = frozenset(
+    {FactName.QUOTA_USED_BYTES, FactName.QUOTA_LIMIT_BYTES, FactName.MAILDROP_BYTES, FactName.SMTP_SIZE_LIMIT}
+)
 _SPANS = frozenset({FactName.DNS_LOOKUP_SECONDS, FactName.ROUNDTRIP_RECEIVED, FactName.ROUNDTRIP_HOP_DELAY})
 
 
@@ -53,6 +55,7 @@ class Finding:
     remedy: str
     waiting_helps: bool
     suspended_until: str
+    ambiguous: tuple[tuple[str, str], ...] = ()  # (reason, what to do), where the words have several causes
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
     if failure is None:
         return None
     known = about(failure.reason)
+    chinese = words.language == "zh"
+    causes = ((cause, about(cause)) for cause in failure.ambiguous)
     until = moment(result.login_next_attempt, now, words).text if result.login_next_attempt else ""
     return Finding(
         failure.reason,
@@ -157,9 +162,10 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         failure.text,
         failure.quoted,
         failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
-        known.remedy_zh if words.language == "zh" else known.remedy_en,
+        known.remedy_zh if chinese else known.remedy_en,
         known.waiting_helps,
         until if result.login_suspended else "",
+        tuple((str(cause), each.remedy_zh if chinese else each.remedy_en) for cause, each in causes),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from aiohttp import web
 
+from exporter.causes import Cause
+from exporter.discovery import Notice
 from exporter.history import History
+from exporter.incident import Incident
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
 
@@ -38,6 +41,26 @@ class AppView(Protocol):
 
     def targets(self) -> Sequence[Target]:
         """Those of the config in use."""
+        ...
+
+    def waiting(self) -> Mapping[str, str]:
+        """Mailboxes that are not watched yet, because their servers are not known: name → why."""
+        ...
+
+    def notices(self) -> Sequence[Notice]:
+        """What the DNS says of the mailboxes' domains and the user should know."""
+        ...
+
+    def causes(self) -> Sequence[Cause]:
+        """Why what fails now fails, the widest first."""
+        ...
+
+    def vantage(self) -> tuple[int, int] | None:
+        """So many of so many references answer; None where there are none."""
+        ...
+
+    def incidents(self) -> Sequence[Incident]:
+        """The open ones, latest first, then those resolved lately."""
         ...
 
     def config_text(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.config import Config, ConfigError, load, redacted
 from exporter.config.load import MAX_BYTES
+from exporter.incident import IncidentSettings
 from exporter.limits import Limits
 from exporter.model import Family
 
@@ -274,3 +275,37 @@ def test_the_current_folder_does_not_matter(folder, monkeypatch):
     write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")
     monkeypatch.chdir(os.sep)
     assert load(folder / "config.yaml").problems() == ()
+
+
+def test_alertmanagers_and_how_to_get_in(folder):
+    secret(folder / "token", 0o644)
+    text = """
+alertmanager:
+  targets:
+    - {url: "http://127.0.0.1:9093/am/", basic_auth: {username: u, password_file: secret}}
+    - {url: "https://am.example", bearer_token_file: token, ca_file: missing.pem}
+  labels: {site: berlin}
+  resend: 30s
+incidents: {open_after: 5}
+"""
+    config = load(write(folder / "config.yaml", text))
+    push = config.alertmanager
+    assert push is not None
+    assert [(each.url, each.name) for each in push.targets] == [
+        ("http://127.0.0.1:9093/am", "127.0.0.1:9093"),
+        ("https://am.example", "am.example:443"),
+    ]
+    assert (push.labels, push.resend) == ((("site", "berlin"),), 30.0)
+    assert config.incidents == IncidentSettings(5, 2)
+    told = "\n".join(map(str, config.warnings))
+    assert "config.yaml:2: alertmanager: incidents are pushed from here: instead of mailprobe's rules in Prom" in told
+    assert "targets[0].url: the password or token is sent in the clear: prefer https" in told
+    assert "targets[1].bearer_token_file: mode 0644: others can read this secret; chmod 600" in told
+    (broken,) = config.problems()
+    assert "config.yaml:5: alertmanager.targets[1].ca_file: cannot be read: No such file" in str(broken)
+    shown = redacted(config)
+    assert "password: <secret>" in shown
+    assert "resend: 30s" in shown
+    assert "open_after: 5" in shown
+    assert "hunter2" not in shown
+    assert load(write(folder / "other.yaml", "")).alertmanager is None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.servers.certs import Authority, Pem
-from tests.servers.dovecot_conf import CONFIGURATION, DICTIONARY, JUNK
+from tests.servers.dovecot_conf import CONFIGURATION, DICTIONARY, JUNK, TOKEN_MECHANISMS, TOKENS
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
 GOOD = "127.0.0.1"  # for dovecot a link where both ends have one address is secure: logins in plain are let in
@@ -47,7 +47,8 @@ def certificates(authority: Authority) -> dict[str, Pem]:
 class Dovecot(Server):
     """IMAP and POP3 on every address above at the ports `imap`, `imaps`, `pop3`, `pop3s`; LMTP and SASL on 127.0.0.1.
 
-    Accounts are one small file each, read at every login: a change is true at once.
+    Accounts are one small file each, read at every login: a change is true at once. With `tokeninfo`, a URL to which an
+    access token is appended, it takes XOAUTH2 and OAUTHBEARER, and SCRAM-SHA-256 too.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Dovecot(Server):
         users: Mapping[str, User],
         *,
         settings: str = "",
+        tokeninfo: str = "",
         certs: Mapping[str, Pem] | None = None,
     ) -> None:
         super().__init__("dovecot")
@@ -79,6 +81,9 @@ class Dovecot(Server):
         for name, user in users.items():
             self.add_user(name, user)
         (self.folder / "dict.conf").write_text(DICTIONARY.format(me=self))
+        if tokeninfo:
+            settings += TOKEN_MECHANISMS.format(me=self)
+            (self.folder / "tokens.conf").write_text(TOKENS.format(url=tokeninfo))
         (self.folder / "dovecot.conf").write_text(self._configuration() + settings)
 
     def argv(self) -> list[str]:

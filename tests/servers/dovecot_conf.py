@@ -19,6 +19,23 @@ JUNK = """require ["fileinto", "envelope", "subaddress"];
 if envelope :detail "to" "junk" { fileinto "Junk"; }
 """
 
+# Appended where access tokens are taken.
+TOKEN_MECHANISMS = """
+auth_mechanisms = plain login scram-sha-256 xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {me.folder}/tokens.conf
+}}
+"""
+TOKENS = """tokeninfo_url = {url}
+introspection_mode = auth
+username_attribute = username
+active_attribute = active
+active_value = true
+rawlog_dir =
+"""
+
 # auth_failure_delay, `nodelay`, the penalty listener, the client limits: dovecot's brakes, or tests would measure them.
 CONFIGURATION = """
 base_dir = {me.folder}/run

@@ -1,8 +1,9 @@
 """A real postfix: submission with STARTTLS and with TLS, its MX, delivery into dovecot, ways to go wrong by address.
 
 What becomes of a mail is written in its recipient's detail (`alice+bounced@example.test` is alice's):
-unknown, greylisted, full, spam are refused at once; lost is accepted and gone; held waits for `release`; bounced comes
-back to the sender; duplicate arrives twice; altered arrives with a line more; junk is filed there.
+unknown, greylisted, full, spam and the other words of ACCESS are refused at once; lost is accepted and gone; held waits
+for `release`; bounced comes back to the sender; duplicate arrives twice; altered arrives with a line more; junk is
+filed there.
 
 A submission service that finds no dovecot to ask for passwords gives up, and postfix holds it back for a minute then:
 `service_throttle_time` makes that a second, or the next test would find it dead.
@@ -126,6 +127,23 @@ ACCESS = r"""
 /\+greylisted@/ 450 4.7.1 Greylisted, see you in five minutes
 /\+full@/ 552 5.2.2 Mailbox is over quota
 /\+spam@/ 554 5.7.1 Message rejected as spam
+/\+disabled@/ 550 5.2.1 Mailbox disabled, not accepting messages
+/\+nowhere@/ 550 5.1.2 Domain not found
+/\+relay@/ 554 5.7.1 Relay access denied
+/\+sender@/ 553 5.7.1 Sender address rejected: not owned by user
+/\+blocklist@/ 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using bl.example.test
+/\+ptr@/ 550 5.7.25 Client host rejected: cannot find your reverse hostname
+/\+spf@/ 550 5.7.23 SPF validation failed
+/\+dkim@/ 550 5.7.20 No passing DKIM signature found
+/\+dmarc@/ 550 5.7.26 Rejected by the DMARC policy of the sender's domain
+/\+virus@/ 554 5.7.1 Message contains a virus
+/\+large@/ 552 5.3.4 Message size exceeds fixed limit
+/\+policy@/ 554 5.7.1 Rejected by local policy
+/\+loop@/ 554 5.4.6 Too many hops
+/\+toomany@/ 452 4.5.3 Error: too many recipients
+/\+quickly@/ 450 4.2.1 The user is receiving mail too quickly
+/\+defer@/ 451 4.3.0 Temporary lookup failure
+/\+odd@/ 554 5.0.0 The moon is in the wrong phase
 /\+held@/ HOLD
 """
 

@@ -128,6 +128,11 @@ class ScriptedServer:
                 await client.line()
                 await client.say(prompt)
             await client.say(b"235-heard " + await client.line() + b"\r\n")
+        elif self._protocol is Service.POP3:
+            for answer in (b"+OK\r\nUSER\r\n.\r\n", b"+OK\r\n"):
+                await client.line()
+                await client.say(answer)
+            await client.say(b"+OK heard " + await client.line())
         else:
             heard = await client.line()
             await client.say(b"* OK heard " + heard + b"\r\n* OK heard again " + heard)

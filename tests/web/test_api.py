@@ -7,8 +7,9 @@ import time
 import pytest
 
 from exporter.model import Kind, ProbeName, Wait
+from exporter.reasons import Reason, about
 from exporter.schedule import Interrupted
-from tests.results import failed, mailbox, ok, route
+from tests.results import failed, incident, mailbox, ok, route
 from tests.web.view import FakeView
 
 
@@ -126,3 +127,16 @@ async def test_a_wait_that_does_not_exist_is_refused(browse):
     response = await client.post("/api/v1/run?target=sales&probe=imap&wait=1", headers={"X-Mailprobe": "1"})
     assert response.status == 400
     assert "settled" in (await response.json())["error"]
+
+
+async def test_incidents_are_told_with_reason_targets_and_remedy(browse):
+    view = FakeView([mailbox()])
+    view.known_incidents = [incident(), incident(key="b", resolved=time.time())]
+    body = await (await (await browse(view)).get("/api/v1/incidents")).json()
+    first, second = body["incidents"]
+    assert body["schema_version"] == 1
+    assert (first["alert"], first["severity"], first["scope"]) == ("MailHostOutage", "critical", "host")
+    assert (first["layer"], first["reason"], first["owner"]) == ("transport", "connection_refused", "provider")
+    assert (first["targets"], first["provider"], first["resolved"]) == (["sales", "info"], None, None)
+    assert first["remedy"]["zh"] == about(Reason.CONNECTION_REFUSED).remedy_zh
+    assert second["resolved"] > second["opened"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from dataclasses import replace
@@ -10,10 +11,11 @@ from html.parser import HTMLParser
 import pytest
 from yarl import URL
 
+from exporter.discovery import Notice
 from exporter.model import Failure, Line, Outcome, Phase, ProbeName, Service
 from exporter.reasons import Reason, about
 from exporter.web import words
-from tests.results import IMAP_SERVER, SMTP_SERVER, domain, failed, mailbox, ok, server
+from tests.results import IMAP_SERVER, SMTP_SERVER, domain, failed, incident, mailbox, ok, server
 from tests.web.view import FakeView
 
 HOSTILE = "NO <script>alert('x')</script> & \"quoted\""
@@ -73,7 +75,8 @@ async def test_what_broke_last_comes_first(browse):
     old, new = mailbox("a-old"), mailbox("b-new")
     results = [failed(old, started=now() - 500), failed(old, started=now()), failed(new, started=now())]
     text = await (await (await browse(FakeView([old, new], results))).get("/")).text()
-    assert text.index("b-new") < text.index("a-old")
+    rows = text[text.index("<table") :]
+    assert rows.index("b-new") < rows.index("a-old")
     assert "8 min ago" in text
 
 
@@ -207,6 +210,20 @@ async def test_a_target_page_shows_every_probe_with_phases_facts_transcript_and_
     assert "http-equiv" not in text
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_words_with_several_causes_list_them_with_what_to_do(browse, language):
+    made = failed(mailbox(), Reason.AMBIGUOUS_LOGIN_REFUSED)
+    assert made.failure is not None
+    causes = (Reason.AUTH_CODE_REQUIRED, Reason.RATE_LIMITED)
+    result = replace(made, failure=replace(made.failure, ambiguous=causes), started=now())
+    client = await browse(FakeView([mailbox()], [result]))
+    for path in ("/", "/targets/sales"):
+        text = html.unescape(await (await client.get(f"{path}?lang={language}")).text())
+        for cause in causes:
+            remedy = about(cause).remedy_zh if language == "zh" else about(cause).remedy_en
+            assert f"<code>{cause}</code> {remedy}" in text
+
+
 @pytest.mark.parametrize(
     "name", ["imap.example.com:993", "[2001:db8::1]:993", "a/b", "采购@example.cn", "100%", "a?b#c"]
 )
@@ -289,3 +306,63 @@ def test_each_word_is_there_in_both_languages_with_the_same_places():
 )
 def test_a_length_of_time_in_words(seconds, text):
     assert words.Words("en").span(seconds) == text
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "now points to Zoho"), ("zh", "现指向 Zoho")])
+async def test_a_domain_whose_mx_points_elsewhere_is_told_in_the_readers_language(browse, language, says):
+    view = FakeView([mailbox()])
+    places = (("before", "Tencent"), ("now", "Zoho"), ("hosts", "<mx>.zoho.com"), ("id", "zoho"))
+    view.found = [Notice("moved", "acme.example", places)]
+    text = await (await (await browse(view)).get(f"/?lang={language}")).text()
+    check_markup(text)
+    assert says in text
+    assert "&lt;mx&gt;.zoho.com" in text
+
+
+async def test_incidents_are_listed_and_lead_to_a_page_that_says_what_to_do(browse):
+    view = FakeView([mailbox()], [failed(mailbox(), started=now())])
+    view.known_incidents = [incident(text=HOSTILE), incident(key="b", resolved=now())]
+    client = await browse(view)
+    page = await (await client.get("/")).text()
+    check_markup(page)
+    assert page.count('href="runbooks/MailHostOutage"') == 2
+    assert "2 affected" in page
+    text = await (await client.get("/runbooks/MailHostOutage?lang=zh")).text()
+    check_markup(text)
+    assert "服务器失败。" in text
+    assert about(Reason.CONNECTION_REFUSED).remedy_zh in text
+    assert "<script>" not in text
+    empty = await (await client.get("/runbooks/MailLoginRejected")).text()
+    check_markup(empty)
+    assert "No incident of this kind is open." in empty
+    assert (await client.get("/runbooks/Nonsense")).status == 404
+
+
+async def test_causes_are_told_on_top_one_line_each(browse):
+    """Two mailboxes that nobody can reach at one server are one line, in both languages; and so are many passwords."""
+    server_name = ("imap.example.com:993",)
+    dead = [mailbox(f"dead{n}", servers=server_name, provider="") for n in range(2)]
+    wrong = [mailbox(f"wrong{n}", servers=("imap.elsewhere.example:993",), provider="") for n in range(2)]
+    view = FakeView([*dead, *wrong])
+    for each in dead:
+        view.record(failed(each, Reason.TIMEOUT, Phase.CONNECT))
+    for each in wrong:
+        view.record(failed(each, Reason.WRONG_PASSWORD))
+    client = await browse(view)
+    english = await (await client.get("/?lang=en")).text()
+    chinese = await (await client.get("/?lang=zh")).text()
+    check_markup(english)
+    line = "<li>2 of 2 mailboxes at imap.example.com fail (timeout): it is the server, not you.</li>"
+    assert english.count(line) == 1
+    assert "<li>2 targets fail (wrong_password): wrong0, wrong1.</li>" in english
+    assert "imap.example.com 上 2 个邮箱中有 2 个失败（timeout）：是服务器的问题，不是您的问题。" in chinese
+    assert english.index(line) < english.index("<table")
+
+
+async def test_the_page_says_whether_our_own_network_is_watched(browse):
+    view = FakeView([mailbox()])
+    client = await browse(view)
+    assert "vantage in config.yaml has no references" in await (await client.get("/?lang=en")).text()
+    view.references = (1, 2)
+    assert "1 of 2 references answer" in await (await client.get("/?lang=en")).text()
+    assert "2 个参照点中有 1 个应答" in await (await client.get("/?lang=zh")).text()

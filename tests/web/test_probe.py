@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -123,3 +124,11 @@ async def test_a_run_that_takes_longer_than_the_scrape_is_not_waited_for_and_not
     end.set()
     await asyncio.sleep(0)
     assert (await values(await client.get(url, headers=headers)))["probe_duration_seconds"] == 0.125
+
+
+async def test_a_web_page_has_its_status_under_blackbox_exporters_name(browse):
+    page = replace(server("webmail"), probe=ProbeName.WEBMAIL)
+    client = await browse(FakeView([page], [ok(page, fact(F.HTTP_STATUS, 302), started=time.time())]))
+    text = await (await client.get("/probe?target=webmail")).text()
+    assert "probe_http_status_code 302" in text
+    assert "probe_http_ssl 1" in text

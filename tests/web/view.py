@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from exporter.causes import Cause
+from exporter.discovery import Notice
 from exporter.history import History
+from exporter.incident import Incident
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.standing import RootCauses
+from tests.results import START
 
 
 class FakeView:
@@ -19,21 +24,42 @@ class FakeView:
         self.telemetry_path = "/metrics"
         self.timeout_offset = 0.5
         self.is_ready = True
+        self.root_causes = RootCauses(lambda: START)
+        self.references: tuple[int, int] | None = None
+        self.known_incidents: list[Incident] = []
         self.reload_error: str | None = None
         self.reloads = 0
+        self.found: list[Notice] = []
         self.runs: list[tuple[str, str, Wait, bool]] = []
         self.next_result: Result | None = None
         self._targets = list(targets)
         self.metrics.load(self._targets, lambda target: target.interval)
+        self.root_causes.load(self._targets, lambda target: target.interval)
         for result in results:
             self.record(result)
 
     def record(self, result: Result) -> None:
         self.history.record(result)
         self.metrics.record(result)
+        self.root_causes.record(result)
 
     def targets(self) -> Sequence[Target]:
         return self._targets
+
+    def waiting(self) -> Mapping[str, str]:
+        return {}
+
+    def notices(self) -> Sequence[Notice]:
+        return self.found
+
+    def causes(self) -> Sequence[Cause]:
+        return self.root_causes.causes
+
+    def vantage(self) -> tuple[int, int] | None:
+        return self.references
+
+    def incidents(self) -> Sequence[Incident]:
+        return self.known_incidents
 
     def config_error(self) -> str | None:
         return self.reload_error
