@@ -3,90 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import dataclasses
-import errno
 import gc
 import logging
-import signal
-import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 
-import uvloop
-from aiohttp import web
-
-from exporter import log, sdnotify, signatures
+from exporter import sdnotify
 from exporter.announcer import Announcer
 from exporter.causes import Cause
-from exporter.config import Config, ConfigError, load, redacted
+from exporter.config import ConfigError, redacted
 from exporter.discovery import Discovery, Notice
 from exporter.guard import Logins
 from exporter.history import History
 from exporter.incident import Incident
 from exporter.journal import Journal
+from exporter.listening import Listener
+from exporter.loading import Loaded, load_all, logins_of, make_world, reasons, recalled, stored_tokens
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
-from exporter.net.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.options import Options
 from exporter.runner import Runner
 from exporter.schedule import Scheduler
 from exporter.standing import RootCauses
-from exporter.state import State, StateError
-from exporter.targets import Built, build, waiting
-from exporter.tokens import Tokens
+from exporter.state import State
+from exporter.targets import waiting
 from exporter.vantage import Judged, Vantage
-from exporter.web.server import Runner as WebRunner
-from exporter.web.server import build as build_web
-from exporter.world import World
 
 logger = logging.getLogger(__name__)
 
 AUTO_RELOAD = 30.0  # seconds between looks at the configuration files
 CAUSES_LOOK = 1.0  # seconds between looks at what has changed about the root causes
 STATE_LOOK = 10.0  # seconds between looks at the count of failed writes
-TOKENS = "tokens"  # folder in the storage folder: refresh tokens that providers have put in the place of others
 SETTLED = 90.0  # seconds after a load, when each target has had its first run
-GRACE = 2.0  # seconds for HTTP requests under way when stopping
-
-
-class StartError(Exception):
-    """The daemon cannot start; the message says what and where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration and what became of it."""
-
-    config: Config
-    built: Built
-
-
-def load_all(options: Options) -> Loaded:
-    """Read, check and build, synchronously. Raises ConfigError."""
-    config = load(options.config_file)
-    return Loaded(config, build(config))
-
-
-def make_world(config: Config, state: State, logins: Logins, tokens: Tokens | None = None) -> World:
-    """The capabilities that a configuration's probes get."""
-    return World(
-        resolver=Resolver(config.resolvers),
-        contexts=TlsContexts(),
-        logins=logins,
-        mailbag=state.mailbag,
-        notes=state.notes,
-        signing_key=state.signing_key,
-        tokens=tokens or Tokens(),
-    )
-
-
-def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
-    """Why mailboxes are not watched, by name."""
-    told = {notice.domain: notice.text() for notice in discovery.notices()}
-    return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
 
 class App:
@@ -104,18 +52,17 @@ class App:
         self._loaded: Loaded
         self._state: State
         self._logins: Logins
-        self._tokens = Tokens(options.storage_path / TOKENS)
+        self._tokens = stored_tokens(options.storage_path)
         self._discovery: Discovery
         self._vantage: Vantage
         self._announcer: Announcer
         self._scheduler: Scheduler
-        self._web: WebRunner
+        self._listener: Listener
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._ready = False
         self._config_error: str | None = None  # of the last reload
         self._watchdog = sdnotify.Watchdog()
-        self.ports: tuple[int, ...] = ()  # that are listened on; port 0 in the flags becomes a real one here
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -127,7 +74,7 @@ class App:
         self._logins = Logins(self._state, config.login_guard)
         world = make_world(config, self._state, self._logins, self._tokens)
         self._discovery = Discovery(world.resolver.lookup, self._state.notes)
-        self._loaded = await self._recalled(self._loaded)
+        self._loaded = await recalled(self._loaded, self._discovery)
         targets = self._loaded.built.targets
         self._vantage = Vantage(
             config.vantage, world.resolver, world.contexts, told=self._vantage_told, skipped=self.metrics.skipped
@@ -142,8 +89,9 @@ class App:
         )
         self._apply(self._loaded)
         self.metrics.config_reloaded(True, config.hash, time.time())
+        self._listener = Listener(self, self.options.listen)
         try:
-            await self._listen()
+            await self._listener.start()
         except BaseException:
             await self._announcer.close()
             await self._state.close()
@@ -159,7 +107,7 @@ class App:
             self._spawn(self._watch_config())
         self._ready = True
         sdnotify.notify(f"READY=1\nSTATUS={self._status()}")
-        logger.info("started", extra={"fields": {"targets": len(targets), "listen": self._listening()}})
+        logger.info("started", extra={"fields": {"targets": len(targets), "listen": str(self._listener)}})
 
     async def stop(self) -> None:
         """Stop within seconds: runs are cancelled, their sockets closed, what is in flight is on disk already."""
@@ -171,7 +119,7 @@ class App:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._announcer.close()
         await self._vantage.aclose()
-        await self._web.cleanup()
+        await self._listener.close()
         await self._tokens.aclose()
         await self._state.close()
         logger.info("stopped")
@@ -186,28 +134,10 @@ class App:
         if not task.cancelled() and task.exception() is not None:
             logger.error("a background task ended", exc_info=task.exception())
 
-    async def _listen(self) -> None:
-        self._web = WebRunner(build_web(self), shutdown_timeout=GRACE)
-        await self._web.setup()
-        try:
-            for host, port in self.options.listen:
-                try:
-                    await web.TCPSite(self._web, host, port).start()
-                except OSError as exc:
-                    shown = listen_name(host or "", port)
-                    if exc.errno == errno.EADDRINUSE:
-                        raise StartError(
-                            f"cannot listen on {shown}: the port is in use, perhaps by another mailprobe; "
-                            "choose another with --web.listen-address"
-                        ) from exc
-                    raise StartError(f"cannot listen on {shown}: {exc.strerror or exc}") from exc
-        except BaseException:
-            await self._web.cleanup()
-            raise
-        self.ports = tuple(address[1] for address in self._web.addresses)
-
-    def _listening(self) -> str:
-        return ",".join(listen_name(*address[:2]) for address in self._web.addresses)
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """That are listened on."""
+        return self._listener.ports
 
     def _status(self) -> str:
         names = {target.name for target in self._loaded.built.targets}
@@ -232,26 +162,12 @@ class App:
         self.metrics.load_alertmanagers([each.name for each in push.targets] if push is not None else [])
         self._announcer.load(targets, loaded.config.incidents, push, loaded.config.alert_labels)
 
-    async def _recalled(self, loaded: Loaded) -> Loaded:
-        """The same, with what is remembered of domains whose provider only the DNS tells."""
-        await self._discovery.recall(loaded.built.by_dns)
-        if not loaded.built.by_dns:
-            return loaded
-        try:
-            return Loaded(loaded.config, await asyncio.to_thread(build, loaded.config, dict(self._discovery.known)))
-        except ConfigError as exc:
-            # What the DNS said must not stop what the user wrote.
-            logger.error(  # noqa: TRY400 - as in reload
-                "mailboxes that were recognised cannot be watched", extra={"fields": {"err": str(exc)}}
-            )
-            return loaded
-
     async def _recognised(self) -> None:
         """A provider was recognised: the targets of its mailboxes begin."""
         async with self._reloading:
             loaded = self._loaded
             before = (*loaded.config.warnings, *loaded.built.warnings, *self._scheduler.warnings)
-            self._loaded = await self._recalled(loaded)
+            self._loaded = await recalled(loaded, self._discovery)
             self._apply(self._loaded, [str(each) for each in before])
             sdnotify.notify(f"STATUS={self._status()}")
 
@@ -260,7 +176,7 @@ class App:
         async with self._reloading:
             sdnotify.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
-                loaded = await self._recalled(await asyncio.to_thread(load_all, self.options))
+                loaded = await recalled(await asyncio.to_thread(load_all, self.options), self._discovery)
             except ConfigError as exc:
                 logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
                     "the configuration is not reloaded, the old one runs on", extra={"fields": {"err": str(exc)}}
@@ -369,74 +285,3 @@ class App:
                         self._logins.allow_once(login)
                 return await self._scheduler.run_now(waiting(target, wait))
         return None
-
-
-def listen_name(host: str, port: int) -> str:
-    """As one writes it in a URL (RFC 3986 section 3.2.2)."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def logins_of(target: Target) -> set[str]:
-    """The accounts that a run of this target logs in to."""
-    fields = dataclasses.fields(target.settings) if dataclasses.is_dataclass(target.settings) else ()
-    found = (getattr(target.settings, field.name) for field in fields)
-    return {value.account for value in found if hasattr(value, "account")}
-
-
-def check_config(options: Options) -> int:
-    """`--config.check`: 0 good, 2 bad; every problem on a line of its own."""
-    try:
-        loaded = load_all(options)
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return 2
-    problems = loaded.config.problems()
-    for warning in (*(each for each in loaded.config.warnings if each not in problems), *loaded.built.warnings):
-        print(f"warning: {warning}", file=sys.stderr)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        return 2
-    names = {target.name for target in loaded.built.targets}
-    print(f"{options.config_file}: good, {len(names)} targets with {len(loaded.built.targets)} probes")
-    waiting = loaded.built.waiting
-    if waiting:
-        some = ", ".join(sorted({each.domain for each in waiting})[:10])
-        print(f"{len(waiting)} mailboxes name no provider and no server: recognised at run time, by the MX of {some}")
-    return 0
-
-
-def serve(options: Options) -> int:
-    """`mailprobe run`: until SIGTERM or SIGINT. Returns the exit code."""
-    app = App(options)
-    log.setup(options.log_level, options.log_format, app.metrics.log_message)
-    signatures.warm()  # before there is a loop that it would block
-    return uvloop.run(_serve(app))
-
-
-async def _serve(app: App) -> int:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await app.start()
-    except ConfigError as exc:
-        print(exc, file=sys.stderr)
-        return 2
-    except (StateError, StartError) as exc:
-        print(f"mailprobe: {exc}", file=sys.stderr)
-        return 1
-    reloads: set[asyncio.Task[str | None]] = set()
-
-    def on_hangup() -> None:
-        task = asyncio.ensure_future(app.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    await stop.wait()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(8):
-            await app.stop()
-    return 0

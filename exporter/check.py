@@ -20,12 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter import rootcause
-from exporter.app import TOKENS, Loaded, load_all, logins_of, make_world, reasons
 from exporter.causes import Cause, cause_object, fold, from_object
 from exporter.config import ConfigError
 from exporter.console import show, words
 from exporter.discovery import Discovery
 from exporter.guard import Logins
+from exporter.loading import Loaded, load_all, logins_of, make_world, reasons, stored_tokens
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.objects import SCHEMA_VERSION, result_object
 from exporter.options import Options
@@ -33,7 +33,6 @@ from exporter.reasons import Layer, Reason
 from exporter.runner import Runner
 from exporter.state import State, StateError, StateLocked
 from exporter.targets import build, waiting
-from exporter.tokens import Tokens
 from exporter.vantage import Judged, Runs, Vantage
 
 AT_ONCE = 20  # runs under way
@@ -287,7 +286,7 @@ class Alone:
             raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
         try:
             logins = Logins(state, loaded.config.login_guard)
-            tokens = Tokens(options.storage_path / TOKENS)
+            tokens = stored_tokens(options.storage_path)
             world = make_world(loaded.config, state, logins, tokens)
             discovery = Discovery(world.resolver.lookup, state.notes, tell=lambda _: None)
             loaded = await _recognised(loaded, discovery)

@@ -108,7 +108,7 @@ def _version() -> str:
 
 
 def _run(chosen: Options, _: argparse.Namespace) -> int:
-    from exporter.app import check_config, serve  # noqa: PLC0415 - `healthcheck` and `schema` stay light
+    from exporter.serve import check_config, serve  # noqa: PLC0415 - `healthcheck` and `schema` stay light
 
     if chosen.config_check:
         return check_config(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.app import listen_name
+from exporter.listening import listen_name
 
 
 @pytest.mark.parametrize(

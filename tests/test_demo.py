@@ -17,12 +17,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from exporter.app import make_world
 from exporter.config import Config, load
 from exporter.demo import world
 from exporter.demo.scene import STORIES, Scene
 from exporter.demo.world import demo, in_thread
 from exporter.guard import Logins
+from exporter.loading import make_world
 from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Target, Wait
 from exporter.options import Options, options
 from exporter.probes import roundtrip

@@ -16,9 +16,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from exporter.app import check_config, serve
 from exporter.demo.scene import STORIES, Scene
 from exporter.options import Options
+from exporter.serve import check_config, serve
 
 START = 60.0  # seconds for the servers to start
 STOP = 5.0  # seconds for them to stop

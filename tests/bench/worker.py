@@ -18,11 +18,11 @@ from pathlib import Path
 
 import uvloop
 
-from exporter.app import make_world
 from exporter.config import load
 from exporter.guard import Logins
 from exporter.history import History
 from exporter.limits import Limits
+from exporter.loading import make_world
 from exporter.metrics import Metrics
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
 from exporter.net.dial import dial
