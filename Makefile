@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-other-python bench docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test install-npm screenshots test-other-python test-install bench docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
@@ -12,8 +12,10 @@ help:
 	@echo 'make run CONFIG=config.yaml   the mailboxes of config.yaml'
 	@echo 'make test                     everything, against real servers (as root: installs them)'
 	@echo 'make check                    linter, formatter, types, config.yaml'
+	@echo 'make test-install             docs/install.md, run as written on a new Debian; the image (root, network, minutes)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
 	@echo 'make docs                     makes docs/{metrics,configuration,reasons,signatures}.md anew'
+	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
 	@echo 'make fmt · make clean         format the code · remove what was made'
 
 run: venv
@@ -25,7 +27,7 @@ endif
 
 # A server that is missing fails its tests; nothing is skipped.
 test: export MAILPROBE_TEST_REQUIRE_SERVERS := 1
-test: install-servers check
+test: install-servers install-npm check
 	$(BIN)/pytest
 	@$(MAKE) --no-print-directory test-other-python
 
@@ -43,16 +45,30 @@ test-other-python:
 	    .venv-3.13/bin/pytest --without-servers -p no:cacheprovider; \
 	fi
 
+# A new Debian 12 that its own systemd starts, and the commands of docs/install.md on it; and the image, built and run.
+test-install: venv-dev
+	@.ci/install-debian mmdebstrap systemd-container buildah git
+	$(BIN)/pytest -m install tests/install tests/containers
+
 # The pages that are made from the code; tests compare them.
 docs: venv-dev
 	$(BIN)/python -m exporter.families > docs/metrics.md
 	$(BIN)/python -m tests.config.generate
 	$(BIN)/python -m tests.generate_reasons
 	$(BIN)/python -m tests.generate_signatures
+	$(BIN)/python -m deploy.rules
+	$(BIN)/python -m tests.rules.document > docs/alerts.md
+	$(BIN)/python -m tests.generate_runbooks
 	$(BIN)/python -m tests.faults
+	$(BIN)/python -m grafana.generator
 
 bench: install-servers venv-dev
 	$(BIN)/pytest -m bench -s tests/bench
+
+# docs/screenshot.png and docs/images, of the demo in a real Chromium (fonts: see tests/screenshots.py).
+screenshots: install-servers venv-dev
+	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.grafana.screenshots
 
 check: venv-dev
 	$(BIN)/ruff check
@@ -65,7 +81,7 @@ fmt: venv-dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .venv-3.13 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-3.13 tests/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install-servers:
@@ -73,6 +89,13 @@ install-servers:
 	@if ((EUID != 0)); then echo 'The tests start dovecot and postfix, which need root.' >&2; exit 1; fi
 	@id -u vmail >/dev/null 2>&1 || \
 	    useradd --system --user-group --no-create-home --shell /usr/sbin/nologin vmail # owns the mail of the tests
+
+# What the tests take from npm. The lock file names no registry, so the configured one is asked.
+install-npm: tests/node_modules/.installed
+tests/node_modules/.installed: tests/package.json tests/package-lock.json
+	@command -v npm >/dev/null || .ci/install-debian nodejs npm # whichever npm is there will do
+	@npm ci --prefix tests --no-audit --no-fund --silent
+	@touch $@
 
 venv:
 	@.ci/venv .venv demo

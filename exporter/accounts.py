@@ -35,6 +35,7 @@ class Account:
     ends: dict[Service, Endpoint]  # imap, pop3 and smtp, where they are on; empty while it is not known whose they are
     logins: dict[Service, Login]
     waits_for: str = ""  # what the user has to write before its servers are known, where DNS alone does not tell
+    by_dns: bool = False  # whose servers these are, the configuration does not tell
 
     @property
     def provider(self) -> str:
@@ -79,7 +80,7 @@ class Accounts:
             self.by_dns[domain] = None
             found = self._recognised.get(domain)
             if found is None:
-                return Account(part, mailbox, None, domain, labels, {}, {})
+                return Account(part, mailbox, None, domain, labels, {}, {}, by_dns=True)
             preset = found.preset
             home = _Home(preset, domain, found.mx)
         ends: dict[Service, Endpoint] = {}
@@ -95,19 +96,19 @@ class Accounts:
                 self.doubts.append(((*path, service.value), "security: plain shows the password to the network"))
         if failed:
             # What the DNS says must not stop the daemon: then the mailbox waits for what the user has to write.
-            return Account(part, mailbox, preset, domain, labels, {}, {}, failed) if by_dns else None
+            return Account(part, mailbox, preset, domain, labels, {}, {}, failed, by_dns) if by_dns else None
         self.doubts += [(path, text) for text in _doubts(mailbox, preset)]
         try:
             entry = sign_in_of(part, mailbox, preset)
         except NoTokenSourceError as exc:
             (self.doubts if by_dns else self.wrong).append(((*path, "oauth2"), str(exc)))
-            return Account(part, mailbox, preset, domain, labels, {}, {}, str(exc)) if by_dns else None
+            return Account(part, mailbox, preset, domain, labels, {}, {}, str(exc), by_dns) if by_dns else None
         if entry is None and preset is not None and preset.login == "oauth2_only":
             text = f"{preset.name} takes no passwords any more: write oauth2, then run mailprobe oauth {mailbox.title}"
             self.doubts.append((path, text))
         source = source_of(mailbox, part.file.parent) if entry is None else entry.source.seed
         logins = _logins(mailbox, preset, source, ends, entry.source if entry is not None else None)
-        return Account(part, mailbox, preset, domain, labels, ends, logins)
+        return Account(part, mailbox, preset, domain, labels, ends, logins, by_dns=by_dns)
 
     def _endpoint(self, part: Part, service: Service, server: Server, home: _Home) -> Endpoint:
         """One object for all mailboxes of a server. Raises NoServerError."""

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 
 from exporter import sdnotify
 from exporter.announcer import Announcer
+from exporter.bridge import Bridge, Bridges
 from exporter.causes import Cause
 from exporter.config import ConfigError, redacted
 from exporter.discovery import Discovery, Notice
@@ -17,11 +18,12 @@ from exporter.guard import Logins
 from exporter.history import History
 from exporter.incident import Incident
 from exporter.journal import Journal
-from exporter.listening import Listener
+from exporter.listening import Listener, without_login
 from exporter.loading import Loaded, load_all, logins_of, make_world, reasons, recalled, stored_tokens
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
 from exporter.options import Options
+from exporter.resharding import Move, remember
 from exporter.runner import Runner
 from exporter.schedule import Scheduler
 from exporter.standing import RootCauses
@@ -46,12 +48,15 @@ class App:
         self.telemetry_path = options.telemetry_path
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
-        self.metrics = Metrics()
+        self.sharding = options.sharding
+        self.metrics = Metrics(sharding=options.sharding)
         self.root_causes = RootCauses()
+        self._bridges = Bridges(self.metrics)
         self._journal = Journal()
         self._loaded: Loaded
         self._state: State
         self._logins: Logins
+        self._move: Move | None = None
         self._tokens = stored_tokens(options.storage_path)
         self._discovery: Discovery
         self._vantage: Vantage
@@ -62,14 +67,16 @@ class App:
         self._reloading = asyncio.Lock()
         self._ready = False
         self._config_error: str | None = None  # of the last reload
+        self._web_config_error: str | None = None  # of the last look at the web configuration
         self._watchdog = sdnotify.Watchdog()
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Raises ConfigError, StateError, StartError."""
-        self._loaded = await asyncio.to_thread(load_all, self.options)
+        self._loaded = await asyncio.to_thread(load_all, self.options, self.sharding)
         self._state = await State.open(self.options.storage_path)
+        self._move = await remember(self._state.notes, self.sharding, time.time())
         config = self._loaded.config
         self._logins = Logins(self._state, config.login_guard)
         world = make_world(config, self._state, self._logins, self._tokens)
@@ -83,19 +90,27 @@ class App:
         self._scheduler = Scheduler(
             Judged(Runner(world), self._vantage),
             (self.history, self.metrics, self._journal, self.root_causes, self._announcer),
-            config.limits,
+            self._loaded.limits,
             watcher=self.metrics,
             alive=self._watchdog.alive,
         )
         self._apply(self._loaded)
         self.metrics.config_reloaded(True, config.hash, time.time())
-        self._listener = Listener(self, self.options.listen)
+        self._listener = Listener(
+            self,
+            self.options.listen,
+            web_config=self.options.web_config_file,
+            control=self.options.control_socket,
+            told=self._web_config_told,
+        )
         try:
             await self._listener.start()
         except BaseException:
             await self._announcer.close()
+            await self._bridges.close()
             await self._state.close()
             raise
+        self._tell_where()
         self._spawn(self._scheduler.run())
         self._spawn(self._watch_state())
         self._spawn(self._settle())
@@ -107,7 +122,8 @@ class App:
             self._spawn(self._watch_config())
         self._ready = True
         sdnotify.notify(f"READY=1\nSTATUS={self._status()}")
-        logger.info("started", extra={"fields": {"targets": len(targets), "listen": str(self._listener)}})
+        shard = {"shard": str(self.sharding)} if self.sharding.on else {}
+        logger.info("started", extra={"fields": {"targets": len(targets), "listen": str(self._listener), **shard}})
 
     async def stop(self) -> None:
         """Stop within seconds: runs are cancelled, their sockets closed, what is in flight is on disk already."""
@@ -118,6 +134,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._announcer.close()
+        await self._bridges.close()
         await self._vantage.aclose()
         await self._listener.close()
         await self._tokens.aclose()
@@ -141,13 +158,15 @@ class App:
 
     def _status(self) -> str:
         names = {target.name for target in self._loaded.built.targets}
-        return f"watching {len(names)} targets"
+        return f"watching {len(names)} targets" + (f", shard {self.sharding}" if self.sharding.on else "")
 
     # -- configuration ------------------------------------------------------------------------------------------
 
     def _apply(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
         """`told`: warnings that need not be told again."""
         targets = loaded.built.targets
+        loaded.divide(self._logins, self._move)
+        self._scheduler.limits = loaded.limits
         self._scheduler.apply(targets)
         for warning in (*loaded.config.warnings, *loaded.built.warnings, *self._scheduler.warnings):
             if str(warning) not in told:
@@ -158,8 +177,10 @@ class App:
         self._vantage.keep({server for target in targets for server in target.servers}, keys)
         self.root_causes.load(targets, self.interval)
         self.metrics.load(targets, self.interval, loaded.config.alert_labels)
-        push = loaded.config.alertmanager
+        push = loaded.push
         self.metrics.load_alertmanagers([each.name for each in push.targets] if push is not None else [])
+        self.metrics.load_bridges([each.name for each in loaded.config.bridges])
+        self._bridges.configure(loaded.config.bridges)
         self._announcer.load(targets, loaded.config.incidents, push, loaded.config.alert_labels)
 
     async def _recognised(self) -> None:
@@ -172,23 +193,24 @@ class App:
             sdnotify.notify(f"STATUS={self._status()}")
 
     async def reload(self) -> str | None:
-        """Read the configuration again. A bad one is refused and the old one runs on: returns why, else None."""
+        """Read the configuration files again. Bad ones are refused and the old ones hold: returns which and why."""
         async with self._reloading:
             sdnotify.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            web_config_error = await self._listener.reread()
             try:
-                loaded = await recalled(await asyncio.to_thread(load_all, self.options), self._discovery)
+                loaded = await recalled(await asyncio.to_thread(load_all, self.options, self.sharding), self._discovery)
             except ConfigError as exc:
                 logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
                     "the configuration is not reloaded, the old one runs on", extra={"fields": {"err": str(exc)}}
                 )
                 self.metrics.config_reloaded(False, self._loaded.config.hash, time.time())
                 self._config_error = str(exc)
-                return self._config_error
+                refused = f"the config was not reloaded, the old one runs on: {exc}"
+                return refused if web_config_error is None else f"{refused}\n{_web_refused(web_config_error)}"
             finally:
                 sdnotify.notify("READY=1")
             before, self._loaded = self._loaded, loaded
             self._config_error = None
-            self._logins.settings = loaded.config.login_guard
             if loaded.config.resolvers != before.config.resolvers:
                 world = make_world(loaded.config, self._state, self._logins, self._tokens)
                 self._scheduler.runner = Judged(Runner(world), self._vantage)
@@ -196,13 +218,29 @@ class App:
                 self._vantage.network(world.resolver, world.contexts)
             self._vantage.change(loaded.config.vantage)
             self._discovery.wake()
-            self._scheduler.limits = loaded.config.limits
             self._apply(loaded)
             self._spawn(self._settle())
             self.metrics.config_reloaded(True, loaded.config.hash, time.time())
+            self._web_config_told(web_config_error)
+            self._tell_where()  # a certificate may have come
             sdnotify.notify(f"STATUS={self._status()}")
-            logger.info("configuration reloaded", extra={"fields": {"targets": len(loaded.built.targets)}})
-            return None
+            targets = {"targets": len(loaded.built.targets)}
+            if web_config_error is None:
+                logger.info("configuration reloaded", extra={"fields": targets})
+                return None
+            logger.warning(
+                "configuration reloaded, but not the web configuration: its old one holds",
+                extra={"fields": {**targets, "err": web_config_error}},
+            )
+            return f"the config was reloaded; {_web_refused(web_config_error)}"
+
+    def _tell_where(self) -> None:
+        self.metrics.web(without_login(self.external_url) or self._listener.url)
+
+    def _web_config_told(self, error: str | None) -> None:
+        """The web configuration counts: what is broken in it would keep us from starting again."""
+        self._web_config_error = error
+        self.metrics.config_reloaded(self.config_error() is None, self._loaded.config.hash, time.time())
 
     async def _watch_config(self) -> None:
         refused = ""
@@ -263,7 +301,13 @@ class App:
         return self._ready
 
     def config_error(self) -> str | None:
-        return self._config_error
+        return self._config_error or self._web_config_error
+
+    def state_error(self) -> str:
+        return self._state.write_error
+
+    def bridge(self, name: str) -> Bridge | None:
+        return self._bridges.get(name)
 
     def config_text(self) -> str:
         return redacted(self._loaded.config)
@@ -285,3 +329,7 @@ class App:
                         self._logins.allow_once(login)
                 return await self._scheduler.run_now(waiting(target, wait))
         return None
+
+
+def _web_refused(error: str) -> str:
+    return f"the web configuration (--web.config.file) is refused, its old one holds: {error}"

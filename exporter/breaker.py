@@ -5,7 +5,7 @@ Times are seconds of a clock that never jumps (the guard uses CLOCK_BOOTTIME). N
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 DAY = 86400.0
@@ -21,6 +21,10 @@ class GuardSettings:
     refusals_per_day: int = 6
     first_pause: float = 1800.0  # seconds; doubles with each refusal that follows
     longest_pause: float = 86400.0  # seconds
+
+    def careful(self) -> GuardSettings:
+        """For what somebody else may have been refused with a moment ago: one refusal, then the longest pause."""
+        return replace(self, failures=1, first_pause=self.longest_pause)
 
 
 class Verdict(Enum):

@@ -79,7 +79,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "target": ("{subject} fails ({reason}).", "{subject} 失败（{reason}）。"),
     "inconclusive": ("Nothing can be said about {subject} ({reason}).", "{subject} 无法判断（{reason}）。"),
 }
-_ALSO = ("Also: {also} fail.", "同时失败：{also}。")
+_ALSO = ("Also failing: {also}.", "同时失败：{also}。")
 
 
 def sentence(cause: Cause, language: str) -> str:

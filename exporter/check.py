@@ -29,6 +29,7 @@ from exporter.loading import Loaded, load_all, logins_of, make_world, reasons, s
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.objects import SCHEMA_VERSION, result_object
 from exporter.options import Options
+from exporter.reach import Reached, reach, refusal, untrusted
 from exporter.reasons import Layer, Reason
 from exporter.runner import Runner
 from exporter.state import State, StateError, StateLocked
@@ -186,8 +187,8 @@ async def _run_all(prober: Prober, jobs: Sequence[Job], wanted: Wanted, errors: 
 @asynccontextmanager
 async def _prober(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Prober]:
     if wanted.url:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as session:
-            daemon = await Daemon.find(session, wanted)
+        async with reach(wanted.url, aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as reached:
+            daemon = await Daemon.find(reached, wanted)
             if daemon is not None:
                 errors.print(f"asking the daemon at {wanted.url}", style="dim")
                 yield daemon
@@ -200,22 +201,25 @@ async def _prober(options: Options, wanted: Wanted, errors: Console) -> AsyncIte
 class Daemon:
     """A running daemon probes for us: inside its limits, with its memory of refused logins."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, wanted: Wanted, jobs: Sequence[Job], waiting: Mapping[str, str]
-    ) -> None:
-        self._session = session
+    def __init__(self, reached: Reached, wanted: Wanted, jobs: Sequence[Job], waiting: Mapping[str, str]) -> None:
+        self._session = reached.session
+        self._base = reached.base
         self._wanted = wanted
         self.jobs = jobs
         self.waiting = waiting
 
     @classmethod
-    async def find(cls, session: aiohttp.ClientSession, wanted: Wanted) -> Daemon | None:
+    async def find(cls, reached: Reached, wanted: Wanted) -> Daemon | None:
         """None where nobody listens. Raises CheckError where somebody else does."""
         try:
-            async with asyncio.timeout(PATIENCE), session.get(f"{wanted.url}/api/v1/targets") as answer:
+            async with asyncio.timeout(PATIENCE), reached.session.get(f"{reached.base}/api/v1/targets") as answer:
+                if why := refusal(answer.status, wanted.url):
+                    raise CheckError(why)
                 body = await answer.json()
                 jobs = [(str(each["target"]), ProbeName(name)) for each in body["targets"] for name in each["probes"]]
                 missing = {str(each["target"]): str(each["text"]) for each in body.get("waiting", ())}
+        except aiohttp.ClientSSLError as exc:
+            raise CheckError(untrusted(wanted.url, exc)) from exc
         except aiohttp.ClientConnectorError:
             return None
         except aiohttp.InvalidURL as exc:
@@ -224,7 +228,13 @@ class Daemon:
             raise CheckError(
                 f"{wanted.url} answers, but not like mailprobe ({type(exc).__name__}); --url '' checks without a daemon"
             ) from exc
-        return cls(session, wanted, jobs, missing)
+        known = {*missing, *(name for name, _ in jobs)}
+        if (shard := body.get("shard")) and (unknown := [name for name in wanted.targets if name not in known]):
+            raise CheckError(
+                f"{wanted.url} is shard {shard['ordinal']} of {shard['total']}, and {unknown[0]} is not among its "
+                "targets: ask another shard, or check without a daemon, --url ''"
+            )
+        return cls(reached, wanted, jobs, missing)
 
     async def run(self, job: Job, progress: Progress) -> dict[str, Any]:
         name, probe = job
@@ -232,7 +242,7 @@ class Daemon:
         query = {"target": name, "probe": str(probe), "wait": str(self._wanted.wait)}
         if self._wanted.force:
             query["force"] = "1"
-        url = f"{self._wanted.url}/api/v1/run?{urlencode(query)}"
+        url = f"{self._base}/api/v1/run?{urlencode(query)}"
         try:
             async with self._session.post(url, headers={"X-Mailprobe": "1"}) as answer:
                 if answer.status != 200:
@@ -244,7 +254,7 @@ class Daemon:
 
     async def causes(self) -> Sequence[Cause]:
         try:
-            async with asyncio.timeout(PATIENCE), self._session.get(f"{self._wanted.url}/api/v1/causes") as answer:
+            async with asyncio.timeout(PATIENCE), self._session.get(f"{self._base}/api/v1/causes") as answer:
                 return [from_object(each) for each in (await answer.json())["causes"]]
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
             return []  # an older daemon: then each result is told for itself

@@ -106,7 +106,8 @@ PROBE_FAILURE = Family(
 )  # fmt: skip
 ROOT_CAUSE = Family(
     "root_cause_info", _I, _T,
-    "1 while failing: the one cause of it, and how far that reaches.", ("layer", "reason", "scope"),
+    "1 while failing: the one cause of it, and how far that reaches; server where the scope is a host.",
+    ("layer", "reason", "scope", "server"),
 )  # fmt: skip
 PROBE_DURATION = Family("probe_duration_seconds", _G, _T, f"Duration of the whole run. {LAST}", _PROBE)
 PHASE_DURATION = Family(
@@ -158,18 +159,28 @@ FAILURE_REASONS = Family(
 PROBE_LATENCY = Family("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
 
 BUILD_INFO = Family("build_info", _I, _S, "Version of mailprobe.", ("version", "revision", "pythonversion"))
+WEB_INFO = Family(
+    "web_info", _I, _S, "Where the pages are: --web.external-url, else what the listen address tells.",
+    ("external_url",),
+)  # fmt: skip
 RELOAD_SUCCESSFUL = Family("config_last_reload_successful", _G, _S, "1 if the last load of the config succeeded.")
 RELOAD_TIME = Family(
     "config_last_reload_success_timestamp_seconds", _G, _S, "Unix time of the last successful load of the config."
 )
 CONFIG_HASH = Family("config_hash", _G, _S, "Hash of the config in use, as a number: equal on replicas that agree.")
 IN_PROGRESS = Family("probes_in_progress", _G, _S, "Runs under way.", _PROBE)
-SCHEDULER_DELAY = Family("scheduler_delay_seconds", _H, _S, "How much later than planned a run began.", buckets=_LAG)
+SCHEDULER_DELAY = Family(
+    "scheduler_delay_seconds", _H, _S, "How much later than planned a run began.", buckets=(*_LAG, 60.0, 120.0)
+)
 LOOP_LAG = Family(
     "event_loop_lag_seconds", _H, _S, "How much later than asked the event loop woke a sleeper.", buckets=_LAG
 )
 VANTAGE_UP = Family(
     "vantage_up", _G, _S, "1 while enough references answer, so that our own network works; 1 without references."
+)
+TOTAL_SHARDS = Family("total_shards", _G, _S, "So many daemons share the targets (--total-shards).")
+SHARD_ORDINAL = Family(
+    "shard_ordinal", _G, _S, "Which of them this one is, from 0 (--shard); in the label too.", ("shard_ordinal",)
 )
 PROBES_SKIPPED = Family(
     "probes_skipped_total", _C, _S,
@@ -187,6 +198,18 @@ NOTIFICATIONS_FAILED = Family(
 NOTIFICATIONS_DROPPED = Family(
     "notifications_dropped_total", _C, _S, "Alerts never sent because too many waited.", ("alertmanager",)
 )
+
+BRIDGE_MESSAGES = Family(
+    "bridge_messages_total", _C, _S, "Messages sent to a group robot, those in vain too.", ("bridge",)
+)
+BRIDGE_FAILED = Family(
+    "bridge_messages_failed_total", _C, _S, "Messages to a group robot that were in vain.", ("bridge",)
+)
+BRIDGE_DROPPED = Family(
+    "bridge_messages_dropped_total", _C, _S,
+    "Notifications turned away, for Alertmanager to come again: the robot had asked for a rest, or too many waited.",
+    ("bridge",),
+)  # fmt: skip
 
 SKIP_REASONS = ("overlap", "host_limit", "login_guard", "vantage_offline", "shutdown")
 LOG_LEVELS = ("debug", "info", "warn", "error")
@@ -270,9 +293,11 @@ FAMILIES: tuple[Family, ...] = (
     # providers
     FAILURE_REASONS, PROBE_LATENCY,
     # mailprobe itself
-    BUILD_INFO, RELOAD_SUCCESSFUL, RELOAD_TIME, CONFIG_HASH, VANTAGE_UP, IN_PROGRESS, SCHEDULER_DELAY, LOOP_LAG,
+    BUILD_INFO, WEB_INFO, RELOAD_SUCCESSFUL, RELOAD_TIME, CONFIG_HASH, VANTAGE_UP, TOTAL_SHARDS, SHARD_ORDINAL,
+    IN_PROGRESS, SCHEDULER_DELAY, LOOP_LAG,
     PROBES_SKIPPED, STATE_WRITE_FAILURES, LOG_MESSAGES,
     NOTIFICATIONS, NOTIFICATIONS_FAILED, NOTIFICATIONS_DROPPED,
+    BRIDGE_MESSAGES, BRIDGE_FAILED, BRIDGE_DROPPED,
 )
 # fmt: on
 
@@ -297,7 +322,7 @@ def document() -> str:
         "- A gauge shows the last finished run and goes away when that is older than max(5 × interval, 10 min).",
         "  There is none before the first run. Counters stand at 0 from the load of the config.",
         "- Every metric with `target` carries `kind`, `provider`, `domain` and the configured `alert_labels` too.",
-        "- An inconclusive run leaves `mailprobe_probe_success` as it was.",
+        "- An inconclusive run leaves `mailprobe_probe_success`, and what is known of servers and domains, as it was.",
         "- Python's and the process's own metrics (`python_*`, `process_*`) are there as well.",
         "",
         "| metric | type | labels | meaning |",

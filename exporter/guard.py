@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -95,6 +95,10 @@ class Logins:
         self._accounts: dict[str, _Account] = {}
         self._allowed: set[str] = set()
         self._unsettled: list[tuple[str, str]] = []
+        self._allotted: Mapping[str, GuardSettings] = {}
+        self._newcomers: Collection[str] = ()
+        self._careful_until = 0.0  # Unix time
+        self._met: set[str] = set()  # newcomers that were let in since
         for (account, fingerprint), record in state.breakers.items():
             self._restore(account, fingerprint, record)
 
@@ -110,6 +114,21 @@ class Logins:
         """
         return _Attempt(self, login, trace, token, force=force)
 
+    def divide(self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float) -> None:
+        """What shards share. `allotted`: what of the settings is ours, for accounts that others log in to as well.
+
+        `newcomers`: accounts that others logged in to a moment ago, whose refusals we cannot know. Until then (Unix
+        time) one refusal of such an account pauses it for long, unless it has let us in.
+        """
+        self._allotted, self._newcomers, self._careful_until = allotted, newcomers, careful_until
+
+    def settings_of(self, account: str) -> GuardSettings:
+        """The settings that hold for an account."""
+        settings = self._allotted.get(account, self.settings)
+        if account in self._newcomers and account not in self._met and self.clock.wall() < self._careful_until:
+            return settings.careful()
+        return settings
+
     def allow_once(self, account: str) -> None:
         """Let the next login of an account pass its pause."""
         self._allowed.add(account)
@@ -122,15 +141,16 @@ class Logins:
         """Why the account's latest credential is paused, or None where it is not."""
         found = self._accounts.get(account)
         breaker = found.breakers.get(found.latest) if found else None
-        if breaker is None or breaker.resumes_at(self.clock.now(), self.settings) <= self.clock.now():
+        now = self.clock.now()
+        if breaker is None or breaker.resumes_at(now, self.settings_of(account)) <= now:
             return None
-        return self.standing_of(breaker)
+        return self.standing_of(account, breaker)
 
     # -- for _Attempt -----------------------------------------------------------------------------------------------
 
-    def standing_of(self, breaker: Breaker) -> Standing:
+    def standing_of(self, name: str, breaker: Breaker) -> Standing:
         now = self.clock.now()
-        left = breaker.resumes_at(now, self.settings) - now
+        left = breaker.resumes_at(now, self.settings_of(name)) - now
         return Standing(
             _reason(breaker), breaker.text or "a login was cut off before its answer came", self.clock.wall() + left
         )
@@ -146,14 +166,19 @@ class Logins:
         account.latest = fingerprint
         return account, fingerprint, account.breakers[fingerprint]
 
-    def overdrawn(self, account: _Account, breaker: Breaker) -> float:
+    def met(self, name: str) -> None:
+        """It let us in: what others know of it does not matter any more."""
+        if name in self._newcomers:
+            self._met.add(name)
+
+    def overdrawn(self, name: str, account: _Account, breaker: Breaker) -> float:
         """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
 
         A source that makes up a new secret each time must not get round the day's limit.
         """
         now = self.clock.now()
         spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
-        limit = self.settings.refusals_per_day
+        limit = self.settings_of(name).refusals_per_day
         return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
 
     def let_through(self, name: str) -> bool:
@@ -166,7 +191,7 @@ class Logins:
         account = self._accounts[name]
         breaker = account.breakers[fingerprint]
         now = self.clock.now()
-        if breaker.idle(now, self.settings) and not self.is_exception(account, breaker):
+        if breaker.idle(now, self.settings_of(name)) and not self.is_exception(account, breaker):
             account.saved.pop(fingerprint, None)
             return self._state.save_breaker(name, fingerprint, None)
         account.saved[fingerprint] = breaker.under_way
@@ -200,7 +225,8 @@ class Logins:
         if len(account.breakers) < MAX_SECRETS:
             return
         now = self.clock.now()
-        quiet_at = {each: breaker.quiet_at(now, self.settings) for each, breaker in account.breakers.items()}
+        settings = self.settings_of(name)
+        quiet_at = {each: breaker.quiet_at(now, settings) for each, breaker in account.breakers.items()}
         for fingerprint, at in quiet_at.items():
             if at <= now:
                 del account.breakers[fingerprint]
@@ -257,13 +283,13 @@ class _Attempt:
         while True:
             self._account, self._fingerprint, self._breaker = guard.find(self._login, self._secret)
             breaker = self._breaker
-            verdict = breaker.ask(guard.clock.now(), guard.settings, forced=forced)
+            verdict = breaker.ask(guard.clock.now(), guard.settings_of(name), forced=forced)
             if verdict is Verdict.PAUSED:
-                standing = guard.standing_of(breaker)
+                standing = guard.standing_of(name, breaker)
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
                 said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
                 raise Suspended(standing.reason, standing.text, standing.next_attempt, said_to)
-            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.overdrawn(self._account, breaker)
+            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.overdrawn(name, self._account, breaker)
             if wait:
                 self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
                 raise guard.too_many(self._account, wait)
@@ -318,7 +344,9 @@ class _Attempt:
     def _end(self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "") -> None:
         guard, name = self._guard, self._login.account
         proven = self._breaker.proven
-        self._breaker.end(answer, guard.clock.now(), guard.settings, reason, text, answer_to=answer_to)
+        self._breaker.end(answer, guard.clock.now(), guard.settings_of(name), reason, text, answer_to=answer_to)
+        if answer is Answer.ACCEPTED:
+            guard.met(name)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
         first = answer is Answer.ACCEPTED and not proven and guard.is_exception(self._account, self._breaker)
         if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):

@@ -110,6 +110,11 @@ class History:
         past = self._past.get(key)
         return past.failed if past else None
 
+    def standing(self, key: Key) -> tuple[Result, Result | None, float] | None:
+        """The last result, the last conclusive one, and since when that verdict stands (0 without one): in one look."""
+        past = self._past.get(key)
+        return (past.last, past.conclusive, past.since if past.conclusive else 0.0) if past else None
+
     def since(self, key: Key) -> float | None:
         """Unix time of the run with which the present verdict (working or failing) began."""
         past = self._past.get(key)

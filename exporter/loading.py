@@ -8,13 +8,18 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.alertmanager import PushSettings
 from exporter.config import Config, ConfigError, load
 from exporter.discovery import Discovery
 from exporter.guard import Logins
+from exporter.limits import Limits
 from exporter.model import Target
 from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.options import Options
+from exporter.placement import allotted, newcomers
+from exporter.resharding import Move
+from exporter.sharding import WHOLE, Sharding
 from exporter.state import State
 from exporter.targets import Built, build
 from exporter.tokens import Tokens
@@ -31,12 +36,36 @@ class Loaded:
 
     config: Config
     built: Built
+    sharding: Sharding = WHOLE
+
+    @property
+    def limits(self) -> Limits:
+        """What this shard may use up."""
+        return self.config.limits.divided(self.sharding)
+
+    @property
+    def push(self) -> PushSettings | None:
+        """As configured. Shards must not speak for each other: one would resolve what another sees failing still."""
+        push = self.config.alertmanager
+        if push is None or not self.sharding.on or "shard" in dict(push.labels):
+            return push
+        return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
+
+    def divide(self, logins: Logins, move: Move | None) -> None:
+        """Tell the login guard what is this shard's."""
+        here, credentials = self.sharding, self.built.credentials
+        logins.settings = self.config.login_guard
+        logins.divide(
+            allotted(credentials, here, self.config.login_guard),
+            newcomers(credentials, here, move.before) if move is not None else (),
+            move.until if move is not None else 0.0,
+        )
 
 
-def load_all(options: Options) -> Loaded:
+def load_all(options: Options, sharding: Sharding = WHOLE) -> Loaded:
     """Read, check and build, synchronously. Raises ConfigError."""
     config = load(options.config_file)
-    return Loaded(config, build(config))
+    return Loaded(config, build(config, sharding=sharding), sharding)
 
 
 async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
@@ -45,7 +74,8 @@ async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
     if not loaded.built.by_dns:
         return loaded
     try:
-        return Loaded(loaded.config, await asyncio.to_thread(build, loaded.config, dict(discovery.known)))
+        built = await asyncio.to_thread(build, loaded.config, dict(discovery.known), loaded.sharding)
+        return dataclasses.replace(loaded, built=built)
     except ConfigError as exc:
         # What the DNS said must not stop what the user wrote.
         logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing

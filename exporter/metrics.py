@@ -22,9 +22,10 @@ from exporter.families import FAMILIES, LOG_LEVELS, SKIP_REASONS, Family, Subjec
 from exporter.model import Outcome, ProbeName, Result, Scope, Target
 from exporter.reasons import Layer, Reason
 from exporter.series import Series, identity, target_info
+from exporter.sharding import WHOLE, Sharding
 
 Key = tuple[str, ...]
-RootCause = tuple[Layer, Reason, Scope]
+RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
 CHUNK = 128 * 1024
 AT_ONCE = 50
 
@@ -34,7 +35,14 @@ WITHDRAWN = tuple(f for f in FAMILIES if f.withdrawn)
 class Metrics:
     """Sink of results and source of /metrics. All methods are called on the event loop."""
 
-    def __init__(self, *, version: str = __version__, revision: str = "", now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        version: str = __version__,
+        revision: str = "",
+        now: Callable[[], float] = time.time,
+        sharding: Sharding = WHOLE,
+    ) -> None:
         self._now = now
         self._series: dict[tuple[str, ProbeName], Series] = {}
         self._lines: dict[Family, dict[Key, bytes]] = {f: {} for f in FAMILIES if f.subject is not Subject.SELF}
@@ -47,7 +55,7 @@ class Metrics:
         self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
         self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
         self._root_causes: dict[str, RootCause] = {}
-        self._self = _SelfMetrics(version, revision)
+        self._self = _SelfMetrics(version, revision, sharding)
 
     def load(
         self, targets: Sequence[Target], effective: Callable[[Target], float], alert_labels: Sequence[str] = ()
@@ -93,8 +101,8 @@ class Metrics:
             lines.pop((name,), None)
         for name, cause in found.items():
             if self._root_causes.get(name) != cause and name in self._own_labels:
-                layer, reason, scope = cause
-                why = labels((("layer", layer), ("reason", reason), ("scope", scope)))
+                layer, reason, scope, server = cause
+                why = labels((("layer", layer), ("reason", reason), ("scope", scope), ("server", server)))
                 lines[name,] = sample(table.ROOT_CAUSE, f"{self._own_labels[name]},{why}", 1).encode()
         self._root_causes = {name: cause for name, cause in found.items() if name in self._own_labels}
 
@@ -225,6 +233,10 @@ class Metrics:
     def lag(self, seconds: float) -> None:
         self._self.lag.observe(max(seconds, 0.0))
 
+    def web(self, url: str) -> None:
+        """Where the pages are."""
+        self._self.web(url)
+
     def config_reloaded(self, ok: bool, config_hash: str, now: float) -> None:
         """`config_hash` is the hexadecimal digest of the config in use; a failed reload leaves it as it was."""
         self._self.reload_successful.set(1 if ok else 0)
@@ -242,6 +254,19 @@ class Metrics:
         """Those that are pushed to: host:port."""
         self._self.load_alertmanagers(set(names))
 
+    def load_bridges(self, names: Iterable[str]) -> None:
+        """Those that are configured."""
+        self._self.load_bridges(set(names))
+
+    def bridged(self, bridge: str) -> None:
+        self._self.bridge_messages[0].labels(bridge).inc()
+
+    def bridge_failed(self, bridge: str) -> None:
+        self._self.bridge_messages[1].labels(bridge).inc()
+
+    def bridge_dropped(self, bridge: str) -> None:
+        self._self.bridge_messages[2].labels(bridge).inc()
+
     def notified(self, alertmanager: str, alerts: int) -> None:
         self._self.notifications[0].labels(alertmanager).inc(alerts)
 
@@ -255,7 +280,7 @@ class Metrics:
 class _SelfMetrics:
     """mailprobe's own metrics: few series, so the client library may render them."""
 
-    def __init__(self, version: str, revision: str) -> None:
+    def __init__(self, version: str, revision: str, sharding: Sharding) -> None:
         disable_created_series: Callable[[], None] = client.disable_created_metrics  # the library leaves it untyped
         disable_created_series()
         self._registry = client.CollectorRegistry(auto_describe=True)
@@ -266,11 +291,14 @@ class _SelfMetrics:
             table.BUILD_INFO.full_name.removesuffix("_info"), table.BUILD_INFO.help, registry=self._registry
         )
         build.info({"version": version, "revision": revision, "pythonversion": platform.python_version()})
+        self._web: client.Info | None = None
         self.reload_successful = self._gauge(table.RELOAD_SUCCESSFUL)
         self.reload_time = self._gauge(table.RELOAD_TIME)
         self.config_hash = self._gauge(table.CONFIG_HASH)
         self.vantage_up = self._gauge(table.VANTAGE_UP)
         self.vantage_up.set(1)
+        self._gauge(table.TOTAL_SHARDS).set(sharding.total)
+        self._gauge(table.SHARD_ORDINAL).labels(str(sharding.shard)).set(sharding.shard)
         self.in_progress = self._gauge(table.IN_PROGRESS)
         self.delay = self._histogram(table.SCHEDULER_DELAY)
         self.lag = self._histogram(table.LOOP_LAG)
@@ -285,6 +313,16 @@ class _SelfMetrics:
             for family in (table.NOTIFICATIONS, table.NOTIFICATIONS_FAILED, table.NOTIFICATIONS_DROPPED)
         )
         self._alertmanagers: set[str] = set()
+        self.bridge_messages = tuple(
+            self._counter(family) for family in (table.BRIDGE_MESSAGES, table.BRIDGE_FAILED, table.BRIDGE_DROPPED)
+        )
+        self._bridges: set[str] = set()
+
+    def web(self, url: str) -> None:
+        if self._web is None:  # until told, there is nothing to show
+            name = table.WEB_INFO.full_name.removesuffix("_info")
+            self._web = client.Info(name, table.WEB_INFO.help, registry=self._registry)
+        self._web.info({"external_url": url})
 
     def load(self, probes: Iterable[ProbeName]) -> None:
         for probe in sorted(probes):
@@ -293,12 +331,12 @@ class _SelfMetrics:
                 self.skipped.labels(probe, reason)
 
     def load_alertmanagers(self, names: set[str]) -> None:
-        for counter in self.notifications:
-            for gone in self._alertmanagers - names:
-                counter.remove(gone)
-            for name in sorted(names):
-                counter.labels(name)
+        _load(self.notifications, self._alertmanagers, names)
         self._alertmanagers = names
+
+    def load_bridges(self, names: set[str]) -> None:
+        _load(self.bridge_messages, self._bridges, names)
+        self._bridges = names
 
     def count_state_write_failures(self, total: int) -> None:
         self._state_write_failures.inc(max(total - self._state_writes_failed, 0))
@@ -320,6 +358,15 @@ class _SelfMetrics:
         return client.Histogram(
             family.full_name, family.help, family.labels, buckets=family.buckets, registry=self._registry
         )
+
+
+def _load(counters: Iterable[client.Counter], before: set[str], names: set[str]) -> None:
+    """Those that are new stand at 0, those that left go."""
+    for counter in counters:
+        for gone in before - names:
+            counter.remove(gone)
+        for name in sorted(names):
+            counter.labels(name)
 
 
 def _chunks(lines: Sequence[bytes]) -> Iterable[bytes]:

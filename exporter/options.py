@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from exporter import DEFAULT_PORT
+from exporter.sharding import WHOLE, Sharding, ShardingError, sharding
 
 DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
 
@@ -38,12 +40,15 @@ FLAGS = (
     Flag("config.check", bool, False, "check the configuration and exit: 0 good, 2 bad"),
     Flag("config.enable-auto-reload", bool, False, "reload when a configuration file's content changes"),
     Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
+    Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
     Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
     Flag("web.telemetry-path", str, "/metrics", "path of the metrics"),
     Flag("storage.path", str, "data/", "folder for what must survive a restart"),
     Flag("log.level", str, "info", "least severe level to log", ("debug", "info", "warn", "error")),
     Flag("log.format", str, "logfmt", "how to log, to stderr", ("logfmt", "json")),
     Flag("history.limit", int, 100, "how many recent runs to keep for the page and /logs (failures as many again)"),
+    Flag("shard", str, "", "which of --total-shards this daemon is: a number from 0, or auto (from the pod's name)"),
+    Flag("total-shards", int, 1, "so many daemons share the targets of one configuration"),
     Flag("timeout-offset", float, 0.5, "seconds to take off a scraper's timeout on /probe"),
 )
 
@@ -67,6 +72,13 @@ class Options:
     log_format: str
     history_limit: int
     timeout_offset: float  # seconds
+    sharding: Sharding = WHOLE
+    web_config_file: Path | None = None
+
+    @property
+    def control_socket(self) -> Path:
+        """Where a running daemon listens for the command line of its own account, whatever the web configuration."""
+        return self.storage_path / "control.sock"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +102,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def options(given: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Options:
+def options(
+    given: argparse.Namespace, environ: Mapping[str, str] = os.environ, host_name: str | None = None
+) -> Options:
     """Flag, else environment, else default. Raises OptionError that names the flag or variable and its fault."""
     value = {flag.dest: _value(flag, given, environ) for flag in FLAGS}
     path = str(value["web_telemetry_path"])
@@ -101,6 +115,7 @@ def options(given: argparse.Namespace, environ: Mapping[str, str] = os.environ) 
         config_check=bool(value["config_check"]),
         auto_reload=bool(value["config_enable_auto_reload"]),
         listen=tuple(listen_address(each) for each in cast("list[str]", value["web_listen_address"])),
+        web_config_file=Path(str(value["web_config_file"])) if value["web_config_file"] else None,
         external_url=str(value["web_external_url"]).rstrip("/"),
         telemetry_path=path,
         storage_path=Path(str(value["storage_path"])),
@@ -108,7 +123,15 @@ def options(given: argparse.Namespace, environ: Mapping[str, str] = os.environ) 
         log_format=str(value["log_format"]),
         history_limit=_at_least_one(value["history_limit"]),
         timeout_offset=float(str(value["timeout_offset"])),
+        sharding=_sharding(value, environ.get("POD_NAME", ""), platform.node() if host_name is None else host_name),
     )
+
+
+def _sharding(value: Mapping[str, object], pod_name: str, host_name: str) -> Sharding:
+    try:
+        return sharding(str(value["shard"]), int(str(value["total_shards"])), pod_name, host_name)
+    except ShardingError as exc:
+        raise OptionError(str(exc)) from None
 
 
 def _at_least_one(value: object) -> int:

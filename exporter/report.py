@@ -15,6 +15,7 @@ from exporter.config import ConfigError
 from exporter.history import History
 from exporter.model import ProbeName, Target, Wait
 from exporter.options import Options
+from exporter.reach import reach, refusal, untrusted
 from exporter.state import StateError
 from exporter.ticket import make
 from exporter.ticket_text import render
@@ -46,13 +47,17 @@ async def _asked(url: str, target: str, shape: str, language: str) -> str | None
     limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
     try:
         async with (
-            aiohttp.ClientSession(timeout=limits) as session,
-            session.get(f"{url}/api/v1/report", params=query) as answer,
+            reach(url, limits) as reached,
+            reached.session.get(f"{reached.base}/api/v1/report", params=query) as answer,
         ):
             text = await answer.text()
             if answer.status == 200:
                 return text
+            if why := refusal(answer.status, url):
+                raise CheckError(why)
             raise CheckError(str(json.loads(text)["error"]))
+    except aiohttp.ClientSSLError as exc:
+        raise CheckError(untrusted(url, exc)) from exc
     except aiohttp.ClientConnectorError:
         return None
     except aiohttp.InvalidURL as exc:

@@ -26,7 +26,7 @@ _POLICY_FAULTS = frozenset(
     {Reason.RECORD_MISSING, Reason.RECORD_INVALID, Reason.RECORD_MULTIPLE, Reason.TOO_MANY_LOOKUPS}
 )
 
-Label = tuple[Layer, Reason, Scope]
+Label = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
 _Every = tuple[Failing, ...]  # the failures of one target
 _Member = tuple[str, _Every, Failing]  # a target, its failures, and the one (or its server's) that explains them
 
@@ -229,8 +229,10 @@ class _Search:
             also=tuple([probe for probe in ProbeName if probe in also]) if also else (),
             inconclusive=first.inconclusive,
         )
-        other = (layer, reason, scope)
-        return cause, {name: (layer, each.reason, scope) if each.layer is layer else other for name, _, each in members}
+        host = thing if what == "host" else ""
+        return cause, {
+            name: (layer, each.reason if each.layer is layer else reason, scope, host) for name, _, each in members
+        }
 
     def _total(self, what: str, thing: str) -> int:
         """The mailboxes there."""

@@ -110,7 +110,8 @@ class Series:
         else:
             self._judge(result)
             self._facts = {key: value for key, value in self._facts.items() if key[0] in KEPT_FACTS}
-        self._take(result.facts)
+        if result.outcome is not Outcome.INCONCLUSIVE or not self.shared:
+            self._take(result.facts)  # of a server or a domain it would speak ill, where the fault is ours
         if self._roundtrip is not None:
             self._count_messages(result, self._roundtrip)
 

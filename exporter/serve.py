@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Callable
 
 import uvloop
 
@@ -16,14 +17,16 @@ from exporter.listening import StartError
 from exporter.loading import load_all
 from exporter.options import Options
 from exporter.state import StateError
+from exporter.webconfig import load as load_web_config
 
 STOP_WITHIN = 8  # seconds
 
 
 def check_config(options: Options) -> int:
     """`--config.check`: 0 good, 2 bad; every problem on a line of its own."""
+    web_config_good = _check_web_config(options)
     try:
-        loaded = load_all(options)
+        loaded = load_all(options, options.sharding)
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -32,10 +35,11 @@ def check_config(options: Options) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     for problem in problems:
         print(problem, file=sys.stderr)
-    if problems:
+    if problems or not web_config_good:
         return 2
     names = {target.name for target in loaded.built.targets}
-    print(f"{options.config_file}: good, {len(names)} targets with {len(loaded.built.targets)} probes")
+    shard = f" on shard {options.sharding}" if options.sharding.on else ""
+    print(f"{options.config_file}: good, {len(names)} targets with {len(loaded.built.targets)} probes{shard}")
     waiting = loaded.built.waiting
     if waiting:
         some = ", ".join(sorted({each.domain for each in waiting})[:10])
@@ -43,15 +47,26 @@ def check_config(options: Options) -> int:
     return 0
 
 
-def serve(options: Options) -> int:
-    """`mailprobe run`: until SIGTERM or SIGINT. Returns the exit code."""
+def _check_web_config(options: Options) -> bool:
+    try:
+        settings = load_web_config(options.web_config_file) if options.web_config_file is not None else None
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return False
+    for warning in settings.warnings if settings is not None else ():
+        print(f"warning: {warning}", file=sys.stderr)
+    return True
+
+
+def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
+    """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
     app = App(options)
     log.setup(options.log_level, options.log_format, app.metrics.log_message)
     signatures.warm()  # before there is a loop that it would block
-    return uvloop.run(_serve(app))
+    return uvloop.run(_serve(app, started))
 
 
-async def _serve(app: App) -> int:
+async def _serve(app: App, started: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,6 +79,7 @@ async def _serve(app: App) -> int:
     except (StateError, StartError) as exc:
         print(f"mailprobe: {exc}", file=sys.stderr)
         return 1
+    started()
     reloads: set[asyncio.Task[str | None]] = set()
 
     def on_hangup() -> None:

@@ -77,7 +77,7 @@ class State:
         self._directory = directory
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._pending: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_PENDING)
-        self._failing = False
+        self.write_error = ""  # why the last write failed; empty: it did not
         self._closed = False
         self._lock_fd = -1
         self._db: sqlite3.Connection
@@ -146,9 +146,9 @@ class State:
             self._failed(exc)
             return False
         self._pending.clear()
-        if self._failing:
+        if self.write_error:
             log.warning("%s can be written again", self.path)
-        self._failing = False
+        self.write_error = ""
         return True
 
     def _failed(self, exc: Exception) -> None:
@@ -158,9 +158,9 @@ class State:
                 self._db.execute("ROLLBACK")
         if not isinstance(exc, sqlite3.Error):
             self._pending.clear()  # a value that SQLite cannot hold would block all later ones
-        if not self._failing:
+        if not self.write_error:
             log.error("cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc)
-        self._failing = True
+        self.write_error = str(exc) or type(exc).__name__
 
     def _open(self) -> None:
         self._lock()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from exporter import providers
 from exporter.accounts import NOBODY, Account, Accounts
+from exporter.assembly import Machine, endpoint_of, merged, of_domain, of_login, of_server
 from exporter.config.errors import ConfigError, Problem, dotted, fold
 from exporter.config.errors import Path as Key
 from exporter.config.load import Config, Part
-from exporter.config.shape import Domain, ImapServer, Route, Server
+from exporter.config.shape import Domain, Route
 from exporter.config.shape import Endpoint as Listed
-from exporter.model import Endpoint, Kind, Labels, ProbeName, Security, Service, Target, Wait
-from exporter.probes import dns, imap, pop3, roundtrip, smtp, tls, webmail
+from exporter.model import Kind, ProbeName, Service, Target, Wait
+from exporter.placement import Keys, Placement, place
+from exporter.probes import roundtrip, webmail
 from exporter.recognition import Recognition
+from exporter.sharding import WHOLE, Sharding
 
 STEPS = 6  # network steps of a round trip beside the wait for the mail: their timeouts bound a run
 
@@ -31,17 +34,21 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The targets in the config's order, and what is worth a warning."""
+    """The shard's targets in the config's order, and what is worth a warning."""
 
     targets: tuple[Target, ...]
     warnings: tuple[str, ...]
     by_dns: tuple[str, ...] = ()  # domains whose provider only the DNS tells
     waiting: tuple[Waiting, ...] = ()  # mailboxes that are not watched, because their servers are not known
+    credentials: Mapping[str, Keys] = field(default_factory=dict, repr=False)  # as `Placement` has them
 
 
-def build(config: Config, recognised: Mapping[str, Recognition] = NOBODY) -> Built:
-    """`recognised`: by domain, what the DNS told. Raises ConfigError where no server can be named, or names clash."""
-    return _Builder(config, recognised).build()
+def build(config: Config, recognised: Mapping[str, Recognition] = NOBODY, sharding: Sharding = WHOLE) -> Built:
+    """`recognised`: by domain, what the DNS told.
+
+    Raises ConfigError where no server can be named, names clash, or a limit cannot be divided by the shards.
+    """
+    return _Builder(config, recognised, sharding).build()
 
 
 def waiting(target: Target, wait: Wait) -> Target:
@@ -53,18 +60,10 @@ def waiting(target: Target, wait: Wait) -> Target:
     return replace(target, settings=replace(settings, wait=wait), deadline=patience + STEPS * target.timeout)
 
 
-@dataclass(slots=True)
-class _Server:
-    """One host and port, and the mailboxes on it. The first one's trust settings hold."""
-
-    endpoint: Endpoint
-    part: Part
-    users: list[Account] = field(default_factory=list)
-
-
 class _Builder:
-    def __init__(self, config: Config, recognised: Mapping[str, Recognition]) -> None:
+    def __init__(self, config: Config, recognised: Mapping[str, Recognition], sharding: Sharding) -> None:
         self.config = config
+        self.sharding = sharding
         self.recognised = recognised
         self.by_dns: dict[str, None] = {}
         self.waiting: list[Waiting] = []
@@ -72,8 +71,9 @@ class _Builder:
         self.doubts: list[Problem] = []
         self.targets: dict[tuple[str, ProbeName], Target] = {}
         self.listed: dict[tuple[str, ProbeName], tuple[Part, Key]] = {}
-        self.accounts: dict[str, Account] = {}  # by the mailbox's name
-        self.servers: dict[str, _Server] = {}  # by host:port
+        self.everybody: list[tuple[Part, Key, Account]] = []
+        self.accounts: dict[str, Account] = {}  # by the mailbox's name; those whose servers are known
+        self.servers: dict[str, Machine] = {}  # by host:port
         self.domains: dict[str, list[Account]] = {}
 
     def build(self) -> Built:
@@ -84,18 +84,45 @@ class _Builder:
                 self._route(part, ("routes", index), route)
         self._endpoints()
         self._domains()
+        everybody = [account for _, _, account in self.everybody]
+        placed = place(everybody, (route for part in self.config.parts for route in part.routes))
+        self._divide(placed)
         if self.wrong:
             raise ConfigError(
                 problem
                 for part in self.config.parts
                 for problem in part.problems([(key, text) for where, key, text in self.wrong if where is part])
             )
+        unknown = [each for each in everybody if each.by_dns]
+        ours = {each.domain for each in unknown if placed.logs_in(each.mailbox.title, self.sharding)}
         return Built(
-            tuple(self.targets.values()),
+            tuple(target for target in self.targets.values() if self._is_ours(target, placed)),
             tuple(str(doubt) for doubt in fold(self.doubts)),
-            tuple(self.by_dns),
-            tuple(self.waiting),
+            tuple(domain for domain in self.by_dns if domain in ours or self.sharding.owns(domain)),
+            tuple(each for each in self.waiting if placed.owns(each.name, self.sharding)),
+            placed.credentials,
         )
+
+    def _is_ours(self, target: Target, placed: Placement) -> bool:
+        if target.kind is Kind.MAILBOX or target.route is not None:
+            return placed.owns(target.route[0] if target.route is not None else target.name, self.sharding)
+        server = self.servers.get(target.name) if target.kind is Kind.ENDPOINT else None
+        return placed.watches(target.name, server.users if server is not None else (), self.sharding)
+
+    def _divide(self, placed: Placement) -> None:
+        """What the shards together cannot keep within is told."""
+        if not self.sharding.on:
+            return
+        fault = self.config.limits.fault(self.sharding)
+        if fault:
+            self.wrong.append((self.config.parts[0], ("limits", "per_host"), fault))
+        accounts = [account for _, _, account in self.everybody]
+        for index, text in placed.faults(accounts, self.sharding, self.config.login_guard):
+            part, path, _ = self.everybody[index]
+            self.wrong.append((part, path, text))
+        for index, text in placed.doubts(accounts, self.sharding):
+            part, path, _ = self.everybody[index]
+            self.doubts.append(Problem(str(part.file), 0, dotted((*path, "oauth2")), text))
 
     def _add(self, part: Part, path: Key, target: Target) -> None:
         if target.key in self.targets:
@@ -111,6 +138,7 @@ class _Builder:
             account = accounts.make(part, path, mailbox)
             if account is None:
                 continue
+            self.everybody.append((part, path, account))
             if "." in account.domain and not providers.is_free_mail(account.domain):
                 self.domains.setdefault(account.domain, []).append(account)
             if not account.ends:
@@ -119,8 +147,8 @@ class _Builder:
             self.accounts[mailbox.title] = account
             for service, server in account.servers():
                 end = account.ends[service]
-                self.servers.setdefault(end.name, _Server(end, part)).users.append(account)
-                self._add(part, path, _login_target(account, service, server))
+                self.servers.setdefault(end.name, Machine(end, part)).users.append(account)
+                self._add(part, path, of_login(account, service, server))
         self.by_dns |= accounts.by_dns
         self.wrong += [(part, path, text) for path, text in accounts.wrong]
         self.doubts += [Problem(str(part.file), 0, dotted(path), text) for path, text in accounts.doubts]
@@ -162,7 +190,7 @@ class _Builder:
             recheck=part.defaults.recheck,
             provider=sender.provider,
             domain=sender.domain,
-            labels=_merged(part, [sender]),
+            labels=merged(part, [sender]),
             servers=tuple(dict.fromkeys((out.name, back.name))),
             logins=(out.host, back.host),
             route=(route.sender, route.receiver),
@@ -182,14 +210,14 @@ class _Builder:
             for index, listed in enumerate(part.endpoints):
                 server = self._listed(part, ("endpoints", index), listed)
                 if server is not None:
-                    self._add(part, ("endpoints", index), _tls(listed.name or server.endpoint.name, server))
+                    self._add(part, ("endpoints", index), of_server(listed.name or server.endpoint.name, server))
         for name, server in self.servers.items():
-            self._add(server.part, (), _tls(name, server))
+            self._add(server.part, (), of_server(name, server))
 
     def _page(self, part: Part, path: Key, listed: Listed, url: str) -> None:
         """A web page; its server is watched without asking, as a mailbox's is."""
         parts = urlsplit(url)
-        endpoint = _endpoint(part, parts.hostname or "", parts.port or webmail.HTTPS, Service.HTTPS)
+        endpoint = endpoint_of(part, parts.hostname or "", parts.port or webmail.HTTPS, Service.HTTPS)
         page = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         target = Target(
             name=listed.name or url,
@@ -200,17 +228,17 @@ class _Builder:
             timeout=part.defaults.timeout,
             deadline=part.defaults.timeout,
             recheck=part.defaults.recheck,
-            labels=_merged(part, ()),
+            labels=merged(part, ()),
             servers=(endpoint.name,),
         )
         self._add(part, path, target)
-        self.servers.setdefault(endpoint.name, _Server(endpoint, part))
+        self.servers.setdefault(endpoint.name, Machine(endpoint, part))
 
-    def _listed(self, part: Part, path: Key, listed: Listed) -> _Server | None:
+    def _listed(self, part: Part, path: Key, listed: Listed) -> Machine | None:
         """A listed endpoint takes the place of the mailboxes' own; what it does not say is taken from there."""
         if listed.host is None or listed.port is None:  # it is a page
             return None
-        endpoint = _endpoint(part, listed.host, listed.port, Service.IMAP)
+        endpoint = endpoint_of(part, listed.host, listed.port, Service.IMAP)
         known = self.servers.pop(endpoint.name, None)
         usual = providers.WELL_KNOWN.get(listed.port)
         if known is not None:
@@ -223,109 +251,11 @@ class _Builder:
                 self.wrong.append((part, path, f"port {listed.port} does not tell the {key}: add {key}: …"))
         if not protocol or not security:
             return None
-        return _Server(replace(endpoint, protocol=protocol, security=security), part, known.users if known else [])
+        return Machine(replace(endpoint, protocol=protocol, security=security), part, known.users if known else [])
 
     def _domains(self) -> None:
         for part in self.config.parts:
             for index, listed in enumerate(part.domains):
-                self._add(part, ("domains", index), _dns(part, listed, self.domains.pop(listed.name, [])))
+                self._add(part, ("domains", index), of_domain(part, listed, self.domains.pop(listed.name, [])))
         for name, users in self.domains.items():
-            self._add(users[0].part, (), _dns(users[0].part, Domain(name=name), users))
-
-
-def _endpoint(part: Part, host: str, port: int, service: Service) -> Endpoint:
-    defaults = part.defaults
-    return Endpoint(
-        host,
-        port,
-        Security.TLS,
-        service,
-        ca_file=defaults.ca_file,
-        family=defaults.family,
-        source_address=defaults.source_address,
-    )
-
-
-def _login_target(account: Account, service: Service, server: Server) -> Target:
-    defaults, preset = account.part.defaults, account.preset
-    endpoint, login = account.ends[service], account.logins[service]
-    settings: imap.Settings | pop3.Settings | smtp.Settings = smtp.Settings(endpoint, login)
-    if service is Service.POP3:
-        settings = pop3.Settings(endpoint, login)
-    if isinstance(server, ImapServer):
-        settings = imap.Settings(
-            endpoint,
-            login,
-            server.folders,
-            needs_id=preset is not None and preset.needs_id,
-            folder_names=preset.folders if preset else (),
-        )
-    timeout = server.timeout or defaults.timeout
-    return Target(
-        name=account.mailbox.title,
-        kind=Kind.MAILBOX,
-        probe=ProbeName(service.value),
-        settings=settings,
-        interval=server.interval or defaults.interval.login,
-        timeout=timeout,
-        deadline=timeout,
-        recheck=defaults.recheck,
-        provider=account.provider,
-        domain=account.domain,
-        labels=account.labels,
-        servers=(endpoint.name,),
-        logins=(endpoint.host,),
-        families=account.families,
-    )
-
-
-def _tls(name: str, server: _Server) -> Target:
-    defaults = server.part.defaults
-    return Target(
-        name=name,
-        kind=Kind.ENDPOINT,
-        probe=ProbeName.TLS,
-        settings=tls.Settings(server.endpoint),
-        interval=defaults.interval.tls,
-        timeout=defaults.timeout,
-        deadline=defaults.timeout,
-        recheck=defaults.recheck,
-        provider=_agreed(user.provider for user in server.users),
-        domain=_agreed(user.domain for user in server.users),
-        labels=_merged(server.part, server.users),
-        servers=(server.endpoint.name,),
-        families=_agreed_families(server.users),
-    )
-
-
-def _dns(part: Part, listed: Domain, users: Sequence[Account]) -> Target:
-    return Target(
-        name=listed.name,
-        kind=Kind.DOMAIN,
-        probe=ProbeName.DNS,
-        settings=dns.Settings(listed.name, listed.dkim_selectors),
-        interval=listed.interval or part.defaults.interval.dns,
-        timeout=part.defaults.timeout,
-        deadline=part.defaults.timeout,
-        recheck=part.defaults.recheck,
-        provider=_agreed(user.provider for user in users),
-        domain=listed.name,
-        labels=_merged(part, users),
-    )
-
-
-def _agreed(values: Iterable[str]) -> str:
-    """The value that all have, or nothing."""
-    found = set(values)
-    return found.pop() if len(found) == 1 else ""
-
-
-def _agreed_families(users: Sequence[Account]) -> tuple[str, ...]:
-    return users[0].families if len({user.families for user in users}) == 1 else ()
-
-
-def _merged(part: Part, users: Sequence[Account]) -> Labels:
-    """The labels on which all mailboxes of a shared target agree: it must not wear one tenant's. Else the file's."""
-    if not users:
-        return tuple(sorted(part.labels.items()))
-    return tuple(sorted(set(users[0].labels).intersection(*(user.labels for user in users[1:]))))
+            self._add(users[0].part, (), of_domain(users[0].part, Domain(name=name), users))

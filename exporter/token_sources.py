@@ -52,7 +52,7 @@ def sign_in(written: OAuth2, preset: OAuthPreset | None, whose: Whose) -> SignIn
         return own or _beside(token_url, usual, other.replace("<domain>", whose.domain))
 
     source = TokenSource(
-        name=_name(written, whose),
+        name=name_of(written, whose.username),
         flow=written.flow,
         token_url=token_url,
         client_id=written.client_id or "",
@@ -75,7 +75,7 @@ def sign_in(written: OAuth2, preset: OAuthPreset | None, whose: Whose) -> SignIn
     )
 
 
-def _name(written: OAuth2, whose: Whose) -> str:
+def name_of(written: OAuth2, username: str) -> str:
     """Which credential it is, the same after a restart: two mailboxes with one refresh token share its successor."""
     match written.flow:
         case Flow.REFRESH_TOKEN:
@@ -83,7 +83,7 @@ def _name(written: OAuth2, whose: Whose) -> str:
         case Flow.CLIENT_CREDENTIALS:
             return f"oauth2 {written.client_id} {_absolute(written.client_secret_file)}"
         case Flow.JWT_BEARER:
-            return f"oauth2 {_absolute(written.key_file)} for {whose.username}"
+            return f"oauth2 {_absolute(written.key_file)} for {username}"
 
 
 def _absolute(file: Path | None) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from tests.servers.certs import Authority
+from tests.servers.chromium import Browser, Chromium
 from tests.servers.dns import Authoritative, Resolver
 from tests.servers.dovecot import Dovecot
 from tests.servers.monitoring import Alertmanager, Blackbox, Prometheus, Webhook
@@ -16,7 +17,7 @@ from tests.servers.postfix import Postfix
 from tests.servers.process import RUNNING, Server, sweep
 from tests.servers.world import DOMAIN, MailWorld, gather, users, zones
 
-REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_server", "authoritative_server", "launch"}
+REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_server", "authoritative_server", "launch", "chromium"}
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
 
@@ -31,8 +32,9 @@ def pytest_sessionstart() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def wanted(item: pytest.Item) -> bool:
-        if item.get_closest_marker("bench") and "bench" not in config.getoption("-m"):
-            return False
+        for asked_for in ("bench", "install"):
+            if item.get_closest_marker(asked_for) and asked_for not in config.getoption("-m"):
+                return False
         real = REAL_SERVERS.intersection(getattr(item, "fixturenames", ()))
         return not (real and config.getoption("--without-servers"))
 
@@ -99,6 +101,19 @@ def opendkim_server(dkim_key: Key, resolver_server: Resolver) -> Iterator[OpenDk
 def postfix_server(dovecot_server: Dovecot, opendkim_server: OpenDkim) -> Iterator[Postfix]:
     with Postfix(dovecot_server, opendkim_server) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    with Chromium() as server:
+        yield server
+
+
+@pytest.fixture
+async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
+    """A real headless Chromium: `await browser.page()` is a tab of the test's own."""
+    async with Browser(_running(chromium)) as connected:
+        yield connected
 
 
 @pytest.fixture

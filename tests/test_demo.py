@@ -9,8 +9,9 @@ import dataclasses
 import os
 import re
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,8 +176,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Options, bool]]:
     """With which options the daemon would have run, and whether its configuration was there."""
     seen: list[tuple[Options, bool]] = []
 
-    def serve(chosen: Options) -> int:
+    def serve(chosen: Options, started: Callable[[], None]) -> int:
         seen.append((chosen, chosen.config_file.is_file()))
+        started()
         return 7
 
     monkeypatch.setattr(world, "serve", serve)
@@ -207,6 +209,21 @@ def test_the_demo_says_where_to_look(served: list[tuple[Options, bool]], capsys:
     assert "http://127.0.0.1:8080/metrics\n" in told
     assert str(served[0][0].config_file) in told
     assert all(story in told for _, story in STORIES)
+
+
+async def test_a_port_in_use_is_told_without_saying_where_to_look(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "exporter", "demo", f"--web.listen-address={place}"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        told, why = await process.communicate()
+    assert process.returncode == 1
+    assert told == b""
+    assert f"cannot listen on {place}: the port is in use" in why.decode()
 
 
 def test_a_world_that_cannot_start_says_why(tmp_path: Path):

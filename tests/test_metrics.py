@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -102,7 +104,8 @@ def everything() -> Metrics:
     results.append(ok(HOSTILE))
     metrics = loaded([*facts, sender, HOSTILE], results)
     metrics.skipped(ProbeName.IMAP, "overlap")
-    metrics.root_causes({"sales": (Layer.AUTH, Reason.WRONG_PASSWORD, Scope.TARGET)})
+    metrics.web("http://localhost:9826")
+    metrics.root_causes({"sales": (Layer.AUTH, Reason.WRONG_PASSWORD, Scope.TARGET, "")})
     return metrics
 
 
@@ -194,6 +197,29 @@ async def test_an_inconclusive_run_keeps_the_verdict_and_what_was_known():
     assert await samples(metrics, "probe_last_run_timestamp_seconds") == {key: START + 300}
     assert await samples(metrics, "folder_messages") == {("sales", "inbox", "dovecot"): 12}
     assert await samples(metrics, "failure_reasons_total") == {}
+
+
+async def test_an_inconclusive_run_says_nothing_about_a_server_or_a_domain():
+    """Our own network or clock is the fault: neither a dead DNS nor a bad certificate may be read out of that."""
+    blind: dict[str, Any] = {"outcome": Outcome.INCONCLUSIVE, "started": START + 60}
+    metrics = loaded(
+        [server(), domain()],
+        [
+            ok(server(), *TLS_FACTS),
+            failed(server(), Reason.CLOCK_WRONG, Phase.TLS, facts=(fact(F.CERT_VALID, 0),), **blind),
+            ok(domain(), *DNS_FACTS),
+            failed(domain(), Reason.VANTAGE_OFFLINE, Phase.RESOLVE, facts=(fact(F.DNS_LOOKUP, 0, "mx"),), **blind),
+        ],
+    )
+    text = await scrape(metrics)
+    assert re.search(r"^mailprobe_tls_certificate_valid\{[^}]*\} 1$", text, re.MULTILINE)
+    assert re.search(r'^mailprobe_dns_lookup_success\{[^}]*record_type="mx"\} 1$', text, re.MULTILINE)
+
+
+async def test_it_says_where_its_pages_are():
+    metrics = loaded([])
+    metrics.web("https://mail.example.com/mailprobe")
+    assert 'mailprobe_web_info{external_url="https://mail.example.com/mailprobe"} 1.0\n' in await scrape(metrics)
 
 
 async def test_the_failure_is_told_only_while_failing():
@@ -339,11 +365,11 @@ async def test_mailprobe_tells_about_itself():
 
 async def test_a_root_cause_is_shown_while_it_lasts():
     """With the labels that every series of its target has; a reload keeps it, and so does a target's new label."""
-    cause = (Layer.TRANSPORT, Reason.TIMEOUT, Scope.HOST)
+    cause = (Layer.TRANSPORT, Reason.TIMEOUT, Scope.HOST, "imap.example.com")
     metrics = loaded([mailbox(), mailbox(probe=ProbeName.SMTP), domain()])
     metrics.root_causes({"sales": cause, "gone": cause})
     start = 'mailprobe_root_cause_info{target="sales",kind="mailbox",provider="dovecot",domain="example.com"'
-    end = ',layer="transport",reason="timeout",scope="host"} 1\n'
+    end = ',layer="transport",reason="timeout",scope="host",server="imap.example.com"} 1\n'
     assert f'{start},tenant="acme"{end}' in await scrape(metrics)
     metrics.load([mailbox(labels=(("team", "import"),))], lambda target: target.interval, ["team"])
     assert f'{start},team="import"{end}' in await scrape(metrics)

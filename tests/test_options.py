@@ -8,6 +8,7 @@ import pytest
 
 from exporter.cli import VERBS, language_of
 from exporter.options import FLAGS, OptionError, add_flags, listen_address, options, with_verb
+from exporter.sharding import Sharding
 
 
 def parse(*arguments: str, **environ: str):
@@ -75,3 +76,12 @@ def test_without_a_verb_the_daemon_runs(given, expected):
 @pytest.mark.parametrize(("locale", "language"), [("zh_CN.UTF-8", "zh"), ("en_US", "en"), ("", "en"), ("C", "en")])
 def test_the_language_follows_the_locale(locale, language):
     assert language_of(locale) == language
+
+
+def test_the_shard_is_told_by_flags_their_twins_or_the_pods_name():
+    assert parse().sharding == Sharding(0, 1)
+    assert parse("--shard=1", "--total-shards=3").sharding == Sharding(1, 3)
+    auto = {"MAILPROBE_SHARD": "auto", "MAILPROBE_TOTAL_SHARDS": "3", "POD_NAME": "mailprobe-2"}
+    assert parse(**auto).sharding == Sharding(2, 3)
+    with pytest.raises(OptionError, match="--shard 3: must be 0 to 2"):
+        parse("--shard=3", "--total-shards=3")

@@ -71,6 +71,7 @@ def test_a_stopped_dovecot_is_one_cause_for_its_mailboxes_its_ports_and_the_rout
     wait_until(all_there, 30, "mailboxes and route have the server as their cause")
     labels = root_causes(daemon)["alice"]
     assert (labels["layer"], labels["kind"], labels["domain"]) == ("transport", "mailbox", "example.test")
+    assert labels["server"] == "mail.example.test"
     for language, words in (
         ("en", r"2 of 2 mailboxes at mail\.example\.test fail \(\w+\): it is the server, not you\."),
         ("zh", r"mail\.example\.test 上 2 个邮箱中有 2 个失败（\w+）：是服务器的问题，不是您的问题。"),

@@ -161,7 +161,7 @@ def test_one_cause_per_target_and_its_symptoms_are_named():
         *(failed(each, Reason.WRONG_PASSWORD, Phase.LOGIN) for each in (*box, trip)),
     )
     assert (cause.targets, cause.also) == (("sales", "trip"), (SMTP, TRIP))
-    assert sentence(cause, "en") == "sales fails (wrong_password). Also: smtp, roundtrip fail."
+    assert sentence(cause, "en") == "sales fails (wrong_password). Also failing: smtp, roundtrip."
     assert sentence(cause, "zh") == "sales 失败（wrong_password）。同时失败：smtp、roundtrip。"
 
 
@@ -357,7 +357,7 @@ def test_a_cause_comes_and_goes_with_its_failure():
     (reading, _) = mailbox("m")
     watch = Standing([reading])
     assert watch.record(failed(reading, Reason.TIMEOUT)) == [(Scope.TARGET, Reason.TIMEOUT)]
-    assert watch.known.look().labels == {"m": (Layer.TRANSPORT, Reason.TIMEOUT, Scope.TARGET)}
+    assert watch.known.look().labels == {"m": (Layer.TRANSPORT, Reason.TIMEOUT, Scope.TARGET, "")}
     assert watch.record(ok(reading)) == []
     assert watch.known.look().labels == {}
 

@@ -112,6 +112,7 @@ async def test_a_full_disk_is_counted_logged_once_and_does_not_stop_anything(sta
         await state.notes.changed("s", f"{number}", big, 1.0)
     await state.mailbag.add(InFlight("t1", "r", 2e9))
     assert state.write_failures > 0
+    assert state.write_error == "database or disk is full"
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
     assert str(state.path) in caplog.text
     assert [mail.token for mail in await state.mailbag.in_flight("r")] == ["t1"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter import robot_urls
 from exporter.config import errors
 from exporter.config.secrets import CREDENTIALS
-from exporter.config.shape import Defaults, Mailbox, Push
+from exporter.config.shape import Bridge, Defaults, Mailbox, Push
+from exporter.net.urls import MAX_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,16 @@ class Audit:
             if (each.basic_auth or each.bearer_token_file) and not each.url.startswith("https:"):
                 yield Doubt((*path, "url"), "the password or token is sent in the clear: prefer https")
 
+    def bridges(self, bridges: Iterable[Bridge]) -> Iterator[Doubt]:
+        for index, each in enumerate(bridges):
+            for key in ("url_file", "secret_file", "token_file"):
+                file = getattr(each, key)
+                if file is not None:
+                    yield from self._file(("bridges", index, key), file, secret=True)
+            url = _content(each.url_file)
+            if url is not None and (why := robot_urls.fault(each.kind, url)):
+                yield Doubt(("bridges", index, "url_file"), f"what {each.url_file} holds {why}", broken=True)
+
     def _oauth2(self, path: errors.Path, mailbox: Mailbox) -> Iterator[Doubt]:
         if mailbox.oauth2 is None:
             return
@@ -103,6 +115,17 @@ class Audit:
                 yield Doubt(path, f"{why}: others can read this secret; chmod 600")
         elif why:
             yield Doubt(path, f"cannot be read: {why}", broken=True)
+
+
+def _content(file: Path) -> str | None:
+    """As a secret is read, of a URL's length; None where nothing is, which `_look` tells, or where reading may hang."""
+    try:
+        if not file.is_file() or file.stat().st_size == 0:
+            return None
+        with file.open("rb") as opened:
+            return opened.read(MAX_LENGTH + 3).decode("utf-8", "replace").rstrip("\r\n")
+    except OSError:
+        return None
 
 
 def _look(file: str) -> str:

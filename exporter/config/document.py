@@ -31,6 +31,7 @@ SECTIONS: tuple[tuple[str, type[shape.Shape]], ...] = (
     ("incidents", shape.Incidents),
     ("alertmanager", shape.Push),
     ("alertmanager.targets[]", shape.Alertmanager),
+    ("bridges[]", shape.Bridge),
     ("alertmanager.targets[].basic_auth", shape.BasicAuth),
     ("mailboxes[]", shape.Mailbox),
     ("mailboxes[].oauth2", shape.OAuth2),

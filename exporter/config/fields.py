@@ -47,6 +47,13 @@ def text(value: str) -> str:
     return value
 
 
+def title(value: str) -> str:
+    """The name of a target, which is a step of its page's address too."""
+    if value in (".", ".."):
+        raise ValueError(f"must not be {value}, which leads elsewhere in an address; write a name, or leave name out")
+    return text(value)
+
+
 @lru_cache(maxsize=4096)  # thousands of mailboxes, few servers
 def host(value: str) -> str:
     """A host name in lower case, without trailing dot, international names as A-labels; or an IP address."""
@@ -279,6 +286,7 @@ Wait = Annotated[Duration, AfterValidator(_between(1, 3_600))]
 Days = Annotated[Duration, AfterValidator(_between(1, 7 * 86_400))]
 
 Text = Annotated[str, AfterValidator(text)]
+Title = Annotated[str, AfterValidator(title)]
 ServiceUrl = Annotated[str, AfterValidator(service_url), WithJsonSchema({"type": "string", "format": "uri"})]
 PageUrl = Annotated[str, AfterValidator(page_url), WithJsonSchema({"type": "string", "format": "uri"})]
 SecretUrl = Annotated[str, AfterValidator(_secret_url), WithJsonSchema({"type": "string", "format": "uri"})]

@@ -5,27 +5,28 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from exporter.alertmanager import Alertmanager, PushSettings
 from exporter.breaker import GuardSettings
+from exporter.bridge import BridgeSettings
 from exporter.config import errors, references, shape
 from exporter.config.audit import Audit
 from exporter.config.errors import ConfigError, Problem, dotted, fold
 from exporter.config.explain import explain
 from exporter.config.fields import host_and_port
+from exporter.config.files import UnusableError, mapping, read_bytes
 from exporter.config.parse import BadYamlError, Document, parse
 from exporter.config.secrets import FileSecret
 from exporter.incident import IncidentSettings
 from exporter.limits import Limits
 from exporter.vantage import Reference, VantageSettings
 
-MAX_BYTES = 32 * 1024 * 1024
 MAX_FILES = 10_000
 
 
@@ -64,6 +65,7 @@ class Config:
     vantage: VantageSettings
     incidents: IncidentSettings
     alertmanager: PushSettings | None
+    bridges: tuple[BridgeSettings, ...]
     alert_labels: tuple[str, ...]
     hash: str  # SHA-256 over the files, hex
     warnings: tuple[Problem, ...]  # to log; what is broken is among them
@@ -92,6 +94,22 @@ def load(path: Path | str) -> Config:
     return loader.config(Path(path), main)
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped(Generic[M]):
+    """A single file of a shape of its own, such as web.config."""
+
+    value: M
+    document: Document
+
+
+def shaped(path: Path, model: type[M]) -> Shaped[M]:
+    """The same reader and the same words for a file that is not config.yaml. Blocks. Raises ConfigError."""
+    return _Loader(next(iter(model.model_fields))).only(path, model)
+
+
 @dataclass(slots=True)
 class _File:
     path: Path
@@ -100,7 +118,8 @@ class _File:
 
 
 class _Loader:
-    def __init__(self) -> None:
+    def __init__(self, example: str = "mailboxes") -> None:
+        self.example = example  # a key, for words
         self.files: list[_File] = []
         self.problems: list[Problem] = []
         self.complete = True  # every file could be read
@@ -117,9 +136,9 @@ class _Loader:
 
     def _read(self, path: Path) -> _File | None:
         try:
-            data = _bytes(path)
-            document = _mapping(parse(data))
-        except (OSError, _UnusableError, BadYamlError) as exc:
+            data = read_bytes(path)
+            document = mapping(parse(data), self.example)
+        except (OSError, UnusableError, BadYamlError) as exc:
             line = exc.line if isinstance(exc, BadYamlError) else 0
             why = exc.strerror if isinstance(exc, OSError) else str(exc)
             self.problems.append(Problem(str(path), line, "", why or "cannot be read"))
@@ -133,13 +152,25 @@ class _Loader:
         return file
 
     def _validate(self, file: _File, model: type[shape.Main | shape.Included]) -> None:
+        file.shaped = self._shaped(file, model)
+
+    def only(self, path: Path, model: type[M]) -> Shaped[M]:
+        """Raises ConfigError."""
+        file = self._read(path)
+        value = self._shaped(file, model) if file is not None else None
+        if file is None or value is None or self.problems:
+            raise ConfigError(sorted(self.problems, key=lambda each: each.line))
+        return Shaped(value, file.document)
+
+    def _shaped(self, file: _File, model: type[M]) -> M | None:
         try:
-            file.shaped = model.model_validate(file.document.root, context={"folder": file.path.parent})
+            return model.model_validate(file.document.root, context={"folder": file.path.parent})
         except ValidationError as exc:
             for error in exc.errors(include_url=False):
                 if error["type"] == "too_short" and error["input"]:
                     continue  # only because its items are wrong, which is told
                 self.problems.append(self._at(file, *explain(model, error)))
+        return None
 
     def _at(self, file: _File, key: errors.Path, message: str) -> Problem:
         return Problem(str(file.path), file.document.line(key), dotted(key), message)
@@ -184,6 +215,7 @@ class _Loader:
             vantage=_vantage(main.shaped.vantage),
             incidents=IncidentSettings(**main.shaped.incidents.model_dump()),
             alertmanager=_push(main.shaped.alertmanager),
+            bridges=tuple(_bridge(each) for each in main.shaped.bridges),
             alert_labels=main.shaped.alert_labels,
             hash=self.sum.hexdigest(),
             warnings=fold(problem for problem, _ in doubts),
@@ -216,6 +248,8 @@ class _Loader:
                 found += audit.mailbox(index, mailbox, part.file.parent)
             if isinstance(file.shaped, shape.Main) and file.shaped.alertmanager is not None:
                 found += audit.push(file.shaped.alertmanager)
+            if isinstance(file.shaped, shape.Main):
+                found += audit.bridges(file.shaped.bridges)
             for doubt in found:
                 yield self._at(file, doubt.path, doubt.message), doubt.broken
 
@@ -238,39 +272,20 @@ def _push(push: shape.Push | None) -> PushSettings | None:
     return PushSettings(tuple(targets), tuple(sorted(push.labels.items())), push.resend)
 
 
+def _bridge(shaped: shape.Bridge) -> BridgeSettings:
+    return BridgeSettings(
+        name=shaped.name,
+        kind=shaped.kind,
+        url=FileSecret(shaped.url_file, "url_file"),
+        secret=FileSecret(shaped.secret_file, "secret_file") if shaped.secret_file else None,
+        token=FileSecret(shaped.token_file, "token_file"),
+        language=shaped.lang,
+    )
+
+
 def _vantage(shaped: shape.Vantage) -> VantageSettings:
     references = (
         Reference(*host_and_port(each.tcp)) if each.tcp is not None else Reference(each.dns or "")
         for each in shaped.references
     )
     return VantageSettings(tuple(references), shaped.quorum)
-
-
-def _mapping(document: Document) -> Document:
-    if document.root is None:  # nothing but comments
-        document.root = {}
-    if not isinstance(document.root, dict):
-        raise BadYamlError(1, "must be a mapping of keys such as mailboxes:")
-    return document
-
-
-class _UnusableError(Exception):
-    """A file that must not be used. The text says why."""
-
-
-def _bytes(path: Path) -> bytes:
-    """Raises OSError, _UnusableError."""
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
-            shown = f"{stat.S_IMODE(mode):04o}"
-            raise _UnusableError(f"mode {shown}: everyone can change it, and so run programs; chmod o-w")
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise _UnusableError(f"longer than {MAX_BYTES // 1024 // 1024} MiB")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        line = data.count(b"\n", 0, exc.start) + 1
-        raise _UnusableError(f"is not UTF-8: see line {line}") from None
-    return data

@@ -34,6 +34,11 @@ def redacted(config: Config) -> str:
         },
         "incidents": asdict(config.incidents),
         "alertmanager": _push(config.alertmanager),
+        "bridges": [
+            {"name": each.name, "kind": str(each.kind), "lang": each.language, "url": HIDDEN, "token": HIDDEN}
+            | ({"secret": HIDDEN} if each.secret is not None else {})
+            for each in config.bridges
+        ],
         "alert_labels": list(config.alert_labels),
         "files": [_part(part) for part in config.parts],
     }

@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema
 
 from exporter.config import fields
 from exporter.model import Family, Flow, Security
+from exporter.robots import Kind
 
 OFF = ("off", "false", "no")
 ON = ("on", "true", "yes")
@@ -142,6 +143,27 @@ class Push(Shape):
     def _distinct(self) -> Push:
         if len({each.url for each in self.targets}) < len(self.targets):
             raise ValueError("targets names an Alertmanager twice")
+        return self
+
+
+class Bridge(Shape):
+    """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
+
+    name: fields.Word = Field(description="NAME in the address")
+    kind: Kind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
+    url_file: fields.LocalPath = Field(description="file with the robot's URL, which holds its key; read at each use")
+    secret_file: fields.LocalPath | None = Field(
+        default=None, description="file with the secret of its signature, where it asks for one; WeCom has none"
+    )
+    token_file: fields.LocalPath = Field(
+        description="file with the token that the caller shows: Authorization: Bearer …; read at each use"
+    )
+    lang: Literal["zh", "en"] = Field(default="zh", description="language of the messages")
+
+    @model_validator(mode="after")
+    def _signed_or_not(self) -> Bridge:
+        if self.kind is Kind.WECOM and self.secret_file is not None:
+            raise ValueError("secret_file: a WeCom robot has no signature, its key is in the URL")
         return self
 
 
@@ -282,7 +304,7 @@ class Mailbox(Shape):
 
     LATER = Shape.LATER | {"replies"}
 
-    name: fields.Text | None = Field(default=None, description="the label `target`; default: the address")
+    name: fields.Title | None = Field(default=None, description="the label `target`; default: the address")
     address: fields.Address = Field(description="the mail address")
     provider: fields.Provider | None = Field(
         default=None, description="id of a preset; default: by the address, then its MX"
@@ -328,7 +350,7 @@ class Domain(Shape):
 class Endpoint(Shape):
     """A server that is connected to, without a login: TLS, certificate, greeting; or a web page, by its url alone."""
 
-    name: fields.Text | None = Field(default=None, description="the label `target`; default: host:port, or the url")
+    name: fields.Title | None = Field(default=None, description="the label `target`; default: host:port, or the url")
     url: fields.PageUrl | None = Field(default=None, description="https:// address of a web page such as a webmail")
     expect_status: tuple[fields.Status, ...] = Field(
         default=(200,), min_length=1, max_length=20, description="status codes of the page that are good"
@@ -366,7 +388,7 @@ class Route(Shape):
 
     LATER = Shape.LATER | {"attachment_size"}
 
-    name: fields.Text | None = Field(default=None, description="the label `target`; default: FROM-to-TO")
+    name: fields.Title | None = Field(default=None, description="the label `target`; default: FROM-to-TO")
     sender: str = Field(alias="from", description="name of the mailbox that sends; its smtp is on")
     receiver: str = Field(alias="to", description="name of the mailbox that receives; its imap is on")
     rcpt: fields.Address | None = Field(
@@ -401,8 +423,6 @@ class Targets(Shape):
 class Main(Targets):
     """What `--config.file` names."""
 
-    LATER = Shape.LATER | {"bridges"}
-
     resolvers: tuple[fields.Resolver, ...] = Field(
         default=("system",),
         min_length=1,
@@ -414,6 +434,9 @@ class Main(Targets):
     login_guard: LoginGuard = Field(default_factory=LoginGuard, description="when a password is no longer sent")
     incidents: Incidents = Field(default_factory=Incidents, description="when failing becomes an incident")
     alertmanager: Push | None = Field(default=None, description="where incidents are pushed to; default: nowhere")
+    bridges: tuple[Bridge, ...] = Field(
+        default=(), max_length=20, description="group robots that get Alertmanager's notifications through us"
+    )
     include: tuple[str, ...] = Field(
         default=(),
         max_length=100,
@@ -422,6 +445,13 @@ class Main(Targets):
     alert_labels: tuple[fields.LabelName, ...] = Field(
         default=(), max_length=10, description="configured labels that go on every metric that has the label target"
     )
+
+    @model_validator(mode="after")
+    def _distinct_bridges(self) -> Main:
+        names = [each.name for each in self.bridges]
+        if len(set(names)) < len(names):
+            raise ValueError("bridges has a name twice")
+        return self
 
 
 class Included(Targets):

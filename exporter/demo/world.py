@@ -18,6 +18,7 @@ from typing import Any
 
 from exporter.demo.scene import STORIES, Scene
 from exporter.options import Options
+from exporter.reach import address
 from exporter.serve import check_config, serve
 
 START = 60.0  # seconds for the servers to start
@@ -34,14 +35,16 @@ def demo(options: Options, given: argparse.Namespace) -> int:
         with in_thread(Scene(folder)) as scene:
             if changed.config_check:
                 return check_config(changed)
-            sys.stdout.write(_welcome(scene, changed) + "\n")
-            sys.stdout.flush()
-            return serve(changed)
+
+            def started() -> None:
+                sys.stdout.write(_welcome(scene, changed) + "\n")
+                sys.stdout.flush()
+
+            return serve(changed, started)
 
 
 def _welcome(scene: Scene, options: Options) -> str:
-    host, port = options.listen[0]
-    url = f"http://{f'[{host}]' if host and ':' in host else host or '127.0.0.1'}:{port}"
+    url = address(options)
     width = max(len(names) for names, _ in STORIES)
     stories = "\n".join(f"  {names:<{width}}  {story}" for names, story in STORIES)
     return (

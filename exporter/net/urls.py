@@ -6,19 +6,20 @@ import ipaddress
 from urllib.parse import urlsplit
 
 MAX_LENGTH = 2000
+EXAMPLE = "https://login.example.com/token"
 
 
-def fault(url: str) -> str:
-    """What is wrong with the URL of an OAuth endpoint; "" where nothing is."""
+def fault(url: str, example: str = EXAMPLE) -> str:
+    """What is wrong with a URL that a secret goes to, as an OAuth endpoint's; "" where nothing is."""
     if len(url) > MAX_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
-        return "is not a URL such as https://login.example.com/token"
+        return f"is not a URL such as {example}"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "is not a URL such as https://login.example.com/token"
+        return f"is not a URL such as {example}"
     if not parts.hostname or port == 0:
-        return "is not a URL such as https://login.example.com/token"
+        return f"is not a URL such as {example}"
     if "@" in parts.netloc or parts.fragment:
         return "must not hold a user name, a password or a fragment"
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -15,7 +15,8 @@ from exporter.objects import SCHEMA_VERSION, incident_object, result_object, tar
 from exporter.schedule import Interrupted
 from exporter.ticket import make
 from exporter.ticket_text import FORMATS, render
-from exporter.web.negotiate import language, wants_html
+from exporter.web.negotiate import language
+from exporter.web.origin import from_browser, may_act, own_page
 from exporter.web.view import VIEW, AppView, find
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ async def targets(request: web.Request) -> web.Response:
         if index % AT_ONCE == 0:
             await asyncio.sleep(0)
     waiting = [{"target": name, "text": why} for name, why in view.waiting().items()]
-    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects, "waiting": waiting})
+    here = view.sharding
+    shard = {"shard": {"ordinal": here.shard, "total": here.total}} if here.on else {}
+    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects, "waiting": waiting, **shard})
 
 
 async def target(request: web.Request) -> web.Response:
@@ -85,8 +88,8 @@ async def report(request: web.Request) -> web.Response:
 
 async def run(request: web.Request) -> web.Response:
     """POST /api/v1/run?target=&probe=[&wait=]: a run now, inside the limits and (unless `force=1`) the login guard."""
-    if not asked_by_user(request):
-        return _error(403, "refused: send the header X-Mailprobe: 1, or use the page's own button")
+    if not may_act(request):
+        return _error(403, "refused: a program sends the header X-Mailprobe: 1; a browser asks from a page of ours")
     view, name = request.app[VIEW], request.query.get("target", "")
     wanted = [t for t in find(view, name) if t.probe == request.query.get("probe", "")]
     if not wanted:
@@ -101,20 +104,7 @@ async def run(request: web.Request) -> web.Response:
         return _error(503, str(exc))
     if result is None:
         return _error(404, f"unknown target {name!r}")
-    if wants_html(request.headers.get("Accept", "")):
-        raise web.HTTPSeeOther(f"../../targets/{quote(name, safe='')}")
     return web.json_response(result_object(result))
-
-
-def asked_by_user(request: web.Request) -> bool:
-    """Whether this may change something: other web pages can neither set the header nor pass as the same origin."""
-    if request.headers.get("X-Mailprobe") == "1":
-        return True
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site == "same-origin"
-    origin = request.headers.get("Origin")  # browsers leave Sec-Fetch-Site out on plain HTTP
-    return origin is not None and urlsplit(origin).netloc == request.host
 
 
 async def discovery(request: web.Request) -> web.Response:
@@ -134,8 +124,8 @@ async def discovery(request: web.Request) -> web.Response:
             "provider": found.provider,
             "domain": found.domain,
         }
-        if address and address.scheme:
-            labels["__scheme__"] = address.scheme
+        if scheme := address.scheme if address else "https" * request.secure:
+            labels["__scheme__"] = scheme
         groups.append({"targets": [address.netloc if address else request.host], "labels": labels})
     return web.json_response(groups)
 
@@ -153,14 +143,14 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """POST or PUT /-/reload. A bad config is refused and the old one stays."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    """POST or PUT /-/reload. Files that are wrong are refused, and what they held before stays."""
+    if from_browser(request) and not own_page(request):
         return web.Response(text="refused: asked by another web site\n", status=403)
     async with request.app[RELOADING]:
         error = await request.app[VIEW].reload()
     if error is None:
         return web.Response(text="the config was reloaded\n")
-    return web.Response(text=f"the config was not reloaded: {error}\n", status=500)
+    return web.Response(text=f"{error}\n", status=500)
 
 
 def _error(status: int, text: str) -> web.Response:

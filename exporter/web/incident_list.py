@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from exporter.incident import Incident
 from exporter.reasons import about
-from exporter.web.summary import Moment, moment
+from exporter.web.moments import Moment, moment
+from exporter.web.summary import path_of
 from exporter.web.words import Words
 from exporter.wording import SUMMARIES, cleaned
 
-MOST = 8
+MOST = 8  # on the status page
+MAX_TARGETS = 20  # named for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Item:
     since: Moment
     resolved: Moment | None
     affected: int
+    severity: str
+    reason: str
+    targets: tuple[tuple[str, str], ...]  # (name, path of its page), some of those affected
 
 
 def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
@@ -32,22 +37,24 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
     index = 1 if words.language == "zh" else 0
     found = []
     for each in incidents:
-        known = about(each.reason)
+        known, labels = about(each.reason), dict(each.labels)
         found.append(
             Item(
-                dict(each.labels)["alertname"],
+                labels["alertname"],
                 each.told[index],
                 cleaned(each.text),
                 known.remedy_zh if index else known.remedy_en,
                 moment(each.since, now, words),
                 moment(each.resolved, now, words) if each.resolved else None,
                 len(each.targets),
+                labels.get("severity", ""),
+                each.reason,
+                tuple((name, path_of(name)) for name in each.targets[:MAX_TARGETS]),
             )
         )
     return found
 
 
-def meaning(alert: str, words: Words) -> str | None:
-    """What an alert of ours means, in a few words; None where we have no such alert."""
-    pair = SUMMARIES.get(alert)
-    return None if pair is None else pair[1 if words.language == "zh" else 0]
+def tells(alert: str) -> bool:
+    """Whether an incident can be this alert: some only Prometheus can tell."""
+    return alert in SUMMARIES

@@ -1,110 +1,73 @@
-"""The pages for people: status, one target, logs, config. Rendered on the server, useful without JavaScript."""
+"""The smaller pages for people: incidents, runbooks, logs, config; style, script and icons."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
-from pathlib import Path
 
-import jinja2
 from aiohttp import web
 
-from exporter import __version__, ticket, ticket_text
-from exporter.causes import fold, sentence
-from exporter.web import incident_list, summary
+from exporter.reasons import about
+from exporter.web import incident_list, runbooks
 from exporter.web.logs import log_text
-from exporter.web.negotiate import language
+from exporter.web.rendering import FOLDER
+from exporter.web.rendering import html as _html
+from exporter.web.rendering import lang_query as _lang_query
+from exporter.web.rendering import render as _render
+from exporter.web.rendering import words_of as _words
+from exporter.web.status_page import REFRESH
 from exporter.web.view import VIEW, find
-from exporter.web.words import LANGUAGES, Words
 
-PER_PAGE = 200
-REFRESH = 30  # seconds
-MAX_NOTICES = 20
-MAX_CAUSES = 20
+PER_PAGE = 200  # incidents
+ICONS = {
+    "ok": ("#17663a", "M8 16.5l5.5 5.5L24 11"),
+    "failed": ("#b3261e", "M11 11l10 10M21 11L11 21"),
+    "unclear": ("#5d6266", "M11 16h10"),
+}
+"""Of the browser's tab: a tick, a cross, a dash."""
 
-_FOLDER = Path(__file__).parent / "templates"
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_FOLDER),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_STYLE = (_FOLDER / "style.css").read_text(encoding="utf-8")
+_STYLE = (FOLDER / "style.css").read_bytes()
+_SCRIPT = (FOLDER / "page.js").read_bytes()
 
 
-async def status(request: web.Request) -> web.Response:
-    """All targets, what fails first."""
-    view, words = request.app[VIEW], _words(request)
-    targets, query = list(view.targets()), request.query.get("q", "").strip()[:100]
-    number = request.query.get("page", "1")
-    page = int(number) if number.isdecimal() and len(number) < 6 else 1
+async def incidents(request: web.Request) -> web.Response:
+    """GET /incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
+    words, found = _words(request), request.app[VIEW].incidents()
 
-    causes = fold(view.causes())
+    def make() -> str:
+        items = incident_list.items(found[:PER_PAGE], words, time.time())
+        more = max(len(found) - PER_PAGE, 0)
+        return _render("incidents.html.j2", request, words, incidents=items, more=more, refresh=REFRESH)
 
-    def render() -> str:
-        overview = summary.overview(targets, view.history, view.metrics, words, time.time())
-        rows = [row for row in overview.rows if query.lower() in row.name.lower()]
-        pages = max(-(-len(rows) // PER_PAGE), 1)
-        shown = min(max(page, 1), pages)
-        return _render(
-            "status.html.j2",
-            request,
-            words,
-            overview=overview,
-            rows=rows[(shown - 1) * PER_PAGE : shown * PER_PAGE],
-            page=shown,
-            pages=pages,
-            query=query,
-            refresh=REFRESH,
-            causes=[sentence(cause, words.language) for cause in causes[:MAX_CAUSES]],
-            more=max(len(causes) - MAX_CAUSES, 0),
-            incidents=incident_list.items(view.incidents()[: incident_list.MOST], words, time.time()),
-            vantage=view.vantage(),
-            notices=[notice.text(words.language) for notice in view.notices()[:MAX_NOTICES]],
-        )
-
-    return _html(await asyncio.to_thread(render))
-
-
-async def target(request: web.Request) -> web.Response:
-    """All that is known of one target."""
-    view, words, name = request.app[VIEW], _words(request), request.match_info["name"]
-    targets, everything = find(view, name), list(view.targets())
-    if not targets:
-        raise web.HTTPNotFound
-
-    everything, recent = list(view.targets()), view.history.recent()
-
-    def render() -> str:
-        now = time.time()
-        details = summary.details(targets, view.history, view.metrics, words, now)
-        certificates = {each.probe: summary.certificates(each, everything) for each in targets}
-        report = ticket_text.render(ticket.make(name, everything, view.history, recent, now), "text", words.language)
-        return _render(
-            "target.html.j2",
-            request,
-            words,
-            first=targets[0],
-            details=details,
-            certificates=certificates,
-            report=report,
-            formats=list(ticket_text.FORMATS),
-            refresh=0,
-        )
-
-    return _html(await asyncio.to_thread(render))
+    return _html(await asyncio.to_thread(make))
 
 
 async def runbook(request: web.Request) -> web.Response:
-    """/runbooks/ALERT, where our alerts' runbook_url leads: what it means, and its incidents with what to do."""
+    """/runbooks/ALERT, where our alerts' runbook_url leads: what to do, and the incidents that are open."""
     words, alert, now = _words(request), request.match_info["alert"], time.time()
-    meaning = incident_list.meaning(alert, words)
-    if meaning is None:
+    book = (await asyncio.to_thread(runbooks.library, words.language)).get(alert)
+    if book is None:
         raise web.HTTPNotFound
-    found = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
-    shown = incident_list.items(found[:PER_PAGE], words, now)
-    return _html(_render("runbook.html.j2", request, words, alert=alert, meaning=meaning, incidents=shown, refresh=0))
+    open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
+    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if incident_list.tells(alert) else None
+    query = _lang_query(request, words)
+    body = runbooks.body(alert, words.language, query)
+    text = _render("runbook.html.j2", request, words, inline=runbooks.inline, book=book, body=body, incidents=shown)
+    return _html(text)
+
+
+async def runbook_index(request: web.Request) -> web.Response:
+    """/runbooks/: every alert, in a sentence."""
+    words = _words(request)
+    books = (await asyncio.to_thread(runbooks.library, words.language)).values()
+    return _html(_render("runbooks.html.j2", request, words, books=books, inline=runbooks.inline, refresh=0))
+
+
+async def reasons(request: web.Request) -> web.Response:
+    """/runbooks/reasons: what each reason means that the runbooks name, and what to do."""
+    layers = runbooks.by_layer()
+    return _html(_render("reasons.html.j2", request, _words(request), layers=layers, about=about, refresh=0))
 
 
 async def not_found(request: web.Request) -> web.Response:
@@ -112,8 +75,33 @@ async def not_found(request: web.Request) -> web.Response:
 
 
 async def style(request: web.Request) -> web.Response:
-    del request
-    return web.Response(text=_STYLE, content_type="text/css", headers={"Cache-Control": "no-cache"})
+    return _kept(request, _STYLE, "text/css")
+
+
+async def script(request: web.Request) -> web.Response:
+    return _kept(request, _SCRIPT, "text/javascript")
+
+
+def _kept(request: web.Request, content: bytes, content_type: str) -> web.Response:
+    """A file that the browser keeps, and asks about before each use: it is sent again only where it has changed."""
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    known = {each.value for each in request.if_none_match or ()}
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
+    if known & {tag, "*"}:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=content, content_type=content_type, charset="utf-8", headers=headers)
+
+
+async def icon(request: web.Request) -> web.Response:
+    """GET /icon-STATE.svg"""
+    if request.match_info["state"] not in ICONS:
+        raise web.HTTPNotFound
+    colour, path = ICONS[request.match_info["state"]]
+    drawn = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" '
+        f'fill="{colour}"/><path d="{path}" fill="none" stroke="#fff" stroke-width="3.5" stroke-linecap="round"/></svg>'
+    )
+    return web.Response(text=drawn, content_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
 
 async def logs(request: web.Request) -> web.Response:
@@ -133,27 +121,3 @@ async def logs(request: web.Request) -> web.Response:
 
 async def config(request: web.Request) -> web.Response:
     return web.Response(text=request.app[VIEW].config_text())
-
-
-def _words(request: web.Request) -> Words:
-    return Words(language(request.headers.get("Accept-Language", ""), request.query.get("lang", "")))
-
-
-def _render(template: str, request: web.Request, words: Words, **context: object) -> str:
-    """`root` leads back to the front page, whatever stands before our paths in a reverse proxy."""
-    return _templates.get_template(template).render(
-        words=words,
-        languages=LANGUAGES,
-        root="../" * (request.rel_url.raw_path.count("/") - 1) or "./",
-        query_with=lambda **changes: "?" + request.rel_url.update_query(changes).query_string,
-        lang_query=f"?lang={words.language}" if "lang" in request.query else "",
-        version=__version__,
-        telemetry_path=request.app[VIEW].telemetry_path.lstrip("/"),
-        config_error=(request.app[VIEW].config_error() or "").strip().partition("\n")[0],
-        **context,
-    )
-
-
-def _html(text: str, status: int = 200) -> web.Response:
-    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
-    return web.Response(text=text, status=status, content_type="text/html", headers=headers)

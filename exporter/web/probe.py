@@ -39,7 +39,7 @@ async def probe(request: web.Request) -> web.Response:
     if target.probe is not ProbeName.ROUNDTRIP and (
         result is None or _age(result) >= view.metrics.interval(target.key)
     ):
-        result = await _run(view, target, _patience(request, view.timeout_offset)) or result
+        result = await run_within(view, target, _patience(request, view.timeout_offset)) or result
     if result is None:
         return _text(f"no run of {target.probe} for {target.name} has finished yet\n", status=503)
     verdict = view.history.last_conclusive(target.key)
@@ -85,7 +85,7 @@ def _patience(request: web.Request, offset: float) -> float:
     return min(max(told - offset, 0.1), LONGEST_WAIT) if told > 0 else LONGEST_WAIT
 
 
-async def _run(view: AppView, target: Target, patience: float) -> Result | None:
+async def run_within(view: AppView, target: Target, patience: float) -> Result | None:
     """A run, if it is done in time. It is not cancelled: its result will be in the history."""
     task = asyncio.ensure_future(view.run_now(target.name, target.probe))
     done, _ = await asyncio.wait({task}, timeout=patience)

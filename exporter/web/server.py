@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.web import api, pages, probe
+from exporter.web import api, bridges, pages, probe, status_page, target_page
+from exporter.web.complaints import complaints
 from exporter.web.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
 from exporter.web.view import VIEW, AppView
 
@@ -29,7 +30,8 @@ REAP_EVERY = 2.0
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
     ),
     "Server": "mailprobe",
     "X-Content-Type-Options": "nosniff",
@@ -51,12 +53,20 @@ def build(view: AppView) -> web.Application:
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
     app[SPOKEN] = set()
     app[api.RELOADING] = asyncio.Lock()
+    status_page.setup(app)
+    bridges.setup(app)
     app.add_routes(
         [
             web.get(view.telemetry_path, metrics),
-            web.get("/", pages.status),
+            web.get("/", status_page.status),
             web.get("/style.css", pages.style),
-            web.get("/targets/{name:.+}", pages.target),
+            web.get("/page.js", pages.script),
+            web.get("/icon-{state}.svg", pages.icon),
+            web.get("/targets/{name:.+}", target_page.target),
+            web.post("/targets/{name:.+}", target_page.run),
+            web.get("/incidents", pages.incidents),
+            web.get("/runbooks/", pages.runbook_index),
+            web.get("/runbooks/reasons", pages.reasons),
             web.get("/runbooks/{alert}", pages.runbook),
             web.get("/logs", pages.logs),
             web.get("/config", pages.config),
@@ -120,6 +130,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(text="404: there is nothing here\n", status=404)
     except web.HTTPException:
         raise
+    except web.RequestPayloadError:
+        return web.Response(text="400: the body cannot be read\n", status=400)
     except (ConnectionError, TimeoutError):
         if request.transport is not None:  # who does not take what was asked for is let go
             request.transport.abort()
@@ -136,6 +148,7 @@ class Runner(web.AppRunner):
         super().__init__(
             app,
             access_log=None,
+            logger=complaints(),
             keepalive_timeout=KEEPALIVE,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,

@@ -7,12 +7,14 @@ from typing import Protocol
 
 from aiohttp import web
 
+from exporter.bridge import Bridge
 from exporter.causes import Cause
 from exporter.discovery import Notice
 from exporter.history import History
 from exporter.incident import Incident
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.sharding import Sharding
 
 
 class AppView(Protocol):
@@ -39,6 +41,11 @@ class AppView(Protocol):
         """Seconds taken off the scrape timeout that Prometheus tells /probe."""
         ...
 
+    @property
+    def sharding(self) -> Sharding:
+        """Which daemon of several this is."""
+        ...
+
     def targets(self) -> Sequence[Target]:
         """Those of the config in use."""
         ...
@@ -63,6 +70,10 @@ class AppView(Protocol):
         """The open ones, latest first, then those resolved lately."""
         ...
 
+    def bridge(self, name: str) -> Bridge | None:
+        """Of the config's `bridges` the one of this name."""
+        ...
+
     def config_text(self) -> str:
         """The config in use as YAML, its secrets as `<secret>`."""
         ...
@@ -71,12 +82,16 @@ class AppView(Protocol):
         """Why the configuration files are not what runs: they were refused when they were last loaded. Else None."""
         ...
 
+    def state_error(self) -> str:
+        """Why the state file cannot be written at present; empty: it can."""
+        ...
+
     def ready(self) -> bool:
         """Config loaded, state open, schedule built. Says nothing about the mail services."""
         ...
 
     async def reload(self) -> str | None:
-        """Load the config anew. Returns why that was refused, or None."""
+        """Load the configuration files anew. Returns which are refused, why, and what holds; None: all are used."""
         ...
 
     async def run_now(

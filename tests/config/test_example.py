@@ -10,7 +10,7 @@ from exporter.model import Kind, ProbeName
 from exporter.targets import build
 
 EXAMPLE = Path(__file__).parents[2] / "config.yaml"
-COMMENTED = re.compile(r"(?m)^( *)# ( *(?:- |[a-z_]+:(?: |$)).*)$")
+COMMENTED = re.compile(r"(?m)^( *)# ( *(?:- |[a-z_][a-z0-9_]*:(?: |$)).*)$")
 
 
 def test_it_is_valid_and_watches_nothing():

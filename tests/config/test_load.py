@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Config, ConfigError, load, redacted
-from exporter.config.load import MAX_BYTES
+from exporter.config.files import MAX_BYTES
 from exporter.incident import IncidentSettings
 from exporter.limits import Limits
 from exporter.model import Family

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from exporter.model import Kind, ProbeName, Wait
 from exporter.reasons import Reason, about
 from exporter.schedule import Interrupted
@@ -37,42 +35,6 @@ async def test_a_run_now_answers_with_its_result(browse):
     await client.post("/api/v1/run?target=sales&probe=imap&wait=settled&force=1", headers={"X-Mailprobe": "1"})
     assert view.runs == [("sales", "imap", Wait.LATE, False), ("sales", "imap", Wait.SETTLED, True)]
     assert (await client.post("/api/v1/run?target=sales&probe=imap&wait=1", headers={"X-Mailprobe": "1"})).status == 400
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 403),
-        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://evil.example"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Sec-Fetch-Site": "none"}, 403),
-        ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Sec-Fetch-Site": "same-origin"}, 200),
-        ({"X-Mailprobe": "1"}, 200),
-    ],
-)
-async def test_other_web_sites_cannot_make_a_run(browse, headers, status):
-    view = FakeView([mailbox()])
-    view.next_result = ok(mailbox())
-    client = await browse(view)
-    assert (await client.post("/api/v1/run?target=sales&probe=imap", headers=headers)).status == status
-    assert len(view.runs) == (status == 200)
-
-
-async def test_the_pages_own_button_works_over_plain_http(browse):
-    """There browsers send Origin, but no Sec-Fetch-Site; and people are sent back to the page."""
-    view = FakeView([mailbox()], [ok(mailbox(), started=time.time())])
-    view.next_result = ok(mailbox(), started=time.time())
-    client = await browse(view)
-    origin = str(client.make_url("/")).rstrip("/")
-    response = await client.post(
-        "/api/v1/run?target=sales&probe=imap",
-        headers={"Origin": origin, "Accept": "text/html,*/*;q=0.8"},
-        allow_redirects=False,
-    )
-    assert response.status == 303
-    assert response.url.join(type(response.url)(response.headers["Location"])).path == "/targets/sales"
 
 
 async def test_a_force_needs_a_program_and_not_a_button(browse):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
@@ -124,6 +125,20 @@ async def test_a_bug_in_a_page_tells_the_log_and_not_the_client(browse, monkeypa
     assert response.status == 500
     assert "ZeroDivisionError" not in await response.text()
     assert "a page failed" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/style.css", "/page.js"])
+async def test_a_file_that_the_browser_has_is_not_sent_again(browse, path):
+    client = await browse(FakeView())
+    first = await client.get(path)
+    tag = first.headers["ETag"]
+    assert re.fullmatch('"[0-9a-f]{32}"', tag)
+    for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        again = await client.get(path, headers={"If-None-Match": known})
+        assert (again.status, await again.read(), again.headers["ETag"]) == (304, b"", tag)
+    changed = await client.get(path, headers={"If-None-Match": f'"{"0" * 32}"'})
+    assert (changed.status, await changed.read()) == (200, await first.read())
+    assert len({(await client.get(each)).headers["ETag"] for each in ("/style.css", "/page.js")}) == 2
 
 
 async def test_large_requests_are_refused(browse):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from exporter.bridge import Bridge
 from exporter.causes import Cause
 from exporter.discovery import Notice
 from exporter.history import History
 from exporter.incident import Incident
 from exporter.metrics import Metrics
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.sharding import WHOLE
 from exporter.standing import RootCauses
 from tests.results import START
 
@@ -23,12 +25,15 @@ class FakeView:
         self.external_url = ""
         self.telemetry_path = "/metrics"
         self.timeout_offset = 0.5
+        self.sharding = WHOLE
+        self.bridges: dict[str, Bridge] = {}
         self.is_ready = True
         self.root_causes = RootCauses(lambda: START)
         self.references: tuple[int, int] | None = None
         self.known_incidents: list[Incident] = []
         self.reload_error: str | None = None
         self.reloads = 0
+        self.write_error = ""
         self.found: list[Notice] = []
         self.runs: list[tuple[str, str, Wait, bool]] = []
         self.next_result: Result | None = None
@@ -61,8 +66,14 @@ class FakeView:
     def incidents(self) -> Sequence[Incident]:
         return self.known_incidents
 
+    def bridge(self, name: str) -> Bridge | None:
+        return self.bridges.get(name)
+
     def config_error(self) -> str | None:
         return self.reload_error
+
+    def state_error(self) -> str:
+        return self.write_error
 
     def config_text(self) -> str:
         return "mailboxes:\n- name: sales\n  password: <secret>\n"

@@ -1,0 +1,31 @@
+"""What servers say, made fit to be shown: characters that would steer a page or a terminal become visible ones."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters (but tab and newline), separators that break lines, everything that turns the writing direction
+# (Unicode Bidirectional Algorithm, UAX 9), invisible annotations and tags, and halves of surrogate pairs, which UTF-8
+# cannot say at all. Joiners stay: Persian and emoji need them.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def shown(value: object) -> object:
+    """The value as a template may write it. Markup of ours and words of closed lists pass."""
+    if type(value) is not str or _STEERING.search(value) is None:
+        return value
+    return _STEERING.sub(_visible, value.replace("\r\n", "\n"))
+
+
+def shortened(text: str, limit: int) -> str:
+    """One line of at most so many characters."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else f"⟨U+{code:04X}⟩"

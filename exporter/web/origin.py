@@ -1,0 +1,82 @@
+"""Who may make something happen: programs, and this server's own pages; never another web site through a browser.
+
+Without tokens, so that a page needs no session, works after a restart and behind a balancer with several of us: every
+browser of today says where a POST comes from (Fetch Metadata's Sec-Fetch-Site over HTTPS and on loopback, RFC 6454's
+Origin everywhere), and no page can change what it says. A program says neither.
+
+A name that an attacker's DNS leads here (DNS rebinding) would make a foreign page look like our own. So a page counts
+as ours only under an address, a name that nobody can own on the public internet, or that of --web.external-url.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from functools import cache
+from urllib.parse import SplitResult, urlsplit
+
+from aiohttp import web
+
+from exporter.web.view import VIEW
+
+PROGRAM = "X-Mailprobe"
+"""A header by which a program says that it means it. A browser sends it across sites only after asking us, in vain."""
+
+_PRIVATE = (".localhost", ".local", ".internal", ".home.arpa", ".test")  # RFC 6761, 6762, 8375; .internal by ICANN
+_PORTS = {"http": 80, "https": 443}
+
+
+def from_browser(request: web.Request) -> bool:
+    return "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
+
+
+def own_page(request: web.Request) -> bool:
+    """Whether a browser asks from a page of ours."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), _split(request.headers.get("Origin", ""))
+    if site not in (None, "same-origin"):
+        return False
+    external = _split(request.app[VIEW].external_url)
+    if _place(origin) is not None and _place(origin) == _place(external):
+        return True
+    host = _split(f"//{request.host}")
+    if not (_nobodys(host.hostname or "") or (host.hostname and host.hostname == external.hostname)):
+        return False
+    # A proxy may have put another Host than the browser's: then only Sec-Fetch-Site knows.
+    return site == "same-origin" or (bool(origin.netloc) and origin.netloc.lower() == host.netloc.lower())
+
+
+def may_act(request: web.Request) -> bool:
+    """For what costs a login: a page of ours, or a program that shows that it is none."""
+    return own_page(request) if from_browser(request) else request.headers.get(PROGRAM) == "1"
+
+
+def _nobodys(name: str) -> bool:
+    """Whether no stranger's DNS can answer for this name."""
+    if "." not in name or name.endswith(_PRIVATE) or name in _our_names():
+        return bool(name)
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def _our_names() -> frozenset[str]:
+    return frozenset({socket.gethostname().lower()})
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
+def _place(url: SplitResult) -> tuple[str, str, int | None] | None:
+    """Scheme, host, port: an origin."""
+    if not url.scheme or not url.hostname:
+        return None
+    return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)

@@ -1,0 +1,96 @@
+"""Who may in: bcrypt, off the event loop, one at a time, and as slow for unknown users as for known ones."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import bcrypt
+
+from exporter.model import Secret
+
+REMEMBERED = 100  # accepted logins
+WAITING = 50  # comparisons that wait for their turn: more are not begun
+MAX_PASSWORD = 72  # bytes that bcrypt looks at; Go ignores the rest, the Python library wants it cut off
+
+
+class Busy(Exception):
+    """Too many logins at once."""
+
+
+def credentials(header: str) -> tuple[str, bytes] | None:
+    """User and password in an Authorization header (RFC 7617); None where there is no such thing."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(value.strip(), validate=True).partition(b":")
+        return (user.decode(), password) if colon else None
+    except (binascii.Error, ValueError):
+        return None
+
+
+class Users:
+    """Compares passwords with hashes, and remembers what was right; what was wrong is compared each time.
+
+    Passwords are not remembered: only a keyed digest of them, with a key that ends with this process.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._accepted: OrderedDict[bytes, None] = OrderedDict()
+        self._comparing: dict[bytes, asyncio.Future[bool]] = {}
+        # One: the probes' clocks must not feel it when somebody guesses passwords.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+        body = bcrypt.hashpw(secrets.token_bytes(32), bcrypt.gensalt(4)).decode().rpartition("$")[2]
+        self._nobody = body
+
+    async def allowed(self, users: Mapping[str, Secret], user: str, password: bytes) -> bool:
+        """Raises Busy."""
+        known = users.get(user)
+        hashed = known.reveal() if known is not None else self.decoy(users, user)
+        sign = self._sign(user.encode(), hashed.encode(), password)
+        if sign in self._accepted:
+            self._accepted.move_to_end(sign)
+            return known is not None
+        running = self._comparing.get(sign)
+        if running is None:
+            if len(self._comparing) >= WAITING:
+                raise Busy
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._thread, _equal, password, hashed)
+            self._comparing[sign] = running
+            running.add_done_callback(lambda _: self._comparing.pop(sign, None))
+        # Who hangs up must not end it for others who sent the same.
+        right = await asyncio.shield(running) and known is not None
+        if right:
+            self._accepted[sign] = None
+            while len(self._accepted) > REMEMBERED:
+                self._accepted.popitem(last=False)
+        return right
+
+    def decoy(self, users: Mapping[str, Secret], user: str) -> str:
+        """A hash for a user who does not exist, as costly as one of those who do, always the same for a name."""
+        costs = sorted(hashed.reveal()[4:6] for hashed in users.values()) or ["10"]
+        chosen = costs[int.from_bytes(self._sign(user.encode())[:8], "big") % len(costs)]
+        return f"$2b${chosen}${self._nobody}"
+
+    def _sign(self, *parts: bytes) -> bytes:
+        text = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+        return hmac.digest(self._key, text, "sha256")
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _equal(password: bytes, hashed: str) -> bool:
+    try:
+        return bcrypt.checkpw(password[:MAX_PASSWORD], hashed.encode())
+    except ValueError:
+        return False

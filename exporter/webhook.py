@@ -1,0 +1,113 @@
+"""What Alertmanager's webhook says (JSON, version 4), as far as people read it. Pure; whatever comes, it is bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+MAX_ALERTS = 2000
+SUMMARY, DESCRIPTION, NAME = 80, 300, 64  # characters of each that are kept
+
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
+_URL = re.compile(r"https?://[^\s<>\"()\[\]\x00-\x20\x7f-\x9f\u200b-\u206f\ufeff\ud800-\udfff]{1,500}")
+# A server's words must stay words: no tag, no mention, no link that says one thing and leads to another, no layout.
+_MARKUP = str.maketrans("<>[]*`~|\\", "‹›［］＊'～｜＼")
+
+
+class WebhookError(ValueError):
+    """What came is not a notification of Alertmanager. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert, its texts in one language and made harmless."""
+
+    firing: bool
+    kind: str  # alertname
+    severity: str
+    who: str  # whom it is about: a mailbox, a server, a domain …
+    summary: str
+    description: str
+    starts: float  # Unix time; 0 = not told
+    ends: float
+    runbook: str  # a URL, or nothing
+    dashboard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What one request says. A later one with the same key takes its place."""
+
+    key: str
+    alerts: tuple[Alert, ...]
+    left_out: int  # alerts that Alertmanager (max_alerts), or we, left out
+
+
+def parse(body: object, language: str) -> Notification:
+    """Raises WebhookError."""
+    if not isinstance(body, dict):
+        raise WebhookError("not a JSON object")
+    if body.get("version") != "4":
+        raise WebhookError("not version 4 of Alertmanager's webhook")
+    alerts = body.get("alerts")
+    if not isinstance(alerts, list) or not alerts or not all(isinstance(each, dict) for each in alerts):
+        raise WebhookError("no list of alerts")
+    truncated = body.get("truncatedAlerts", 0)
+    known = truncated if isinstance(truncated, int) and truncated > 0 else 0
+    found = tuple(_alert(each, language) for each in alerts[:MAX_ALERTS])
+    return Notification(str(body.get("groupKey", ""))[:2000], found, known + len(alerts) - len(found))
+
+
+def _alert(body: Mapping[str, Any], language: str) -> Alert:
+    labels, annotations = _texts(body.get("labels")), _texts(body.get("annotations"))
+    kind = clean(labels.get("alertname", ""), NAME) or "?"
+
+    def told(name: str, most: int) -> str:
+        other = annotations.get(name, "")
+        return clean((annotations.get(f"{name}_zh") or other) if language == "zh" else other, most)
+
+    return Alert(
+        firing=body.get("status") != "resolved",
+        kind=kind,
+        severity=labels.get("severity", ""),
+        who=clean(_who(labels), NAME) or kind,
+        summary=told("summary", SUMMARY) or kind,
+        description=told("description", DESCRIPTION),
+        starts=_time(body.get("startsAt")),
+        ends=_time(body.get("endsAt")),
+        runbook=_url(annotations.get("runbook_url", "")),
+        dashboard=_url(annotations.get("dashboard_url", "")),
+    )
+
+
+def _who(labels: Mapping[str, str]) -> str:
+    """The narrowest that the labels name, as in the templates for Alertmanager."""
+    server = labels.get("server", "")
+    place = f"{server}:{labels['port']}" if server and labels.get("port") else server
+    names = (labels.get("target"), labels.get("mailbox"), place, labels.get("domain"), labels.get("provider"))
+    return next((each for each in (*names, labels.get("instance"), labels.get("job")) if each), "")
+
+
+def clean(text: str, most: int) -> str:
+    """One line without anything that a robot takes for markup; cut with an ellipsis."""
+    line = _BLANK.sub(" ", text[: 4 * most + 100]).strip().translate(_MARKUP)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(name): text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
+
+
+def _url(text: str) -> str:
+    return text if _URL.fullmatch(text) else ""
+
+
+def _time(value: object) -> float:
+    try:
+        found = datetime.fromisoformat(str(value))
+        return max(0.0, found.timestamp()) if found.tzinfo is not None else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
