@@ -24,3 +24,9 @@ DNS_CHANGE_SECONDS: Final = 3_600  # how long a changed record is told
 
 OBJECTIVE: Final = 0.99  # of a mailbox's probes, over 30 days
 BURN_RATE_MIN_FAILURES: Final = 2.5  # one failed probe of few must not page
+
+ROUNDTRIP_OVERDUE_SECONDS: Final = 240  # a mail is not overdue before, whatever its deadline
+ROUNDTRIP_SLOW_RATIO: Final = 0.5  # of the deadline, in the 95th percentile
+ROUNDTRIP_SLOW_MESSAGES: Final = 20  # of fewer in six hours the 95th percentile says nothing
+ROUNDTRIP_LOST_CRITICAL: Final = 3  # mails within an hour
+ROUNDTRIP_MISFILED: Final = 2  # mails within three hours

@@ -1,0 +1,90 @@
+"""Pieces of the texts that are looked up when an alert is told: why, since when, who. None of them is ever a label.
+
+Reasons are those that were seen most in the last five minutes, by all replicas together: a failed scrape loses none.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_TARGET: Final = r"job=%q,target=%q"
+_PROBE: Final = r"job=%q,target=%q,probe=%q"
+TARGET_ARGS: Final = "$labels.job $labels.target"
+PROBE_ARGS: Final = "$labels.job $labels.target $labels.probe"
+
+
+def why(matchers: str, args: str, *, zh: bool = False, and_on: str = "") -> str:
+    """`: wrong_password in phase login`, or nothing where nobody knows."""
+    counted = f"count_over_time(mailprobe_probe_failure_info{{{matchers}}}[5m])"
+    asked = f'printf "topk(1, sum by (phase, reason) ({counted}{and_on}))" {args} | query'
+    said = (
+        "：{{ .Labels.reason }}（{{ .Labels.phase }} 阶段）"
+        if zh
+        else ": {{ .Labels.reason }} in phase {{ .Labels.phase }}"
+    )
+    return f"{{{{ range {asked} }}}}{said}{{{{ end }}}}"
+
+
+def since(matchers: str, args: str, *, zh: bool = False) -> str:
+    """` Last worked 12m 3s ago.`, or nothing where that was before anybody can remember."""
+    latest = f"max(max_over_time(mailprobe_probe_last_success_timestamp_seconds{{{matchers}}}[1d]))"
+    asked = f'printf "time() - {latest}" {args} | query'
+    ago = "{{ . | first | value | humanizeDuration }}"
+    said = f"最后一次正常在 {ago} 前。" if zh else f" Last worked {ago} ago."
+    return f"{{{{ with {asked} }}}}{said}{{{{ end }}}}"
+
+
+def probe_why(*, zh: bool = False) -> str:
+    """Of the alert's target and probe."""
+    return why(_PROBE, PROBE_ARGS, zh=zh)
+
+
+def probe_since(*, zh: bool = False) -> str:
+    return since(_PROBE, PROBE_ARGS, zh=zh)
+
+
+def target_why(more: str = "", *, zh: bool = False) -> str:
+    """Of any probe of the alert's target that fits `more`."""
+    return why(_TARGET + more, TARGET_ARGS, zh=zh)
+
+
+def target_since(more: str = "", *, zh: bool = False) -> str:
+    return since(_TARGET + more, TARGET_ARGS, zh=zh)
+
+
+def domain_why(*, zh: bool = False) -> str:
+    return why(r"job=%q,domain=%q,probe=\"dns\"", "$labels.job $labels.domain", zh=zh)
+
+
+def domain_since(*, zh: bool = False) -> str:
+    return since(r"job=%q,domain=%q,probe=\"dns\"", "$labels.job $labels.domain", zh=zh)
+
+
+def endpoint_why(*, zh: bool = False) -> str:
+    """Of the server and port of the alert, by the tls probe of whichever target that is."""
+    known = r" and on (job, target) last_over_time(mailprobe_endpoint_info{job=%q,server=%q,port=%q}[5m])"
+    args = "$labels.job $labels.job $labels.server $labels.port"
+    return why(r"job=%q,probe=\"tls\"", args, zh=zh, and_on=known)
+
+
+def each(query: str, args: str, label: str, said: str) -> str:
+    """` a, b, c` of a query's answer, in the order of a label. `said` tells of one `$each`."""
+    asked = f'printf "{query}" {args} | query | sortByLabel "{label}"'
+    return f"{{{{ range $index, $each := {asked} }}}}{{{{ if $index }}}},{{{{ end }}}} {said}{{{{ end }}}}"
+
+
+def of_scope(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
+    """Up to five targets with the reason of each, of one wide cause."""
+    info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
+    query = f"topk(5, max by (target, reason) ({info}))"
+    reason = "{{ $each.Labels.reason }}"
+    said = "{{ $each.Labels.target }}" + (f"（{reason}）" if zh else f" ({reason})")
+    return each(query, args, "target", said)
+
+
+def reasons_of(scope: str, matchers: str, args: str) -> str:
+    """Up to three reasons of one wide cause."""
+    info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
+    return each(f"topk(3, count by (reason) ({info}))", args, "reason", "{{ $each.Labels.reason }}")
