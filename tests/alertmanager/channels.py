@@ -1,0 +1,128 @@
+"""Everybody whom the shipped configuration tells, as one web server: pager, chat, digest, WeCom, dead man's switch."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tests.servers.process import ServerError, free_port
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What came in at one place, and with which token."""
+
+    place: str
+    body: Json
+    token: str
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def text(self) -> str:
+        """What a person reads, where it is a chat."""
+        if self.place == "wecom":
+            return str(self.body["text"]["content"])
+        return "\n".join(f"{each['title']}\n{each['text']}" for each in self.body["attachments"])
+
+    @property
+    def brief(self) -> str:
+        """For the one who looks for a mistake."""
+        if "alerts" not in self.body:
+            return self.text
+        return ", ".join(f"{each['status']} {each['labels']['alertname']}" for each in self.body["alerts"])
+
+    def alerts(self, status: str) -> list[Json]:
+        """Those of a webhook."""
+        return [each for each in self.body["alerts"] if each["status"] == status]
+
+
+class Channels:
+    """A context manager; `url` has a path for each place. It runs in threads, so that a test may wait as it likes."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self._news = threading.Condition()
+        self.port = free_port()
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def at(self, place: str) -> list[Message]:
+        with self._news:
+            return [each for each in self.messages if each.place == place]
+
+    def wait_for(self, place: str, wanted: Callable[[Message], bool], seconds: float = 60) -> Message:
+        """The first wanted message at a place, also an earlier one."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                for each in self.messages:
+                    if each.place == place and wanted(each):
+                        return each
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._news.wait(left):
+                    came = "\n".join(each.brief for each in self.messages if each.place == place)
+                    raise ServerError(f"no such message at {place} within {seconds:g} s; came:\n{came}")
+
+    def _take(self, message: Message) -> None:
+        with self._news:
+            self.messages.append(message)
+            self._news.notify_all()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        take = self._take
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                """WeCom's token for its secret."""
+                asked = parse_qs(urlsplit(self.path).query)
+                self._answer({"errcode": 0, "access_token": f"token-of-{asked['corpid'][0]}"})
+
+            def do_POST(self) -> None:
+                url = urlsplit(self.path)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                token = self.headers.get("Authorization", "") or parse_qs(url.query).get("access_token", [""])[0]
+                take(Message(url.path.strip("/").partition("/")[0], body, token))
+                self._answer({"errcode": 0})
+
+            def _answer(self, body: Json) -> None:
+                text = json.dumps(body).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+                pass
+
+        return Handler
+
+    def start(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Nobody answers there until it is started again. What came in stays."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

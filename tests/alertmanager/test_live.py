@@ -1,0 +1,134 @@
+"""The shipped rules and the shipped Alertmanager configuration, for real: one dead server is one page, our own network
+down silences everything else, and the end is told. Only the clock is quicker, and receivers are on this machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.alertmanager.channels import Channels, Message
+from tests.alertmanager.quick import TOKENS, quick_config, quick_rules
+from tests.alertmanager.reference import Reference
+from tests.servers.daemon import Daemon
+from tests.servers.dovecot import Dovecot
+from tests.servers.monitoring import Alertmanager, Prometheus
+from tests.servers.process import wait_until
+from tests.servers.world import ALICE, MailWorld
+
+BOXES = 40
+
+CONFIG = """\
+resolvers: ["{resolver}"]
+defaults:
+  interval: {{login: 3s, tls: 2s, dns: 60s}}
+  timeout: 5s
+  recheck: 1s
+  ca_file: {ca_file}
+limits: {{logins_per_host_per_minute: 6000, per_host: 20}}
+vantage: {{references: [{{tcp: "127.0.0.1:{reference}"}}]}}
+mailboxes:
+"""
+MAILBOX = """\
+  - name: box{number:02}
+    address: {address}
+    password_file: secrets/alice
+    imap: {{host: mail.example.test, port: {imaps}, security: tls}}
+    smtp: off
+"""
+PROMETHEUS = """\
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [rules/*.yml]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["127.0.0.1:{alertmanager}"]}}]}}]}}
+scrape_configs:
+  - job_name: mailprobe
+    static_configs: [{{targets: ["127.0.0.1:{mailprobe}"]}}]
+"""
+
+
+def daemon_for(world: MailWorld, reference: int) -> Daemon:
+    text = CONFIG.format(resolver=world.resolver, ca_file=world.ca_file, reference=reference)
+    for number in range(BOXES):
+        text += MAILBOX.format(number=number, address=ALICE, imaps=world.imaps)
+    return Daemon(text, {"alice": world.users[ALICE]})
+
+
+def names(message: Message, status: str = "firing") -> set[str]:
+    """The alerts of a webhook's notification."""
+    return {each["labels"]["alertname"] for each in message.alerts(status)}
+
+
+def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
+    mail_world: MailWorld, dovecot: Dovecot, tmp_path: Path
+) -> None:
+    """The page has the mailboxes, chats have the text in both languages; then our network goes, and all comes back."""
+    with (
+        Reference() as reference,
+        Channels() as channels,
+        daemon_for(mail_world, reference.port) as daemon,
+        Alertmanager(quick_config(channels.url, tmp_path)) as alertmanager,
+        Prometheus(
+            PROMETHEUS.format(alertmanager=alertmanager.port, mailprobe=daemon.port), {"alerts.yml": quick_rules()}
+        ) as prometheus,
+    ):
+        prometheus.wait_for(f'count(mailprobe_probe_success{{probe="imap"}} == 1) == {BOXES}', 60)
+        alive = channels.wait_for("dead-man", lambda each: names(each) == {"Watchdog"})
+        assert alive.token == f"Bearer {TOKENS['dead-man-token']}"
+        dovecot.stop()
+
+        page = channels.wait_for("pager", lambda each: names(each) == {"MailHostOutage"})
+        (outage,) = page.alerts("firing")
+        assert page.token == f"Bearer {TOKENS['pager-token']}"
+        assert outage["labels"]["server"] == "mail.example.test"
+        for said in (outage["annotations"][f"description{language}"] for language in ("", "_zh")):
+            assert "mail.example.test" in said
+            assert "connection_refused" in said
+            assert 1 <= len(set(re.findall(r"box\d\d", said))) <= 10
+        english = channels.wait_for("chat", lambda each: "A mail server is out of order" in each.text).text
+        assert english.startswith("CRITICAL: A mail server is out of order (mail.example.test)\n")
+        assert "/runbooks/MailHostOutage" in english
+        chinese = channels.wait_for("wecom", lambda each: "邮件服务器故障" in each.text)
+        assert chinese.text.startswith("严重：邮件服务器故障\n受影响：mail.example.test\n")
+        assert chinese.token == "token-of-REPLACE"
+        # All of them and their server's port, as soon as each has failed.
+        wait_until(lambda: held(alertmanager).startswith(f"{BOXES + 1} targets "), 30, "all mailboxes are counted")
+        # What follows from it fires as well, and is muted: it would page a minute later, which is a second here.
+        prometheus.wait_for('ALERTS{alertname="MailEndpointDown",alertstate="firing"}')
+        wait_until(lambda: shown(alertmanager, "suppressed") == {"MailEndpointDown"}, 20, "the server mutes its port")
+        assert channels.at("pager") == [page]
+
+        with without(reference):
+            channels.wait_for("pager", lambda each: names(each) == {"MailprobeAllVantagesOffline"})
+            wait_until(
+                lambda: shown(alertmanager) == {"MailprobeAllVantagesOffline", "Watchdog"},
+                *(20, "all but our own network is silent"),
+            )
+            assert daemon.metric("mailprobe_vantage_up") == 0
+        channels.wait_for("pager", lambda each: "MailprobeAllVantagesOffline" in names(each, "resolved"))
+        assert set().union(*map(names, channels.at("pager"))) == {"MailHostOutage", "MailprobeAllVantagesOffline"}
+
+        wait_until(lambda: "MailHostOutage" in shown(alertmanager), 30, "the server is seen failing again")
+        dovecot.start()
+        channels.wait_for("pager", lambda each: "MailHostOutage" in names(each, "resolved"))
+        channels.wait_for("chat", lambda each: each.text.startswith("RESOLVED: A mail server is out of order"))
+        channels.wait_for("wecom", lambda each: each.text.startswith("已恢复：邮件服务器故障"))
+
+
+@contextmanager
+def without(reference: Reference) -> Iterator[None]:
+    """Our network is down."""
+    reference.stop()
+    yield
+    reference.start()
+
+
+def held(alertmanager: Alertmanager) -> str:
+    """What Alertmanager has to say of the server by now."""
+    (alert,) = alertmanager.json("/api/v2/alerts", filter='alertname="MailHostOutage"')
+    return str(alert["annotations"]["description"])
+
+
+def shown(alertmanager: Alertmanager, state: str = "active") -> set[str]:
+    return {each["labels"]["alertname"] for each in alertmanager.alerts() if each["status"]["state"] == state}
