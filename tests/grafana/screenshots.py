@@ -1,0 +1,90 @@
+"""docs/images/dashboard-*.png: previews of the dashboards over the scene, in a real Chromium.
+
+`python -m tests.grafana.screenshots`, as root (it starts the mail servers). The pictures are not Grafana's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from grafana.preview.data import Source, values_of
+from grafana.preview.page import WIDTH, height, page
+from tests.grafana.panels import NAMES, dashboard
+from tests.grafana.scene import Scene, TokenThread
+from tests.servers.certs import Authority
+from tests.servers.dns import Authoritative, Resolver
+from tests.servers.dovecot import Dovecot
+from tests.servers.opendkim import Key, OpenDkim
+from tests.servers.postfix import Postfix
+from tests.servers.process import binary
+from tests.servers.world import DOMAIN, gather, users, zones
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+BEFORE, AFTER = 45, 20  # seconds of quiet, and of trouble
+CHOSEN = {"mailbox": {"target": "carol|dave"}}
+WANTED = [(name, "en") for name in NAMES] + [("overview", "zh")]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--force-device-scale-factor=0.75",
+)
+
+
+def shoot(html: str, size: tuple[int, int], to: Path) -> None:
+    """A picture of the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(html, encoding="utf-8")
+        subprocess.run(
+            [
+                binary("chromium", "chromium"),
+                *FLAGS,
+                f"--user-data-dir={folder}/profile",
+                f"--window-size={size[0]},{size[1]}",
+                f"--screenshot={to}",
+                source.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+def main(folder: Path = IMAGES) -> None:
+    with ExitStack() as running:
+        authority, key = Authority(), Key()
+        running.callback(authority.close)
+        dovecot = running.enter_context(Dovecot(authority, users()))
+        names = running.enter_context(Authoritative(zones(key.record)))
+        resolver = running.enter_context(Resolver(names))
+        signer = running.enter_context(OpenDkim(DOMAIN, key, resolver.address))
+        postfix = running.enter_context(Postfix(dovecot, signer))
+        tokens = running.enter_context(TokenThread())
+        scene = Scene(gather(dovecot, postfix, resolver.address), dovecot, names, resolver, tokens.server)
+        running.callback(scene.close)
+        scene.run(BEFORE)
+        time.sleep(AFTER)
+        now = time.time()
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, language in WANTED:
+            board = dashboard(name, language)
+            values = values_of(board, CHOSEN.get(name, {}))
+            source = Source(scene.prometheus.url, scene.healthy - BEFORE, now, values)
+            suffix = "" if language == "en" else f"-{language}"
+            shoot(page(board, source), (WIDTH + 16, height(board)), folder / f"dashboard-{name}{suffix}.png")
+
+
+if __name__ == "__main__":
+    main(*(Path(each) for each in sys.argv[1:2]))
