@@ -1,0 +1,99 @@
+"""The watchdog hears the scheduler's loop and nothing else: it falls silent when that stands still (real sockets)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exporter import schedule
+from exporter.model import Kind, ProbeName, Target
+from exporter.schedule import Limits, Scheduler
+from exporter.sdnotify import Watchdog
+from tests.test_schedule import Clinic
+
+SIGN = b"WATCHDOG=1"
+MANY_SIGNS = 0.2  # seconds in which a loop that lives gives many
+
+
+class Broken(Clinic):
+    """A watcher that fails when a beat is skipped: a bug inside the scheduler's own loop."""
+
+    def skipped(self, probe: ProbeName, reason: str) -> None:
+        if reason == "overlap":
+            raise RuntimeError(reason)
+
+
+@pytest.fixture(params=["path", "abstract"])
+def systemd(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    address = str(tmp_path / "notify") if request.param == "path" else f"@mailprobe-watchdog-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(address.replace("@", "\0", 1))
+        sock.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        monkeypatch.setenv("WATCHDOG_USEC", "8000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        monkeypatch.setattr(schedule, "ALIVE_EVERY", 0.002)
+        yield sock
+
+
+@contextlib.asynccontextmanager
+async def living(clinic: Clinic) -> AsyncIterator[tuple[Scheduler, asyncio.Task[None]]]:
+    """A scheduler whose loop runs and feeds the watchdog."""
+    scheduler = Scheduler(clinic, [clinic], Limits(), watcher=clinic, alive=Watchdog().alive)
+    task = asyncio.create_task(scheduler.run())
+    try:
+        yield scheduler, task
+    finally:
+        await scheduler.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def signs(sock: socket.socket, wanted: int) -> None:
+    """Wait for that many."""
+    async with asyncio.timeout(10):
+        for _ in range(wanted):
+            assert await asyncio.get_running_loop().sock_recv(sock, 100) == SIGN
+
+
+def drained(sock: socket.socket) -> int:
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(100):
+            count += 1
+    return count
+
+
+async def test_a_loop_that_lives_feeds_it(systemd):
+    async with living(Clinic()):
+        await signs(systemd, 20)
+
+
+async def test_an_event_loop_that_stands_still_does_not(systemd):
+    async with living(Clinic()):
+        await signs(systemd, 3)
+        drained(systemd)
+        time.sleep(MANY_SIGNS)
+        assert drained(systemd) == 0
+        await signs(systemd, 3)
+
+
+async def test_a_scheduler_that_has_ended_does_not_though_the_event_loop_lives(systemd):
+    clinic = Broken()
+    clinic.hold = True  # the run does not end, so that its next beat is skipped
+    async with living(clinic) as (scheduler, task):
+        await signs(systemd, 3)
+        scheduler.apply([Target("a", Kind.MAILBOX, ProbeName.IMAP, None, 0.02, 20.0, 20.0)])
+        async with asyncio.timeout(10):
+            await asyncio.wait([task])
+        assert isinstance(task.exception(), RuntimeError)
+        drained(systemd)
+        await asyncio.sleep(MANY_SIGNS)
+        assert drained(systemd) == 0
+        clinic.release.set()
