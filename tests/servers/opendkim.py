@@ -33,7 +33,8 @@ class OpenDkim(Server):
     """A milter on a unix socket (over TCP each mail would wait twice 40 ms).
 
     Mail that postfix submits as ORIGINATING is signed, all other is verified against the resolver. Debian's build reads
-    the resolver's configuration anew for every mail, in threads, and can die of it under load: few mails at a time.
+    the resolver's configuration anew for every mail, in threads, and can die of it: few mails at a time, and it starts
+    itself again.
     """
 
     def __init__(self, domain: str, key: Key, resolver: str, *, trust_anchors: Sequence[str] = ()) -> None:
@@ -86,4 +87,6 @@ AuthservID {host}
 AlwaysAddARHeader yes
 ResolverConfiguration {me.folder}/resolver.conf
 RequireSafeKeys no
+AutoRestart yes
+AutoRestartRate 100/1m
 """
