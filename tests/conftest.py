@@ -12,12 +12,12 @@ from tests.servers.chromium import Browser, Chromium
 from tests.servers.dns import Authoritative, Resolver
 from tests.servers.dovecot import Dovecot
 from tests.servers.monitoring import Alertmanager, Blackbox, Prometheus, Webhook
-from tests.servers.opendkim import Key, OpenDkim
+from tests.servers.opendkim import Key, Milters, Signer, Verifier
 from tests.servers.postfix import Postfix
 from tests.servers.process import RUNNING, Server, sweep
 from tests.servers.world import DOMAIN, MailWorld, gather, users, zones
 
-REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_server", "authoritative_server", "launch", "chromium"}
+REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_servers", "authoritative_server", "launch", "chromium"}
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
 
@@ -92,14 +92,14 @@ def resolver_server(authoritative_server: Authoritative) -> Iterator[Resolver]:
 
 
 @pytest.fixture(scope="session")
-def opendkim_server(dkim_key: Key, resolver_server: Resolver) -> Iterator[OpenDkim]:
-    with OpenDkim(DOMAIN, dkim_key, resolver_server.address) as server:
-        yield server
+def opendkim_servers(dkim_key: Key, resolver_server: Resolver) -> Iterator[Milters]:
+    with Signer(DOMAIN, dkim_key) as signer, Verifier(f"mx.{DOMAIN}", resolver_server.address) as verifier:
+        yield Milters(signer, verifier)
 
 
 @pytest.fixture(scope="session")
-def postfix_server(dovecot_server: Dovecot, opendkim_server: OpenDkim) -> Iterator[Postfix]:
-    with Postfix(dovecot_server, opendkim_server) as server:
+def postfix_server(dovecot_server: Dovecot, opendkim_servers: Milters) -> Iterator[Postfix]:
+    with Postfix(dovecot_server, opendkim_servers) as server:
         yield server
 
 
@@ -143,12 +143,14 @@ def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
 
 
 @pytest.fixture
-def opendkim(opendkim_server: OpenDkim, resolver: str) -> OpenDkim:
-    return _running(opendkim_server)
+def opendkim(opendkim_servers: Milters, resolver: str) -> Milters:
+    for server in opendkim_servers:
+        _running(server)
+    return opendkim_servers
 
 
 @pytest.fixture
-def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: OpenDkim) -> Iterator[Postfix]:
+def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: Milters) -> Iterator[Postfix]:
     """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
     yield _running(postfix_server)
     if postfix_server.running:

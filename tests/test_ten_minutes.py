@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -215,8 +216,7 @@ def test_the_pages_lead_to_a_message_on_the_phone_and_to_its_end(
     """One daemon and one Prometheus, and for each language an Alertmanager and a phone."""
     (mailboxes,), (endpoints,) = shown("en", WATCH), shown("en", BREAK)
     bridges, _ = shown("zh", MONITOR)
-    service = Service()
-    with Phones() as phones:
+    with Phones() as phones, contextlib.closing(Service()) as service:
         desks = {language: Desk(language, service, tmp_path) for language in PAGES}
 
         def arrives(step: int) -> None:

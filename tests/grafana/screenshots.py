@@ -19,7 +19,7 @@ from tests.grafana.scene import Scene, TokenThread
 from tests.servers.certs import Authority
 from tests.servers.dns import Authoritative, Resolver
 from tests.servers.dovecot import Dovecot
-from tests.servers.opendkim import Key, OpenDkim
+from tests.servers.opendkim import Key, Milters, Signer, Verifier
 from tests.servers.postfix import Postfix
 from tests.servers.process import binary
 from tests.servers.world import DOMAIN, gather, users, zones
@@ -69,8 +69,9 @@ def main(folder: Path = IMAGES) -> None:
         dovecot = running.enter_context(Dovecot(authority, users()))
         names = running.enter_context(Authoritative(zones(key.record)))
         resolver = running.enter_context(Resolver(names))
-        signer = running.enter_context(OpenDkim(DOMAIN, key, resolver.address))
-        postfix = running.enter_context(Postfix(dovecot, signer))
+        signer = running.enter_context(Signer(DOMAIN, key))
+        verifier = running.enter_context(Verifier(f"mx.{DOMAIN}", resolver.address))
+        postfix = running.enter_context(Postfix(dovecot, Milters(signer, verifier)))
         tokens = running.enter_context(TokenThread())
         scene = Scene(gather(dovecot, postfix, resolver.address), dovecot, names, resolver, tokens.server)
         running.callback(scene.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -30,34 +30,17 @@ class Key:
 
 
 class OpenDkim(Server):
-    """A milter on a unix socket (over TCP each mail would wait twice 40 ms).
+    """A milter on a unix socket (over TCP each mail would wait twice 40 ms), with these lines in its configuration."""
 
-    Mail that postfix submits as ORIGINATING is signed, all other is verified against the resolver. Debian's build reads
-    the resolver's configuration anew for every mail, in threads, and can die of it: few mails at a time, and it starts
-    itself again.
-    """
-
-    def __init__(self, domain: str, key: Key, resolver: str, *, trust_anchors: Sequence[str] = ()) -> None:
+    def __init__(self, *lines: str) -> None:
         super().__init__("opendkim")
         self._binary = binary("opendkim", "opendkim")
-        host, _, port = resolver.rpartition(":")
-        uid, gid = user_id("opendkim")
+        self.user = user_id("opendkim")
         self.socket = self.folder / "s" / "milter"
         self.socket.parent.mkdir()
         self.socket.parent.chmod(0o755)
-        os.chown(self.socket.parent, uid, gid)
-        private = self.folder / "private.pem"
-        private.write_bytes(key.private)
-        private.chmod(0o600)
-        os.chown(private, uid, gid)
-        forward = (
-            'server:\n  do-not-query-localhost: no\n  local-zone: "test." transparent\nforward-zone:\n  name: "."\n'
-        )
-        (self.folder / "resolver.conf").write_text(f"{forward}  forward-addr: {host}@{port}\n")
-        (self.folder / "internal").write_text("192.0.2.1\n")  # nobody is trusted by its address
-        (self.folder / "opendkim.conf").write_text(
-            CONFIGURATION.format(me=self, domain=domain, selector=SELECTOR, host=f"mx.{domain}")
-        )
+        os.chown(self.socket.parent, *self.user)
+        (self.folder / "opendkim.conf").write_text(CONFIGURATION.format(me=self) + "\n".join(lines) + "\n")
 
     def argv(self) -> list[str]:
         return [self._binary, "-f", "-x", str(self.folder / "opendkim.conf")]
@@ -70,23 +53,64 @@ class OpenDkim(Server):
         self.socket.unlink(missing_ok=True)
 
 
+class Signer(OpenDkim):
+    """Signs what postfix submits as ORIGINATING."""
+
+    def __init__(self, domain: str, key: Key) -> None:
+        super().__init__(*SIGNING.format(domain=domain, selector=SELECTOR).splitlines())
+        private = self.folder / "private.pem"
+        private.write_bytes(key.private)
+        private.chmod(0o600)
+        os.chown(private, *self.user)
+        (self.folder / "internal").write_text("192.0.2.1\n")  # nobody is trusted by its address
+        with (self.folder / "opendkim.conf").open("a") as file:
+            file.write(f"KeyFile {private}\nInternalHosts file:{self.folder}/internal\n")
+
+
+class Verifier(OpenDkim):
+    """Verifies against a resolver, and says so as `host`.
+
+    Debian's build reads the resolver's configuration anew for every mail, in threads, by a parser that two threads
+    spoil for good: from then on each mail is refused, or it dies. Whoever uses it sends one mail at a time.
+    """
+
+    def __init__(self, host: str, resolver: str) -> None:
+        super().__init__("Mode v", f"AuthservID {host}", "AlwaysAddARHeader yes")
+        address, _, port = resolver.rpartition(":")
+        file = self.folder / "resolver.conf"
+        file.write_text(FORWARD.format(address=address, port=port))
+        with (self.folder / "opendkim.conf").open("a") as configuration:
+            configuration.write(f"ResolverConfiguration {file}\n")
+
+
+class Milters(NamedTuple):
+    """What a postfix needs of them."""
+
+    signer: Signer
+    verifier: Verifier
+
+
 CONFIGURATION = """
 UserID opendkim
 UMask 000
 Socket local:{me.socket}
 Syslog no
-Mode sv
+"""
+
+SIGNING = """\
+Mode s
 Domain {domain}
 Selector {selector}
-KeyFile {me.folder}/private.pem
 Canonicalization relaxed/relaxed
 OversignHeaders From
 MacroList daemon_name|ORIGINATING
-InternalHosts file:{me.folder}/internal
-AuthservID {host}
-AlwaysAddARHeader yes
-ResolverConfiguration {me.folder}/resolver.conf
-RequireSafeKeys no
-AutoRestart yes
-AutoRestartRate 100/1m
+RequireSafeKeys no"""
+
+FORWARD = """\
+server:
+  do-not-query-localhost: no
+  local-zone: "test." transparent
+forward-zone:
+  name: "."
+  forward-addr: {address}@{port}
 """

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from tests.servers.certs import Pem
 from tests.servers.dovecot import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, Dovecot
-from tests.servers.opendkim import OpenDkim
+from tests.servers.opendkim import Milters
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
 ADDRESSES = (GOOD, EXPIRED, WRONG_NAME, SELF_SIGNED)  # with dovecot's certificates
@@ -42,7 +42,7 @@ QUEUES = [
 class Postfix(Server):
     """Ports: `submission` (STARTTLS, then AUTH), `submissions` (TLS at once), `smtp` (the MX: our users, no AUTH)."""
 
-    def __init__(self, dovecot: Dovecot, opendkim: OpenDkim | None = None, *, domain: str = "example.test") -> None:
+    def __init__(self, dovecot: Dovecot, milters: Milters | None = None, *, domain: str = "example.test") -> None:
         super().__init__("postfix")
         self._binary = binary("master", "postfix")
         self._lda = binary("dovecot-lda", "dovecot-core")
@@ -57,11 +57,8 @@ class Postfix(Server):
         (self.config / "access").write_text(ACCESS)
         (self.config / "transport").write_text(TRANSPORT)
         (self.config / "duplicate").write_text(DUPLICATE)
-        milter = f"unix:{opendkim.socket}" if opendkim else ""
-        (self.config / "main.cf").write_text(
-            MAIN.format(me=self, dovecot=dovecot, milter=milter, default=dovecot.certs[GOOD])
-        )
-        (self.config / "master.cf").write_text(_master(self, dovecot.certs))
+        (self.config / "main.cf").write_text(MAIN.format(me=self, dovecot=dovecot, default=dovecot.certs[GOOD]))
+        (self.config / "master.cf").write_text(_master(self, dovecot.certs, milters))
         long_ago = self.log.stat().st_mtime - 60
         os.utime(self.config / "main.cf", (long_ago, long_ago))  # it waits until a changed file is two seconds old
 
@@ -99,22 +96,25 @@ class Postfix(Server):
         self.run(binary("postsuper", "postfix"), "-c", str(self.config), "-d", "ALL")
 
 
-def _master(postfix: Postfix, certs: Mapping[str, Pem]) -> str:
-    rows = [f"127.0.0.1:{postfix.smtp} inet n - n - - smtpd {_mx(certs[GOOD])}"]
+def _master(postfix: Postfix, certs: Mapping[str, Pem], milters: Milters | None) -> str:
+    signer = f" -o smtpd_milters=unix:{milters.signer.socket}" if milters else ""
+    verifier = f" -o smtpd_milters=unix:{milters.verifier.socket}" if milters else ""
+    rows = [f"127.0.0.1:{postfix.smtp} inet n - n - - smtpd {_mx(certs[GOOD])}{verifier}"]
     for address in ADDRESSES:
         chain = f"-o smtpd_tls_chain_files={certs[address].key},{certs[address].chain}"
-        rows.append(f"{address}:{postfix.submission} inet n - n - - smtpd {chain} {_submission(postfix)}")
+        rows.append(f"{address}:{postfix.submission} inet n - n - - smtpd {chain} {_submission(postfix)}{signer}")
         wrapped = f"{chain} -o smtpd_tls_wrappermode=yes"
-        rows.append(f"{address}:{postfix.submissions} inet n - n - - smtpd {wrapped} {_submission(postfix)}")
+        rows.append(f"{address}:{postfix.submissions} inet n - n - - smtpd {wrapped} {_submission(postfix)}{signer}")
     altered = f"{postfix.folder}/altered ${{user}}@${{domain}}"
     rows.append(f"altered unix - n n - - pipe flags=DR user=vmail argv={altered}")
     return "\n".join(rows) + MASTER
 
 
 def _submission(postfix: Postfix) -> str:
+    """`inwards` brings one mail at a time, which is all that the verifier bears."""
     return (
         "-o syslog_name=submission -o smtpd_sasl_auth_enable=yes -o milter_macro_daemon_name=ORIGINATING"
-        f" -o content_filter=smtp:[127.0.0.1]:{postfix.smtp}"
+        f" -o content_filter=inwards:[127.0.0.1]:{postfix.smtp}"
     )
 
 
@@ -188,7 +188,6 @@ smtpd_tls_auth_only = yes
 smtpd_tls_session_cache_database =
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = check_recipient_access regexp:{me.config}/access
-smtpd_milters = {milter}
 milter_default_action = tempfail
 message_size_limit = 10485760
 default_process_limit = 200
@@ -214,6 +213,7 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
 smtp unix - - n - - smtp
+inwards unix - - n - 1 smtp
 showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +39,21 @@ def test_a_submitted_mail_arrives_signed_and_verified(session: smtplib.SMTP, dov
     text = arrived(dovecot, 1)
     assert "dkim=pass" in text
     assert text.count("Received: ") == 3
+
+
+def test_so_do_many_that_are_submitted_at_once(postfix: Postfix, dovecot: Dovecot):
+    context = ssl.create_default_context(cafile=str(dovecot.authority.ca_file))
+
+    def submit(_: int) -> None:
+        with smtplib.SMTP("localhost", postfix.submission) as session:
+            session.starttls(context=context)
+            session.login(ALICE, PASSWORD)
+            for _ in range(20):
+                send(session)
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(submit, range(10)))
+    assert arrived(dovecot, 200).count("dkim=pass") == 200
 
 
 @pytest.mark.parametrize(("detail", "code"), [("unknown", 550), ("greylisted", 450), ("full", 552), ("spam", 554)])

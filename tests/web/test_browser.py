@@ -304,8 +304,10 @@ async def test_a_renewal_moves_rows_and_keeps_the_focus_on_the_target_that_it_wa
 async def test_while_text_is_selected_nothing_moves(browser: Browser, serve: Serve, monkeypatch):
     monkeypatch.setattr(status_page, "REFRESH", 0.2)
     view, page = fleet(), await browser.page()
+    select = "getSelection().selectAllChildren(document.querySelector('h1'))"
+    early = f"document.addEventListener('readystatechange', () => {select}, {{once: true}})"
+    await page.command("Page.addScriptToEvaluateOnNewDocument", source=early)  # before the page's own script runs
     await page.open(await serve(view))
-    await page.run("getSelection().selectAllChildren(document.querySelector('h1'))")
     before = await page.run("document.querySelector('h1').textContent")
     asked = "performance.getEntriesByType('resource').filter(each => each.initiatorType === 'xmlhttprequest').length"
     view.record(failed(mailbox("box1", provider="gmail"), started=time.time()))
