@@ -365,10 +365,12 @@ async def test_another_site_in_the_same_browser_cannot_press_the_button(browser:
     app.on_response_prepare.append(answered)
     url = await listen(Runner(app))
     run = f"{url}/api/v1/run?target=sales&amp;probe=imap"
+    # A frame for each: what the first is answered would cancel the next one's way into the same frame.
     attack = f"""
-      <form id=a method=post action="{url}/targets/sales" target=hole><input name=probe value=imap></form>
-      <form id=b method=post action="{run}" target=hole></form>
-      <form id=c method=post action="{url}/-/reload" target=hole></form><iframe name=hole></iframe>"""
+      <form id=a method=post action="{url}/targets/sales" target=hole-a><input name=probe value=imap></form>
+      <form id=b method=post action="{run}" target=hole-b></form>
+      <form id=c method=post action="{url}/-/reload" target=hole-c></form>
+      <iframe name=hole-a></iframe><iframe name=hole-b></iframe><iframe name=hole-c></iframe>"""
 
     async def evil(request: web.Request) -> web.Response:
         return web.Response(text=attack, content_type="text/html")
