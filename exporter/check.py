@@ -29,7 +29,7 @@ from exporter.loading import Loaded, load_all, logins_of, make_world, reasons, s
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.objects import SCHEMA_VERSION, result_object
 from exporter.options import Options
-from exporter.reach import Reached, reach, refusal, untrusted
+from exporter.reach import NobodyThere, Reached, ReachError, admitted, asking, reach
 from exporter.reasons import Layer, Reason
 from exporter.runner import Runner
 from exporter.state import State, StateError, StateLocked
@@ -93,7 +93,7 @@ async def check(options: Options, wanted: Wanted) -> int:
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
-    except (CheckError, StateError) as exc:
+    except (CheckError, ReachError, StateError) as exc:
         print(f"mailprobe: {exc}", file=sys.stderr)
         return 2
     if wanted.as_json:
@@ -210,24 +210,17 @@ class Daemon:
 
     @classmethod
     async def find(cls, reached: Reached, wanted: Wanted) -> Daemon | None:
-        """None where nobody listens. Raises CheckError where somebody else does."""
+        """None where nobody listens. Raises ReachError where somebody else does, CheckError for another shard."""
         try:
-            async with asyncio.timeout(PATIENCE), reached.session.get(f"{reached.base}/api/v1/targets") as answer:
-                if why := refusal(answer.status, wanted.url):
-                    raise CheckError(why)
-                body = await answer.json()
-                jobs = [(str(each["target"]), ProbeName(name)) for each in body["targets"] for name in each["probes"]]
+            with asking(wanted.url, "checks"):
+                async with asyncio.timeout(PATIENCE), reached.session.get(f"{reached.base}/api/v1/targets") as answer:
+                    admitted(answer.status, wanted.url)
+                    body = await answer.json()
+                rows = [(str(each["target"]), each["probes"]) for each in body["targets"]]
+                jobs = [(name, ProbeName(probe)) for name, probes in rows for probe in probes]
                 missing = {str(each["target"]): str(each["text"]) for each in body.get("waiting", ())}
-        except aiohttp.ClientSSLError as exc:
-            raise CheckError(untrusted(wanted.url, exc)) from exc
-        except aiohttp.ClientConnectorError:
+        except NobodyThere:
             return None
-        except aiohttp.InvalidURL as exc:
-            raise CheckError(f"--url {wanted.url}: not a URL") from exc
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
-            raise CheckError(
-                f"{wanted.url} answers, but not like mailprobe ({type(exc).__name__}); --url '' checks without a daemon"
-            ) from exc
         known = {*missing, *(name for name, _ in jobs)}
         if (shard := body.get("shard")) and (unknown := [name for name in wanted.targets if name not in known]):
             raise CheckError(

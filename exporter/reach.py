@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import netrc
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +19,14 @@ from exporter.options import Options
 from exporter.webconfig import load
 
 SOCKET = "unix:"
+
+
+class ReachError(Exception):
+    """Somebody is there, but not a daemon that answers us; the text says what the user can do."""
+
+
+class NobodyThere(Exception):
+    """Nobody listens at the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +101,35 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-def refusal(status: int, url: str) -> str:
-    """What an answer that is none of the daemon's pages tells the user; nothing where it tells nothing."""
+@contextmanager
+def asking(url: str, alone: str) -> Iterator[None]:
+    """Around a request and the reading of its answer. `alone`: what the command does without a daemon.
+
+    Raises NobodyThere or ReachError.
+    """
+    try:
+        yield
+    except aiohttp.ClientSSLError as exc:
+        told = f"{url}: no TLS that can be trusted ({exc.os_error}); SSL_CERT_FILE names other authorities"
+        raise ReachError(told) from exc
+    except aiohttp.ClientConnectorError as exc:
+        raise NobodyThere(url) from exc
+    except aiohttp.InvalidURL as exc:
+        raise ReachError(f"--url {url}: not a URL") from exc
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
+        told = f"{url} answers, but not like mailprobe ({type(exc).__name__}); --url '' {alone} without a daemon"
+        raise ReachError(told) from exc
+
+
+def admitted(status: int, url: str) -> None:
+    """Raises ReachError where the status is not of a page of the daemon, but of what guards it."""
     host = urlsplit(url).hostname or ""
-    return {
+    why = {
         400: f"{url} refuses plain HTTP, it seems: try --url https://… and the name in its certificate",
         401: f"{url} wants user and password: put them into ~/.netrc (machine {host} login USER password PASSWORD), "
         "or run this as the daemon's own account, with its --storage.path",
         403: f"{url} does not let this client in",
         429: f"{url} has a rate limit (rate_limit in its web configuration): try again later",
-    }.get(status, "")
-
-
-def untrusted(url: str, exc: aiohttp.ClientSSLError) -> str:
-    """What a failed handshake tells the user."""
-    return f"{url}: no TLS that can be trusted ({exc.os_error}); SSL_CERT_FILE names other authorities"
+    }.get(status)
+    if why:
+        raise ReachError(why)

@@ -15,7 +15,7 @@ from exporter.config import ConfigError
 from exporter.history import History
 from exporter.model import ProbeName, Target, Wait
 from exporter.options import Options
-from exporter.reach import reach, refusal, untrusted
+from exporter.reach import NobodyThere, ReachError, admitted, asking, reach
 from exporter.state import StateError
 from exporter.ticket import make
 from exporter.ticket_text import render
@@ -34,7 +34,7 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
-    except (CheckError, StateError) as exc:
+    except (CheckError, ReachError, StateError) as exc:
         print(f"mailprobe: {exc}", file=sys.stderr)
         return 2
     sys.stdout.write(text)
@@ -42,30 +42,22 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
 
 
 async def _asked(url: str, target: str, shape: str, language: str) -> str | None:
-    """What the daemon writes; None where nobody listens. Raises CheckError."""
+    """What the daemon writes; None where nobody listens. Raises CheckError or ReachError."""
     query = {"target": target, "format": shape, "lang": language}
     limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
     try:
-        async with (
-            reach(url, limits) as reached,
-            reached.session.get(f"{reached.base}/api/v1/report", params=query) as answer,
-        ):
-            text = await answer.text()
-            if answer.status == 200:
-                return text
-            if why := refusal(answer.status, url):
-                raise CheckError(why)
-            raise CheckError(str(json.loads(text)["error"]))
-    except aiohttp.ClientSSLError as exc:
-        raise CheckError(untrusted(url, exc)) from exc
-    except aiohttp.ClientConnectorError:
+        with asking(url, "reports"):
+            async with (
+                reach(url, limits) as reached,
+                reached.session.get(f"{reached.base}/api/v1/report", params=query) as answer,
+            ):
+                text = await answer.text()
+                if answer.status == 200:
+                    return text
+                admitted(answer.status, url)
+                raise CheckError(str(json.loads(text)["error"]))
+    except NobodyThere:
         return None
-    except aiohttp.InvalidURL as exc:
-        raise CheckError(f"--url {url}: not a URL") from exc
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
-        raise CheckError(
-            f"{url} answers, but not like mailprobe ({type(exc).__name__}); --url '' reports without a daemon"
-        ) from exc
 
 
 async def _alone(options: Options, name: str, shape: str, language: str) -> str:

@@ -92,7 +92,7 @@ class Receiver:
         return web.Response(status=status, text="because", headers=headers)
 
     async def wait_for(self, wanted: Callable[[Receiver], bool]) -> None:
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(100), self._news:
             await self._news.wait_for(lambda: wanted(self))
 
     @property
@@ -190,7 +190,7 @@ async def test_what_cannot_be_delivered_is_counted_kept_and_delivered_later_as_i
     receiver = Receiver()
     push.configure([Alertmanager(receiver.url)], time.time)
     push.push([alert("A"), alert("B")])
-    await asyncio.wait_for(counts.news.wait(), 20)
+    await asyncio.wait_for(counts.news.wait(), 100)
     push.push([alert("A", ends=500.0)])
     await receiver.start()
     await receiver.wait_for(lambda seen: len(seen.alerts) >= 2)
@@ -259,7 +259,7 @@ async def test_a_secret_is_not_sent_to_where_a_redirect_leads(pusher, receiver, 
     receiver.status, receiver.location = 307, f"{other.url}/api/v2/alerts"
     push.configure([Alertmanager(receiver.url, bearer_token=FileSecret(file))], time.time)
     push.push([alert("A")])
-    await asyncio.wait_for(counts.news.wait(), 20)
+    await asyncio.wait_for(counts.news.wait(), 100)
     assert other.requests == []
     await other.stop()
 
@@ -270,7 +270,7 @@ async def test_a_certificate_is_verified_with_the_given_ca(pusher, authority: Au
     await receiver.start(authority.good("127.0.0.1").context())
     push.configure([Alertmanager(receiver.url)], time.time)
     push.push([alert("A")])
-    await asyncio.wait_for(counts.news.wait(), 20)
+    await asyncio.wait_for(counts.news.wait(), 100)
     assert receiver.requests == []
     push.configure([Alertmanager(receiver.url, ca_file=authority.ca_file)], time.time)
     push.push([alert("A")])
@@ -452,6 +452,6 @@ async def test_a_tick_that_fails_does_not_end_the_watch(daemon, monkeypatch, cap
 
     daemon.announcer._causes = causes
     running = asyncio.create_task(daemon.announcer.run())
-    await asyncio.wait_for(ticks.wait(), 20)
+    await asyncio.wait_for(ticks.wait(), 100)
     running.cancel()
     assert "incidents were not looked at" in caplog.text

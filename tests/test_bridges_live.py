@@ -63,7 +63,7 @@ def fire(alertmanager: Alertmanager, mailboxes: list[str], since: datetime, *, o
         data=json.dumps(bodies).encode(),
         headers={"Content-Type": "application/json"},
     )
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).close()
 
 
 async def refuse(_: web.Request) -> web.Response:

@@ -11,7 +11,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.canary import leaks
-from tests.servers.daemon import ROOT, Daemon, daemon_for
+from tests.servers.daemon import ROOT, Daemon, daemon_for, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import ServerError, free_port, wait_until
 from tests.servers.world import ALICE, MailWorld
@@ -27,19 +26,6 @@ from tests.servers.world import ALICE, MailWorld
 CANARY = "c4nary-Pa55 wörd"
 
 EMPTY = "mailboxes: []\n"
-
-
-def mailprobe(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environ},
-    )
 
 
 @pytest.fixture
@@ -81,7 +67,7 @@ def test_metrics_are_negotiated_and_compressed(daemon: Daemon):
         headers={"Accept": "application/openmetrics-text; version=2.0.0", "Accept-Encoding": "gzip"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=5) as answer:
+    with opener.open(request, timeout=60) as answer:
         assert "version=1.0.0" in answer.headers["Content-Type"]
         assert answer.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(answer.read()).endswith(b"# EOF\n")
@@ -131,7 +117,7 @@ def test_sigterm_ends_it_with_code_0_even_while_probes_hang(mail_world: MailWorl
             process = daemon._process
             assert process is not None
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=100) == 0
 
 
 def test_a_wrong_password_is_tried_twice_then_left_alone_also_after_a_restart(mail_world: MailWorld, dovecot: Dovecot):

@@ -241,12 +241,12 @@ async def test_the_command_serves_green_and_red_and_stops(tmp_path: Path):
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=environment)
     try:
-        async with asyncio.timeout(80), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(300), aiohttp.ClientSession() as session:
             metrics = await until(session, f"{url}/metrics", BOTH_VERDICTS, process, log)
             page = await until(session, f"{url}/?lang=en", RED, process, log)
         secrets = [path.read_text().strip() for path in tmp_path.glob("mailprobe-demo-*/secrets/*")]
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await process.wait() == 0, log.read_text()
     finally:
         if process.returncode is None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from exporter.discovery import NOTE, Discovery
 from exporter.net.resolver import Answer, Resolver
 from exporter.recognition import Evidence, Recognition
 from exporter.state import State
-from tests.servers.daemon import ROOT, Daemon
+from tests.servers.daemon import Daemon, mailprobe
 from tests.servers.dns import Authoritative, Zone
 from tests.servers.dns import Resolver as Unbound
 from tests.servers.process import wait_until
@@ -155,7 +153,7 @@ async def test_without_an_answer_it_is_asked_again_and_the_news_are_told(state: 
         news.set()
 
     watching = asyncio.create_task(found.watch(lambda: ("acme.test",), on_news))
-    await asyncio.wait_for(news.wait(), 10)
+    await asyncio.wait_for(news.wait(), 60)
     watching.cancel()
     assert asked == ["acme.test"] * 3
     assert found.known == {"acme.test": EXMAIL}
@@ -180,7 +178,7 @@ async def test_a_domain_that_left_is_asked_about_no_more_and_a_new_one_at_once(s
     async def told_about(domain: str) -> None:
         while [each.domain for each in found.notices()] != [domain]:
             heard.clear()
-            await asyncio.wait_for(heard.wait(), 10)
+            await asyncio.wait_for(heard.wait(), 60)
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(found.watch(lambda: domains, on_news))
@@ -256,18 +254,6 @@ def test_a_daemon_waits_for_the_dns_then_watches_and_remembers(
         resolver_server.flush()
         daemon.start()
         assert provider_of_sales(daemon) == "exmail"
-
-
-def mailprobe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"},
-    )
 
 
 @pytest.fixture

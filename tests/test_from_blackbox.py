@@ -46,7 +46,7 @@ def the_endpoints(world: MailWorld) -> str:
     config: dict[str, Any] = block("endpoints")
     for endpoint in config["endpoints"]:
         endpoint |= {"host": world.host, "port": ports(world)[endpoint["name"]]}
-    here = {"interval": {"tls": "2s"}, "timeout": "5s", "recheck": "1s", "ca_file": str(world.ca_file)}
+    here = {"interval": {"tls": "2s"}, "timeout": "20s", "recheck": "1s", "ca_file": str(world.ca_file)}
     return yaml.safe_dump({"resolvers": [world.resolver], "defaults": here, **config})
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from tests.servers.daemon import CONFIG, ROOT, Daemon, daemon_for
+from tests.servers.daemon import CONFIG, Daemon, daemon_for, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
 from tests.servers.process import free_port, wait_until
@@ -35,18 +33,6 @@ def root_causes(daemon: Daemon) -> dict[str, dict[str, str]]:
             labels = {name: value.strip('"') for name, value in pairs}
             found[labels["target"]] = labels
     return found
-
-
-def mailprobe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PYTHONPATH": str(ROOT)},
-    )
 
 
 def told_once(daemon: Daemon, language: str, words: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from exporter import cli
 from exporter.listening import Listener
 from exporter.options import Options, options
-from exporter.reach import address, login, reach, refusal, usual
+from exporter.reach import ReachError, address, admitted, login, reach, usual
 from tests.web.view import FakeView
 
 
@@ -89,10 +89,23 @@ def test_without_a_usable_netrc_none_is_sent(netrc, text):
     assert login("https://probe.example.com") == {}
 
 
-def test_refusals_are_explained_and_other_answers_are_not():
-    assert "machine probe.example.com login" in refusal(401, "https://probe.example.com:9826")
-    assert "https://" in refusal(400, "http://probe.example.com:9826")
-    assert [refusal(status, "https://x") for status in (200, 404, 500)] == ["", "", ""]
+@pytest.mark.parametrize(
+    ("status", "url", "told"),
+    [
+        (401, "https://probe.example.com:9826", "machine probe.example.com login"),
+        (400, "http://probe.example.com:9826", "https://"),
+        (403, "https://probe.example.com:9826", "does not let this client in"),
+        (429, "https://probe.example.com:9826", "rate_limit"),
+    ],
+)
+def test_refusals_are_explained(status, url, told):
+    with pytest.raises(ReachError, match=told):
+        admitted(status, url)
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_other_answers_are_for_the_command_to_read(status):
+    admitted(status, "https://x")
 
 
 @pytest.mark.parametrize("verb", [["check"], ["report", "x"]])

@@ -130,7 +130,7 @@ def ask(resolver: str, authoritative: Authoritative):
     def looking(domain, *records, bogus=False):
         if records:
             authoritative.add(domain, Zone(list(records), bogus=bogus))
-        return look_up(domain, Resolver([resolver], timeout=1.0).lookup)
+        return look_up(domain, Resolver([resolver], timeout=5.0).lookup)
 
     return looking
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +45,7 @@ from exporter.world import World
 from tests.canary import leaks
 from tests.net.lines_server import Peer
 from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, server
-from tests.servers.daemon import ROOT, daemon_for
+from tests.servers.daemon import daemon_for, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import free_port, wait_until
 from tests.servers.world import ALICE, MailWorld
@@ -365,27 +363,16 @@ async def test_no_secret_is_in_it_even_where_the_server_says_it(tmp_path: Path, 
     assert leaks(WORD, texts) == []
 
 
-def mailprobe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", "report", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "TZ": "Asia/Shanghai"},
-    )
-
-
 def test_the_command_asks_the_daemon_and_probes_once_where_there_is_none(mail_world: MailWorld, dovecot: Dovecot):
     """The same mailbox, locked by its provider: from the history, then alone, with real servers."""
     dovecot.refuse(ALICE, "Account is locked by the administrator")
     with daemon_for(mail_world) as daemon:
         ready = 'mailprobe_probe_failure_info{target="alice"'
         wait_until(lambda: daemon.metric(ready) is not None, 30, "alice fails")
-        asked = mailprobe("alice", f"--url={daemon.url}", "--lang=zh", "--format=md", cwd=daemon.folder)
+        command = partial(mailprobe, "report", "alice", cwd=daemon.folder, TZ="Asia/Shanghai")
+        asked = command(f"--url={daemon.url}", "--lang=zh", "--format=md")
         daemon.stop()
-        alone = mailprobe("alice", f"--url=http://127.0.0.1:{free_port()}", cwd=daemon.folder)
+        alone = command(f"--url=http://127.0.0.1:{free_port()}")
     assert asked.returncode == 0, asked.stderr
     assert "Account is locked by the administrator" in asked.stdout
     assert "**账号**：alice@example.test" in asked.stdout

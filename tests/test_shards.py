@@ -11,11 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from exporter.sharding import shard_of
-from tests.servers.daemon import Daemon
+from tests.servers.daemon import Daemon, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import wait_until
 from tests.servers.world import MailWorld
-from tests.test_daemon import mailprobe
 
 TOTAL = 3
 BOXES = [f"box{number}@example.test" for number in (0, 1, 3, 5, 8, 9, 13, 15)]
@@ -27,7 +26,7 @@ HEAD = """\
 resolvers: ["{resolver}"]
 defaults:
   interval: {{login: 2s, tls: 2s, dns: 2s, roundtrip: 2s}}
-  timeout: 5s
+  timeout: 20s
   recheck: 1s
   ca_file: {ca_file}
   source_address: {source}

@@ -198,7 +198,7 @@ def adapted(world: MailWorld, *parts: dict[str, Any]) -> str:
         "limits": {"logins_per_host_per_minute": 6000},
         "defaults": {
             "interval": {"login": "2s", "tls": "2s", "dns": "60s"},
-            "timeout": "5s", "recheck": "1s", "ca_file": str(world.ca_file),
+            "timeout": "20s", "recheck": "1s", "ca_file": str(world.ca_file),
         },
     }  # fmt: skip
     for part in parts:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.process import ServerError, free_port
+from tests.servers.process import PATIENCE, ServerError, free_port
 
 Json = Any
 
@@ -63,7 +63,7 @@ class Channels:
 
     def wait_for(self, place: str, wanted: Callable[[Message], bool], seconds: float = 60) -> Message:
         """The first wanted message at a place, also an earlier one."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         with self._news:
             while True:
                 for each in self.messages:

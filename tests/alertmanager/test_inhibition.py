@@ -201,7 +201,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str,
         request = urllib.request.Request(
             f"{alertmanager.url}/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             assert answer.status == 200
         expected = sum(len(scene.muted) for scene in SCENES)
 

@@ -24,7 +24,7 @@ CONFIG = """\
 resolvers: ["{resolver}"]
 defaults:
   interval: {{login: 3s, tls: 2s, dns: 60s}}
-  timeout: 5s
+  timeout: 20s
   recheck: 1s
   ca_file: {ca_file}
 limits: {{logins_per_host_per_minute: 6000, per_host: 20}}

@@ -76,7 +76,7 @@ def complaints(folder: Path, files: dict[str, str]) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=500,
     )
     assert done.stderr == ""
     assert (done.returncode == 0) == (done.stdout == "")

@@ -141,7 +141,7 @@ async def served(script: Script, trace: Trace) -> AsyncIterator[Wire]:
         except Exception:
             assert "but got" not in script.problem, script.problem  # it explains what the client then saw
             raise
-        await asyncio.wait_for(playing, 10)
+        await asyncio.wait_for(playing, 60)
         assert not script.problem, script.problem
     finally:
         playing.cancel()
@@ -163,5 +163,5 @@ async def listening(script: Script, context: ssl.SSLContext | None = None) -> As
         except Exception:
             assert "but got" not in script.problem, script.problem
             raise
-        await asyncio.wait_for(played, 10)
+        await asyncio.wait_for(played, 60)
         assert not script.problem, script.problem

@@ -496,7 +496,7 @@ def test_idle_ends_after_the_time_on_uvloop_too():
     once = "C: $ IDLE\nS: + idling\nC: DONE\nS: $ OK done\n"
 
     async def wait() -> None:
-        async with asyncio.timeout(20), session(OPEN.format(3) + waits * once, logged_in=True) as imap:
+        async with asyncio.timeout(60), session(OPEN.format(3) + waits * once, logged_in=True) as imap:
             await imap.select("INBOX")
             for number in range(waits):
                 assert await imap.idle(0.001 + number % 7 / 1000) is False

@@ -25,7 +25,7 @@ from exporter.net.oauth import Net, assertion, grant, granted
 from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.reasons import Reason
-from tests.probes.test_pop3 import Given
+from tests.probes.login_scene import Given
 from tests.servers.certs import Authority
 from tests.servers.process import free_port
 from tests.servers.tokens import CLIENT, CLIENT_SECRET, TokenServer

@@ -2,34 +2,16 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
 from exporter.errors import ProbeError, Refusal, ServerClosed, StartTlsUnavailable
-from exporter.model import Endpoint, Secret, Security, Service
+from exporter.model import Secret, Service
 from exporter.net.smtp import SmtpSession
 from exporter.net.tls import TlsContexts
 from exporter.reasons import Reason
-from exporter.trace import Trace
-from tests.net.lines_server import Peer, Script, scripted
-
-GREETING = "220 mail.example.test ESMTP"
-PASSWORD = "canary p4ss\\word"
-ENDPOINT = Endpoint("127.0.0.1", 587, Security.STARTTLS, Service.SMTP)
-
-
-def text_of(trace: Trace) -> str:
-    return "\n".join(line.text for line in trace.lines)
-
-
-async def run(script: Script, steps: Callable[[SmtpSession], Awaitable[None]], **options: Any) -> Trace:
-    """Play `steps(session)` against `script`; the trace comes back."""
-    trace = Trace()
-    async with scripted(script, trace) as wire:
-        await steps(SmtpSession(wire, trace, **options))
-    return trace
+from tests.net.lines_server import Peer
+from tests.net.smtp_scene import ENDPOINT, GREETING, PASSWORD, run, text_of
 
 
 async def test_a_whole_submission_is_spoken_step_by_step():

@@ -1,32 +1,11 @@
 """The SMTP session against servers that misbehave: an exception with their words, in bounded time and memory."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import pytest
 
 from exporter.errors import Garbage, Refusal, ServerClosed
-from exporter.model import Endpoint, Security, Service
-from exporter.net.smtp import SmtpSession
 from exporter.net.smtp_protocol import MAX_LINE, MAX_REPLY
-from exporter.trace import Trace
-from tests.net.lines_server import Peer, Script, scripted
-
-GREETING = "220 mail.example.test ESMTP"
-PASSWORD = "canary p4ss\\word"
-ENDPOINT = Endpoint("127.0.0.1", 587, Security.STARTTLS, Service.SMTP)
-
-
-def text_of(trace: Trace) -> str:
-    return "\n".join(line.text for line in trace.lines)
-
-
-async def run(script: Script, steps: Callable[[SmtpSession], Awaitable[None]], **options: Any) -> Trace:
-    """Play `steps(session)` against `script`; the trace comes back."""
-    trace = Trace()
-    async with scripted(script, trace) as wire:
-        await steps(SmtpSession(wire, trace, **options))
-    return trace
+from tests.net.lines_server import Peer
+from tests.net.smtp_scene import GREETING, run, text_of
 
 
 async def greet(session):

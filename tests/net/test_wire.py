@@ -33,7 +33,7 @@ def run(request) -> Run:
 
     def go(coroutine: Coroutine[Any, Any, None]) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await coroutine
 
         with asyncio.Runner(loop_factory=request.param) as runner:

@@ -35,7 +35,7 @@ from exporter.runner import Runner
 from exporter.state import State
 from exporter.tokens import Tokens
 from exporter.world import World
-from tests.probes.test_pop3 import Given
+from tests.probes.login_scene import Given
 from tests.servers.certs import Authority
 from tests.servers.dovecot import GOOD, Dovecot
 from tests.servers.postfix import Postfix

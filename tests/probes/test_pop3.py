@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,62 +10,33 @@ import pytest
 
 from exporter.diagnosis import diagnose
 from exporter.errors import ProbeError, Suspended
-from exporter.guard import GuardSettings, Logins
-from exporter.model import Endpoint, Fact, FactName, Login, Phase, Secret, Security, Service
-from exporter.net.resolver import Resolver
-from exporter.net.tls import TlsContexts
+from exporter.model import Endpoint, Fact, FactName, Login, Phase, Security, Service
 from exporter.probes import pop3
 from exporter.reasons import Reason
-from exporter.state import State
 from exporter.trace import Trace
 from exporter.world import World
 from tests.canary import leaks
 from tests.net.lines_server import Peer, Script
+from tests.probes.login_scene import WORD, Given, in_time, listening, small_world
 from tests.servers.certs import Authority
 
-WORD = "canary-pa55word"
 GREETING = "+OK Coremail POP3 server ready"
 CAPA = "+OK\r\nTOP\r\nUSER\r\nRESP-CODES\r\nSASL PLAIN XOAUTH2\r\n."
 
 
-class Given:
-    def __init__(self, word: str = WORD) -> None:
-        self._word = word
-
-    async def read(self) -> Secret:
-        return Secret(self._word)
-
-
 @pytest.fixture
 async def world(tmp_path) -> AsyncIterator[World]:
-    state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings(failures=1))
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
-    await state.close()
+    async with small_world(tmp_path) as made:
+        yield made
 
 
 async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any) -> None:
     """The probe against a server; the script may begin with TLS (`context`)."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await script(Peer(reader, writer))
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=more.get("context"))
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(script, more.get("context")) as port:
         endpoint = Endpoint("127.0.0.1", port, security, Service.POP3, ca_file=more.get("ca_file"))
         login = Login("a", "alice", Given(more.get("word", WORD)), more.get("auth", "auto"))
-        try:
-            async with asyncio.timeout(5):
-                await pop3.probe(pop3.Settings(endpoint, login), world, trace)
-        finally:
-            told = [line.text for line in trace.lines] + [str(fact.value) for fact in trace.facts]
-            assert leaks(WORD, told) == []
+        async with in_time(trace):
+            await pop3.probe(pop3.Settings(endpoint, login), world, trace)
 
 
 async def failure_of(

@@ -16,7 +16,7 @@ from exporter.reasons import Reason
 from exporter.runner import Runner
 from exporter.state import State
 from exporter.world import World
-from tests.probes.test_pop3 import Given
+from tests.probes.login_scene import Given
 from tests.servers.dovecot import EXPIRED, GOOD, SECURE_ONLY, Dovecot
 from tests.servers.world import ALICE, BOB, CAROL
 

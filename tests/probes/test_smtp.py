@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,57 +9,31 @@ import pytest
 
 from exporter.diagnosis import diagnose
 from exporter.errors import Suspended
-from exporter.guard import GuardSettings, Logins
-from exporter.model import Endpoint, Fact, FactName, Login, Phase, Secret, Security, Service
-from exporter.net.resolver import Resolver
-from exporter.net.tls import TlsContexts
+from exporter.model import Endpoint, Fact, FactName, Login, Phase, Security, Service
 from exporter.probes import smtp
 from exporter.reasons import Reason
-from exporter.state import State
 from exporter.trace import Trace
 from exporter.world import World
-from tests.canary import leaks
 from tests.net.lines_server import Peer, Script
+from tests.probes.login_scene import Given, in_time, listening, small_world
 from tests.servers.certs import Authority
 
-WORD = "canary-pa55word"
 GREETING = "220 mail.example.test ESMTP"
 OFFER = "250-mail\r\n250-SIZE 35882577\r\n250 AUTH PLAIN LOGIN"
 
 
-class Given:
-    async def read(self) -> Secret:
-        return Secret(WORD)
-
-
 @pytest.fixture
 async def world(tmp_path) -> AsyncIterator[World]:
-    state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings(failures=1))
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
-    await state.close()
+    async with small_world(tmp_path) as made:
+        yield made
 
 
 async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **tls: Any) -> None:
     """The probe against a server; the script may begin with TLS (`context`)."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await script(Peer(reader, writer))
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls.get("context"))
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(script, tls.get("context")) as port:
         endpoint = Endpoint("127.0.0.1", port, security, Service.SMTP, ca_file=tls.get("ca_file"))
-        try:
-            async with asyncio.timeout(5):
-                await smtp.probe(smtp.Settings(endpoint, Login("a", "alice", Given())), world, trace)
-        finally:
-            assert leaks(WORD, [line.text for line in trace.lines] + [str(fact.value) for fact in trace.facts]) == []
+        async with in_time(trace):
+            await smtp.probe(smtp.Settings(endpoint, Login("a", "alice", Given())), world, trace)
 
 
 async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: World, authority: Authority):

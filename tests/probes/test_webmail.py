@@ -39,7 +39,7 @@ class Look:
     async def go(self) -> Look:
         world = SimpleNamespace(resolver=Resolver([]), contexts=TlsContexts())
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await webmail.probe(self.settings, cast("World", world), self.trace)
         except Exception as exc:
             self.failure = diagnose(exc, self.trace.failed_phase)

@@ -51,7 +51,7 @@ def evaluated(config: str = "{}") -> Any:
     fields = "{ [name]: mixin[name] for name in std.objectFieldsAll(mixin) }"
     text = f"local mixin = (import '{MIXIN}') + {{ _config+:: {config} }}; {fields}"
     done = subprocess.run(
-        [binary("jsonnet", "jsonnet"), "-e", text], capture_output=True, text=True, timeout=60, check=False
+        [binary("jsonnet", "jsonnet"), "-e", text], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -21,7 +21,7 @@ LONGEST = {"description": 330, "description_zh": 170, "summary": 60, "summary_zh
 
 def promtool(*arguments: str) -> None:
     done = subprocess.run(
-        [binary("promtool", "prometheus"), *arguments], capture_output=True, text=True, timeout=100, check=False
+        [binary("promtool", "prometheus"), *arguments], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -13,13 +13,13 @@ from typing import Any, Self
 
 import aiohttp
 
-from tests.servers.process import Server, binary
+from tests.servers.process import PATIENCE, Server, binary
 
 Json = dict[str, Any]
 PHONE = (390, 844)
 DESKTOP = (1280, 900)
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40}
-WITHIN = 20.0  # seconds for any one thing
+WITHIN = 20.0 * PATIENCE  # seconds for any one thing
 
 
 class BrowserError(Exception):

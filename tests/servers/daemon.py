@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.monitoring import HttpServer, get
+from tests.servers.process import PATIENCE
 from tests.servers.world import MailWorld
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +20,7 @@ CONFIG = """\
 resolvers: ["{resolver}"]
 defaults:
   interval: {{login: 2s, tls: 2s, dns: 2s, roundtrip: 2s}}
-  timeout: 5s
+  timeout: 20s
   recheck: 1s
   ca_file: {ca_file}
 limits: {{logins_per_host_per_minute: 6000}}
@@ -35,7 +38,7 @@ mailboxes:
 domains:
   - {{name: example.test, dkim_selectors: [{dkim_selector}]}}
 routes:
-  - {{name: alice-to-bob, from: alice, to: bob, late_after: 5s, lost_after: 60s}}
+  - {{name: alice-to-bob, from: alice, to: bob, late_after: 30s, lost_after: 60s}}
 """
 
 
@@ -82,7 +85,7 @@ class Daemon(HttpServer):
         request = urllib.request.Request(self.url + path, method="POST", headers={"X-Mailprobe": "1"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=30 * PATIENCE) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as exc:
             return exc.code, exc.read().decode()
@@ -93,6 +96,19 @@ class Daemon(HttpServer):
             if line.startswith(series):
                 return float(line.rsplit(" ", 1)[1])
         return None
+
+
+def mailprobe(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60 * PATIENCE,
+        check=False,
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environ},
+    )
 
 
 def daemon_for(world: MailWorld, config: str = CONFIG, flags: Sequence[str] = ()) -> Daemon:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.servers.process import Server, ServerError, binary, free_port, wait_until
+from tests.servers.process import PATIENCE, Server, ServerError, binary, free_port, wait_until
 
 Json = Any
 
@@ -20,7 +20,7 @@ Json = Any
 def get(url: str) -> bytes:
     """A page of a server on this machine, past any proxy of the environment."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=5) as answer:
+    with opener.open(url, timeout=5 * PATIENCE) as answer:
         return bytes(answer.read())
 
 
@@ -142,7 +142,7 @@ class Webhook:
     async def wait_for(self, wanted: Callable[[Json], bool], seconds: float = 60) -> Json:
         """The first wanted alert (`status`, `labels`, `annotations` …) of all notifications, also earlier ones."""
         try:
-            async with asyncio.timeout(seconds), self._news:
+            async with asyncio.timeout(PATIENCE * seconds), self._news:
                 while True:
                     for notification in self.notifications:
                         for alert in notification["alerts"]:

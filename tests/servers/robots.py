@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.servers.process import ServerError, free_port
+from tests.servers.process import PATIENCE, ServerError, free_port
 
 KEY = "robot-key-0123456789abcdef"
 SECRET = "SECrobot-secret-0123456789"
@@ -52,7 +52,7 @@ class Robots:
     async def wait_for(self, words: str, seconds: float = 60) -> str:
         """The first message with these words, also an earlier one."""
         try:
-            async with asyncio.timeout(seconds), self._news:
+            async with asyncio.timeout(PATIENCE * seconds), self._news:
                 while True:
                     for title, text in self.messages:
                         if words in title or words in text:

@@ -20,7 +20,7 @@ PAGE = FOLDER.parents[1] / "docs" / "install.md"
 
 def analyze(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [binary("systemd-analyze", "systemd"), *argv], capture_output=True, text=True, check=False, timeout=30
+        [binary("systemd-analyze", "systemd"), *argv], capture_output=True, text=True, check=False, timeout=150
     )
 
 
@@ -127,7 +127,7 @@ def test_the_scripts_parse_and_want_root(name: str):
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", str(script)], check=True)
     done = subprocess.run(
-        [str(script)], capture_output=True, text=True, check=False, user="nobody", cwd="/", timeout=30
+        [str(script)], capture_output=True, text=True, check=False, user="nobody", cwd="/", timeout=150
     )
     assert done.returncode == 1
     assert "must run as root" in done.stderr

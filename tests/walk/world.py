@@ -36,7 +36,7 @@ MAIN = """\
 resolvers: ["{resolver}"]
 defaults:
   interval: {{login: 2s, tls: 2s, dns: 3s, roundtrip: 3s}}
-  timeout: 5s
+  timeout: 20s
   recheck: 1s
   ca_file: {ca_file}
 limits: {{logins_per_host_per_minute: 6000, per_host: 20}}
@@ -63,7 +63,7 @@ MAILBOX = """\
 """
 SMALL = """\
 resolvers: ["{resolver}"]
-defaults: {{interval: {{tls: 2s}}, timeout: 5s, recheck: 1s, ca_file: {ca_file}}}
+defaults: {{interval: {{tls: 2s}}, timeout: 20s, recheck: 1s, ca_file: {ca_file}}}
 alertmanager: {{targets: [{{url: "{push}"}}], resend: 1s}}
 endpoints: [{{name: host, host: host.walk.test, port: {port}, security: tls, protocol: imap}}]
 {more}

@@ -17,7 +17,7 @@ from exporter.model import Phase
 from exporter.reasons import Reason
 from exporter.web import Runner, build, status_page, target_page
 from tests.results import failed, mailbox, ok
-from tests.servers.chromium import DESKTOP, PHONE, Browser, Page
+from tests.servers.chromium import DESKTOP, PHONE, WITHIN, Browser, Page
 from tests.web.pages import PATHS, fleet, hostile
 from tests.web.view import FakeView
 
@@ -383,7 +383,7 @@ async def test_another_site_in_the_same_browser_cannot_press_the_button(browser:
         await page.open(address.replace("127.0.0.1", host))
         for number, form in enumerate("abc", 1):
             await page.run(f"document.getElementById('{form}').submit()")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WITHIN):
                 while len(answers) < number:  # noqa: ASYNC110 - what is waited for happens in another process
                     await asyncio.sleep(0.01)
         dressed = "{method: 'POST', headers: {'X-Mailprobe': '1'}}"

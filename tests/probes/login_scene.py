@@ -1,0 +1,68 @@
+"""A server that follows a script, and what the login probes are given, for their tests."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from exporter.guard import GuardSettings, Logins
+from exporter.model import Secret
+from exporter.net.resolver import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.state import State
+from exporter.trace import Trace
+from exporter.world import World
+from tests.canary import leaks
+from tests.net.lines_server import Peer, Script
+
+WORD = "canary-pa55word"
+
+
+class Given:
+    """The source of a password."""
+
+    def __init__(self, word: str = WORD) -> None:
+        self._word = word
+
+    async def read(self) -> Secret:
+        return Secret(self._word)
+
+
+@asynccontextmanager
+async def small_world(folder: Path) -> AsyncIterator[World]:
+    """One refusal suspends a login."""
+    state = await State.open(folder)
+    logins = Logins(state, GuardSettings(failures=1))
+    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    await state.close()
+
+
+@asynccontextmanager
+async def listening(script: Script, context: ssl.SSLContext | None) -> AsyncIterator[int]:
+    """Its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await script(Peer(reader, writer))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def in_time(trace: Trace) -> AsyncIterator[None]:
+    """Within the deadline, and however it ends, the password is in no line and no fact."""
+    try:
+        async with asyncio.timeout(30):
+            yield
+    finally:
+        told = [line.text for line in trace.lines] + [str(fact.value) for fact in trace.facts]
+        assert leaks(WORD, told) == []
