@@ -63,15 +63,14 @@ class _Past:
         self.ring = _Ring()
 
     def add(self, result: Result) -> None:
-        self.last = result
         self.ring.add(result)
-        if result.outcome is Outcome.INCONCLUSIVE:
-            return
-        if self.conclusive is None or self.conclusive.outcome is not result.outcome:
-            self.since = result.started
-        self.conclusive = result
-        if result.outcome is Outcome.FAILED:
-            self.failed = result
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            if self.conclusive is None or self.conclusive.outcome is not result.outcome:
+                self.since = result.started
+            self.conclusive = result
+            if result.outcome is Outcome.FAILED:
+                self.failed = result
+        self.last = result  # at the end: who sees it in another thread sees what came of it too
 
 
 class History:

@@ -1,7 +1,8 @@
 """All targets as the status page sees them: what state each is in, filtered, sorted, one page at a time.
 
-With thousands of targets a look at all of them takes tens of milliseconds of the interpreter, so it is made once for
-everybody who asks, and made anew only after a pause that is long in comparison.
+With thousands of targets a look at all of them takes tens of milliseconds of the interpreter. So what has had no new
+result is not judged again, and a look is made once for everybody who asks, and anew only after a pause that is long in
+comparison.
 """
 
 from __future__ import annotations
@@ -54,6 +55,14 @@ class Standing(NamedTuple):
     took: float  # seconds, of its slowest probe
 
 
+class _Kept(NamedTuple):
+    """A standing, and how long it is true."""
+
+    standing: Standing
+    seen: tuple[Result | None, ...]  # the last result of each probe, of which it was made
+    until: float  # Unix time at which one of them may be stale
+
+
 class Look(NamedTuple):
     """All of them at one moment, what fails first."""
 
@@ -72,6 +81,7 @@ class Fleet:
             probes.setdefault(target.name, []).append(target)
         entries = [_entry(name, each) for name, each in probes.items()]
         self.entries = sorted(entries, key=lambda each: each.order)
+        self._kept: list[_Kept | None] = [None] * len(entries)
         first = [each.first for each in entries]
         self.kinds = _choices(str(each.kind) for each in first)
         self.providers = _choices(each.provider for each in first)
@@ -81,9 +91,14 @@ class Fleet:
     def look(self, history: History, metrics: Metrics, now: float) -> Look:
         """What fails first, of that what broke last; the rest by name."""
         states: list[list[Standing]] = [[] for _ in STATES]
-        for number, entry in enumerate(self.entries, 1):
-            found = standing(entry, history, metrics, now)
-            states[found.rank].append(found)
+        last = history.last
+        for number, entry in enumerate(self.entries):
+            seen = tuple([last(key) for key, _ in entry.probes])
+            kept = self._kept[number]
+            if kept is None or kept.seen != seen or now > kept.until:
+                found = standing(entry, history, metrics, now)
+                kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, metrics, now))
+            states[kept.standing.rank].append(kept.standing)
             if number % BREATHE == 0:
                 time.sleep(0)
         states[FAILED].sort(key=lambda each: -each.since)
@@ -137,6 +152,17 @@ def standing(entry: Entry, history: History, metrics: Metrics, now: float) -> St
             # Failing since the first of its probes does, working since the last one to come back.
             since = max(since, began) if state == OK else min(since or began, began)
     return Standing(entry, rank, since, took)
+
+
+def _true_until(entry: Entry, seen: Sequence[Result | None], metrics: Metrics, now: float) -> float:
+    """Unix time up to which no probe becomes stale, were its interval to stay; `now` where one may be already."""
+    until = float("inf")
+    for (_, target), last in zip(entry.probes, seen, strict=True):
+        if last is not None:
+            ended = last.started + last.duration
+            lasts = LEAST_AGE if now <= ended + LEAST_AGE else 5 * interval_of(target, metrics)
+            until = min(until, max(ended + lasts, now))
+    return until
 
 
 def interval_of(target: Target, metrics: Metrics) -> float:

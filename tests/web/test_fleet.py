@@ -9,9 +9,10 @@ import pytest
 
 from exporter.model import Kind, Outcome, ProbeName
 from exporter.reasons import Reason
+from exporter.series import LEAST_AGE
 from exporter.web import status_page
 from exporter.web.filters import parse
-from exporter.web.fleet import SHARE, STATES, Fleet, Watch
+from exporter.web.fleet import SHARE, STATES, Fleet, Watch, standing
 from tests.results import domain, failed, mailbox, ok, route
 from tests.web.view import FakeView
 
@@ -114,6 +115,42 @@ async def test_a_target_is_in_the_worst_state_of_its_probes_and_fails_since_the_
     view.record(failed(both[0], Reason.LOCAL_ERROR, None, outcome=Outcome.INCONCLUSIVE, started=now()))
     assert seen() == ("ok", last)
     assert first < second
+
+
+def test_only_what_has_a_new_result_is_judged_anew(monkeypatch):
+    boxes = [mailbox(f"box{number}") for number in range(5)]
+    view, fleet, judged = FakeView(boxes), Fleet(boxes), []
+    for each in boxes[1:]:
+        view.record(ok(each, started=now()))
+
+    def counted(entry, *given):
+        judged.append(entry.name)
+        return standing(entry, *given)
+
+    monkeypatch.setattr("exporter.web.fleet.standing", counted)
+    fleet.look(view.history, view.metrics, time.time())
+    assert sorted(judged) == [each.name for each in boxes]
+    judged.clear()
+    view.record(failed(boxes[3], started=now()))
+    look = fleet.look(view.history, view.metrics, time.time())
+    assert judged == ["box3"]
+    assert look.counts == {"failed": 1, "stale": 0, "inconclusive": 0, "waiting": 1, "ok": 3}
+
+
+@pytest.mark.parametrize(("interval", "stale_after"), [(10.0, LEAST_AGE), (300.0, 1500.0)])
+def test_without_a_new_result_it_becomes_stale_in_its_time(interval, stale_after):
+    box = mailbox(interval=interval)
+    view, fleet = FakeView([box]), Fleet([box])
+    view.record(ok(box, started=(ended := now() - 1), duration=0.0))
+
+    def state(at: float) -> str:
+        (found,) = fleet.look(view.history, view.metrics, at).standings
+        return STATES[found.rank]
+
+    ages = (1, LEAST_AGE - 1, LEAST_AGE + 1, 1499, 1501, 5000)
+    assert [state(ended + age) for age in ages] == ["ok" if age <= stale_after else "stale" for age in ages]
+    view.record(ok(box, started=ended + 4990, duration=0.0))
+    assert state(ended + 5000) == "ok"
 
 
 async def test_the_status_page_is_bounded(browse):
