@@ -17,6 +17,7 @@ from exporter.web.words import Words
 
 MOST = 12  # lines
 MAX_SENTENCE = 300  # characters
+MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Line:
     layer: str
     reason: str
     told: str  # in one sentence
+    text: str  # the server's words, or ours, at the first failure; "" where several targets have words of their own
     since: Moment | None
     count: int  # targets
     remedy: str
@@ -72,6 +74,7 @@ def _line(cause: Cause, alerts: dict[str, str], alone: dict[str, str], words: Wo
         known.layer,
         cause.reason,
         shortened(sentence(cause, words.language), MAX_SENTENCE),
+        "" if folded else shortened(cause.text, MAX_TEXT),
         moment(cause.since, now, words) if cause.since else None,
         len(cause.targets),
         known.remedy_zh if words.language == "zh" else known.remedy_en,

@@ -376,6 +376,20 @@ async def test_causes_are_told_on_top_one_line_each(browse):
     assert english.index("2 of 2 mailboxes") < english.index("<table")
 
 
+async def test_a_cause_is_told_with_the_words_of_its_first_failure_unless_its_targets_have_words_of_their_own(browse):
+    zone, boxes = domain("acme.example"), [mailbox(f"box{n}", servers=(f"imap{n}.example:993",)) for n in range(2)]
+    view = FakeView([zone, *boxes])
+    view.record(failed(zone, Reason.RECORD_MISSING, Phase.RESOLVE, f"acme.example MX: no such record {HOSTILE}"))
+    for each in boxes:
+        view.record(failed(each, Reason.WRONG_PASSWORD, Phase.LOGIN, f"no, {each.name}"))
+    text = await (await (await browse(view)).get("/?lang=en")).text()
+    check_markup(text)
+    causes = text[text.index('<section class="causes"') : text.index('<section class="targets"')]
+    (said,) = re.findall(r'<p class="said">(.*?)</p>', causes, re.DOTALL)
+    assert "Detail</span> <bdi>acme.example MX: no such record NO &lt;script&gt;" in said
+    assert "2 targets fail (wrong_password)" in causes
+
+
 async def test_a_cause_leads_to_what_it_affects_and_to_its_runbook(browse):
     boxes = [mailbox(f"dead{n}") for n in range(2)]
     view = FakeView([*boxes, mailbox("other", servers=("imap.elsewhere.example:993",))])
