@@ -11,8 +11,10 @@ from pathlib import Path
 
 from exporter import robot_urls
 from exporter.config import errors
+from exporter.config.conduct import Defaults
 from exporter.config.secrets import CREDENTIALS
-from exporter.config.shape import Bridge, Defaults, Mailbox, Push
+from exporter.config.shape import Mailbox
+from exporter.config.telling import Bridge, Push
 from exporter.net.urls import MAX_LENGTH
 
 

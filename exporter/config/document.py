@@ -14,25 +14,25 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from exporter.config import durations, fields, shape
+from exporter.config import base, conduct, durations, fields, shape, telling
 from exporter.config.secrets import COMMAND_CACHE, COMMAND_DEADLINE
 from exporter.model import Secret
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-SECTIONS: tuple[tuple[str, type[shape.Shape]], ...] = (
+SECTIONS: tuple[tuple[str, type[base.Shape]], ...] = (
     ("The main file", shape.Main),
-    ("defaults", shape.Defaults),
-    ("defaults.interval", shape.Intervals),
-    ("limits", shape.Limits),
-    ("login_guard", shape.LoginGuard),
-    ("vantage", shape.Vantage),
-    ("vantage.references[]", shape.Reference),
-    ("incidents", shape.Incidents),
-    ("alertmanager", shape.Push),
-    ("alertmanager.targets[]", shape.Alertmanager),
-    ("bridges[]", shape.Bridge),
-    ("alertmanager.targets[].basic_auth", shape.BasicAuth),
+    ("defaults", conduct.Defaults),
+    ("defaults.interval", conduct.Intervals),
+    ("limits", conduct.Limits),
+    ("login_guard", conduct.LoginGuard),
+    ("vantage", conduct.Vantage),
+    ("vantage.references[]", conduct.Reference),
+    ("incidents", conduct.Incidents),
+    ("alertmanager", telling.Push),
+    ("alertmanager.targets[]", telling.Alertmanager),
+    ("bridges[]", telling.Bridge),
+    ("alertmanager.targets[].basic_auth", telling.BasicAuth),
     ("mailboxes[]", shape.Mailbox),
     ("mailboxes[].oauth2", shape.OAuth2),
     ("mailboxes[].imap", shape.ImapServer),
@@ -132,7 +132,7 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **found, "title": "mailprobe config.yaml"}
 
 
-def _section(title: str, model: type[shape.Shape]) -> Iterator[str]:
+def _section(title: str, model: type[base.Shape]) -> Iterator[str]:
     shown = title if " " in title else f"`{title}`"
     yield f"## {shown}\n"
     yield f"{(model.__doc__ or '').strip()}\n"
@@ -152,7 +152,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or value is PydanticUndefined or isinstance(value, shape.Shape) or value in ((), {}):
+    if value is None or value is PydanticUndefined or isinstance(value, base.Shape) or value in ((), {}):
         return ""
     if _is_duration(field):
         return f"`{durations.show(value)}`"
@@ -187,7 +187,7 @@ def _words(annotation: Any) -> str:
         return _words(get_args(annotation)[0])
     if isinstance(annotation, type) and issubclass(annotation, shape.Server):
         return "mapping or `off`"
-    if isinstance(annotation, type) and issubclass(annotation, shape.Shape):
+    if isinstance(annotation, type) and issubclass(annotation, base.Shape):
         return "mapping"
     return {int: "number", str: "text", Path: "path", Secret: "text"}.get(annotation, "mapping")
 

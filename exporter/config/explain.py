@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from exporter.config import shape
+from exporter.config import base, shape
 from exporter.config.errors import Path, nearest
 
 # What people write who come from other mail programs.
@@ -70,7 +70,7 @@ def explain(root: type[BaseModel], error: ErrorDetails) -> tuple[Path, str]:
 
 
 def _unknown(model: type[BaseModel] | None, key: str) -> str:
-    if model is None or not issubclass(model, shape.Shape):
+    if model is None or not issubclass(model, base.Shape):
         return "unknown key"
     if key in model.LATER:
         return "not supported yet: reserved for a later version"

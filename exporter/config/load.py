@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from exporter.alertmanager import Alertmanager, PushSettings
 from exporter.breaker import GuardSettings
 from exporter.bridge import BridgeSettings
-from exporter.config import errors, references, shape
+from exporter.config import conduct, errors, references, shape, telling
 from exporter.config.audit import Audit
 from exporter.config.errors import ConfigError, Problem, dotted, fold
 from exporter.config.explain import explain
@@ -36,7 +36,7 @@ class Part:
 
     file: Path
     labels: Mapping[str, str]
-    defaults: shape.Defaults
+    defaults: conduct.Defaults
     mailboxes: tuple[shape.Mailbox, ...]
     domains: tuple[shape.Domain, ...]
     endpoints: tuple[shape.Endpoint, ...]
@@ -227,7 +227,7 @@ class _Loader:
         return f"{file.path}:{file.document.line(key)}"
 
     def _parts(self) -> Iterator[Part]:
-        base: shape.Defaults | None = None
+        base: conduct.Defaults | None = None
         for file in self.files:
             shaped = file.shaped
             if shaped is None:
@@ -254,7 +254,7 @@ class _Loader:
                 yield self._at(file, doubt.path, doubt.message), doubt.broken
 
 
-def _push(push: shape.Push | None) -> PushSettings | None:
+def _push(push: telling.Push | None) -> PushSettings | None:
     if push is None:
         return None
     targets = []
@@ -272,7 +272,7 @@ def _push(push: shape.Push | None) -> PushSettings | None:
     return PushSettings(tuple(targets), tuple(sorted(push.labels.items())), push.resend)
 
 
-def _bridge(shaped: shape.Bridge) -> BridgeSettings:
+def _bridge(shaped: telling.Bridge) -> BridgeSettings:
     return BridgeSettings(
         name=shaped.name,
         kind=shaped.kind,
@@ -283,7 +283,7 @@ def _bridge(shaped: shape.Bridge) -> BridgeSettings:
     )
 
 
-def _vantage(shaped: shape.Vantage) -> VantageSettings:
+def _vantage(shaped: conduct.Vantage) -> VantageSettings:
     references = (
         Reference(*host_and_port(each.tcp)) if each.tcp is not None else Reference(each.dns or "")
         for each in shaped.references

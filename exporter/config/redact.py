@@ -9,8 +9,8 @@ import yaml
 
 from exporter.alertmanager import PushSettings
 from exporter.config import durations
+from exporter.config.base import Shape
 from exporter.config.load import Config, Part
-from exporter.config.shape import Shape
 
 HIDDEN = "<secret>"
 

@@ -1,198 +1,21 @@
-"""The shape of config.yaml. Descriptions end up in docs/configuration.md and in the JSON schema.
-
-A key is here only when it works. `LATER` names keys that the documentation reserves, so that the error can say so.
-"""
+"""The shape of config.yaml. Descriptions end up in docs/configuration.md and in the JSON schema."""
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from exporter.config import fields
-from exporter.model import Family, Flow, Security
-from exporter.robots import Kind
+from exporter.config.base import Shape
+from exporter.config.conduct import Defaults, Incidents, Limits, LoginGuard, Vantage
+from exporter.config.telling import Bridge, Push
+from exporter.model import Flow, Security
 
 OFF = ("off", "false", "no")
 ON = ("on", "true", "yes")
-
-
-class Shape(BaseModel):
-    """A mapping of the file. A key without a value is as if it were not written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
-    LATER: ClassVar[frozenset[str]] = frozenset({"proxy"})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, data: Any) -> Any:
-        if isinstance(data, dict) and None in data.values():
-            known = {field.alias or name for name, field in cls.model_fields.items()}
-            return {key: value for key, value in data.items() if value is not None or key not in known}
-        return data
-
-
-class Intervals(Shape):
-    """How often each kind of probe runs."""
-
-    login: fields.Interval = Field(default=300.0, description="imap and smtp of a mailbox: every run is a login")
-    tls: fields.Interval = Field(default=60.0, description="every distinct server of a mailbox, and endpoints")
-    dns: fields.Interval = Field(default=600.0, description="the mailboxes' domains, and domains")
-    roundtrip: fields.Interval = Field(default=600.0, description="one mail per route")
-
-
-class Defaults(Shape):
-    """What holds where a target says nothing else."""
-
-    interval: Intervals = Field(default_factory=Intervals, description="how often each kind of probe runs")
-    timeout: fields.Timeout = Field(
-        default=20.0, description="for a whole run; of a round trip, for one step on the network"
-    )
-    recheck: fields.Recheck = Field(
-        default=20.0, description="a fresh failure is looked at again after this time, twice; a refused login is not"
-    )
-    family: Family = Field(default=Family.ANY, description="which addresses of a host may be used")
-    source_address: fields.IpAddress | None = Field(default=None, description="our own IP address to connect from")
-    ca_file: fields.LocalPath | None = Field(default=None, description="PEM file of trusted CAs; default: the system's")
-
-    def over(self, base: Defaults) -> Defaults:
-        """These where they were written, else the others'."""
-        own = {name: getattr(self, name) for name in self.model_fields_set - {"interval"}}
-        interval = {name: getattr(self.interval, name) for name in self.interval.model_fields_set}
-        return base.model_copy(update={**own, "interval": base.interval.model_copy(update=interval)})
-
-    def clash(self) -> str:
-        """What is wrong between family and source_address, or nothing."""
-        wanted = {Family.IPV4: 4, Family.IPV6: 6}.get(self.family)
-        if self.source_address and wanted and ipaddress.ip_address(self.source_address).version != wanted:
-            return f"is not an address of family {self.family}"
-        return ""
-
-
-class Limits(Shape):
-    """What we may burden ourselves and the servers with. Intervals stretch to fit."""
-
-    in_flight: fields.Whole = Field(default=200, ge=1, le=10_000, description="probes under way at once")
-    per_host: fields.Whole = Field(default=4, ge=1, le=1_000, description="of them, to one server")
-    logins_per_host_per_minute: fields.Whole = Field(default=60, ge=1, le=100_000, description="logins to one server")
-
-
-class LoginGuard(Shape):
-    """When a password is no longer sent, so that a monitor never locks an account."""
-
-    failures: fields.Whole = Field(default=2, ge=1, le=100, description="refusals in a row before the pause")
-    refusals_per_day: fields.Whole = Field(default=6, ge=1, le=1_000, description="never more refusals in 24 hours")
-    first_pause: fields.Days = Field(default=1800.0, description="the first pause; each next is twice as long")
-    longest_pause: fields.Days = Field(default=86400.0, description="but not longer than this")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> LoginGuard:
-        if self.longest_pause < self.first_pause:
-            raise ValueError("longest_pause is shorter than first_pause")
-        return self
-
-
-class Incidents(Shape):
-    """When failing becomes an incident, and when that is over; in looks that told something."""
-
-    open_after: fields.Whole = Field(default=3, ge=1, le=100, description="failures of a target, one after the other")
-    resolve_after: fields.Whole = Field(
-        default=2, ge=1, le=100, description="good looks, after every target of the incident has been looked at again"
-    )
-
-
-class BasicAuth(Shape):
-    """User name and password for a service of ours."""
-
-    username: fields.Text = Field(description="user name")
-    password_file: fields.LocalPath = Field(description="file with the password, read at each use")
-
-
-class Alertmanager(Shape):
-    """One Alertmanager."""
-
-    url: fields.ServiceUrl = Field(description="such as http://127.0.0.1:9093, without /api/v2/alerts")
-    basic_auth: BasicAuth | None = Field(default=None, description="user name and password")
-    bearer_token_file: fields.LocalPath | None = Field(default=None, description="file with a token, read at each use")
-    ca_file: fields.LocalPath | None = Field(default=None, description="trusted CAs (PEM); default: the system's")
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Alertmanager:
-        if self.url.endswith("/api/v2/alerts"):
-            raise ValueError("write url without /api/v2/alerts")
-        if self.basic_auth and self.bearer_token_file:
-            raise ValueError("basic_auth and bearer_token_file exclude each other")
-        if self.ca_file and not self.url.startswith("https:"):
-            raise ValueError("ca_file without https: nothing is verified")
-        return self
-
-
-class Push(Shape):
-    """Incidents are pushed to every Alertmanager named here: instead of Prometheus and its rules, not beside them."""
-
-    targets: tuple[Alertmanager, ...] = Field(
-        min_length=1, max_length=20, description="each of a cluster, not a load balancer before it"
-    )
-    labels: fields.Labels = Field(default_factory=dict, description="for every alert, such as site: berlin")
-    resend: fields.Wait = Field(default=60.0, description="what is wrong is said again after this time")
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Push:
-        if len({each.url for each in self.targets}) < len(self.targets):
-            raise ValueError("targets names an Alertmanager twice")
-        return self
-
-
-class Bridge(Shape):
-    """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
-
-    name: fields.Word = Field(description="NAME in the address")
-    kind: Kind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
-    url_file: fields.LocalPath = Field(description="file with the robot's URL, which holds its key; read at each use")
-    secret_file: fields.LocalPath | None = Field(
-        default=None, description="file with the secret of its signature, where it asks for one; WeCom has none"
-    )
-    token_file: fields.LocalPath = Field(
-        description="file with the token that the caller shows: Authorization: Bearer …; read at each use"
-    )
-    lang: Literal["zh", "en"] = Field(default="zh", description="language of the messages")
-
-    @model_validator(mode="after")
-    def _signed_or_not(self) -> Bridge:
-        if self.kind is Kind.WECOM and self.secret_file is not None:
-            raise ValueError("secret_file: a WeCom robot has no signature, its key is in the URL")
-        return self
-
-
-class Reference(Shape):
-    """Something that answers as long as our own network works: `tcp` or `dns`."""
-
-    tcp: fields.HostPort | None = Field(default=None, description="host:port that takes connections")
-    dns: fields.Host | None = Field(default=None, description="a name that the resolvers can look up")
-
-    @model_validator(mode="after")
-    def _one(self) -> Reference:
-        if (self.tcp is None) == (self.dns is None):
-            raise ValueError("must have tcp: host:port or dns: name, and not both")
-        return self
-
-
-class Vantage(Shape):
-    """How we notice that it is our own network that is down. Without references: not at all."""
-
-    references: tuple[Reference, ...] = Field(
-        default=(), max_length=10, description="looked at before a failure counts; better none of the mail servers"
-    )
-    quorum: fields.Whole = Field(default=1, ge=1, le=10, description="so many of them must answer, else we are offline")
-
-    @model_validator(mode="after")
-    def _enough(self) -> Vantage:
-        if self.references and self.quorum > len(self.references):
-            raise ValueError("quorum is more than there are references")
-        return self
 
 
 class Server(Shape):

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config import durations, fields
+from exporter.config.base import Shape
 from exporter.config.errors import nearest
-from exporter.config.shape import Shape
 from exporter.model import Secret
 from exporter.webconfig.names import CIPHERS, CURVES, TLS13_CIPHERS
 

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import ConfigError, load, redacted, shape
+from exporter.config import ConfigError, conduct, load, redacted, shape
 from exporter.targets import build
 
 KEYS = sorted(
@@ -19,7 +19,7 @@ KEYS = sorted(
         for model in (
             shape.Main,
             shape.Included,
-            shape.Defaults,
+            conduct.Defaults,
             shape.Mailbox,
             shape.ImapServer,
             shape.Domain,

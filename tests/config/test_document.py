@@ -5,14 +5,14 @@ from typing import Any, get_args
 
 import pytest
 
-from exporter.config import schema, shape
+from exporter.config import base, schema, shape
 from exporter.config.document import DIALECT, markdown
 from tests.config.generate import DOCUMENT
 
 
-def models() -> set[type[shape.Shape]]:
-    def found(annotation: Any) -> Iterator[type[shape.Shape]]:
-        if isinstance(annotation, type) and issubclass(annotation, shape.Shape):
+def models() -> set[type[base.Shape]]:
+    def found(annotation: Any) -> Iterator[type[base.Shape]]:
+        if isinstance(annotation, type) and issubclass(annotation, base.Shape):
             yield annotation
             for field in annotation.model_fields.values():
                 yield from found(field.annotation)
@@ -28,13 +28,13 @@ def test_the_page_is_what_the_code_says():
 
 
 @pytest.mark.parametrize("model", sorted(models(), key=str), ids=str)
-def test_every_key_is_described_and_every_mapping_has_a_table(model: type[shape.Shape]):
+def test_every_key_is_described_and_every_mapping_has_a_table(model: type[base.Shape]):
     assert all(field.description for field in model.model_fields.values())
     assert (model.__doc__ or "").strip() in markdown()
 
 
 @pytest.mark.parametrize("model", sorted(models(), key=str), ids=str)
-def test_a_key_that_works_is_not_reserved(model: type[shape.Shape]):
+def test_a_key_that_works_is_not_reserved(model: type[base.Shape]):
     assert not model.LATER & {field.alias or name for name, field in model.model_fields.items()}
 
 
