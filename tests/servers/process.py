@@ -76,11 +76,17 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
 
     `seconds` are those of a machine that does nothing else: it is waited PATIENCE times as long.
     """
-    deadline = time.monotonic() + PATIENCE * seconds
+    if not _happens(condition, PATIENCE * seconds):
+        raise ServerError(f"{what}: not within {PATIENCE * seconds:g} s")
+
+
+def _happens(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise ServerError(f"{what}: not within {seconds:g} s")
+            return False
         time.sleep(0.02)
+    return True
 
 
 def started_at(pid: int) -> str:
@@ -199,8 +205,7 @@ class Server:
         for signal_number in (number, number, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal_number)
-            with contextlib.suppress(ServerError):
-                wait_until(lambda: not _alive_in_group(process.pid), 1.5, f"{self.name} ends")
+            if _happens(lambda: not _alive_in_group(process.pid), 1.5):
                 break
         process.wait()
         (self.folder / f"{self.name}.pid").unlink(missing_ok=True)
