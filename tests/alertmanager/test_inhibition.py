@@ -160,7 +160,11 @@ SCENES = [
         [alert("MailEndpointDown", provider="", server="mx.own.example"),
          alert("MailCertificateExpired", provider="", server="mx.own.example")],
     ),
-    Scene("a port is dead", [ENDPOINT, ELSEWHERE, SOON], [LOGIN, OVERDUE, QUOTA, BURN]),
+    Scene(
+        "a port is dead",
+        [ENDPOINT, ELSEWHERE, SOON, {**REJECTED, "mailbox": "third", "target": "third"}],
+        [LOGIN, OVERDUE, QUOTA, BURN],
+    ),
     Scene("a webmail is dead", [WEBMAIL, LOGIN], []),
     Scene("a domain is out of order", [DOMAIN, ELSEWHERE, OTHER_SERVER], [LOGIN, OVERDUE, QUOTA, BURN]),
     Scene(
