@@ -7,6 +7,7 @@ comparison.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 import time
@@ -59,7 +60,7 @@ class _Kept(NamedTuple):
     """A standing, and how long it is true."""
 
     standing: Standing
-    seen: tuple[Result | None, ...]  # the last result of each probe, of which it was made
+    seen: Sequence[Result | None]  # the last result of each probe, of which it was made
     until: float  # Unix time at which one of them may be stale
 
 
@@ -82,6 +83,9 @@ class Fleet:
         entries = [_entry(name, each) for name, each in probes.items()]
         self.entries = sorted(entries, key=lambda each: each.order)
         self._kept: list[_Kept | None] = [None] * len(entries)
+        self._keys = [key for each in self.entries for key, _ in each.probes]
+        ends = list(itertools.accumulate(len(each.probes) for each in self.entries))
+        self._own = [slice(start, end) for start, end in itertools.pairwise([0, *ends])]  # of _keys
         first = [each.first for each in entries]
         self.kinds = _choices(str(each.kind) for each in first)
         self.providers = _choices(each.provider for each in first)
@@ -91,9 +95,9 @@ class Fleet:
     def look(self, history: History, metrics: Metrics, now: float) -> Look:
         """What fails first, of that what broke last; the rest by name."""
         states: list[list[Standing]] = [[] for _ in STATES]
-        last = history.last
-        for number, entry in enumerate(self.entries):
-            seen = tuple([last(key) for key, _ in entry.probes])
+        lasts = history.lasts(self._keys)
+        for number, (entry, own) in enumerate(zip(self.entries, self._own, strict=True)):
+            seen = lasts[own]
             kept = self._kept[number]
             if kept is None or kept.seen != seen or now > kept.until:
                 found = standing(entry, history, metrics, now)
