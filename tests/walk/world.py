@@ -48,10 +48,10 @@ endpoints:
   - {{name: untrusted, host: untrusted.walk.test, port: {certified}, security: tls, protocol: imap}}
   - {{name: expiring, host: expiring.walk.test, port: {certified}, security: tls, protocol: imap}}
 routes:
-  - {{name: to-late, from: sender, to: late, late_after: 4s, lost_after: 12s}}
-  - {{name: to-junk, from: sender, to: junk, late_after: 10s, lost_after: 60s}}
-  - {{name: to-altered, from: sender, to: altered, rcpt: "altered@example.test", late_after: 10s, lost_after: 60s}}
-  - {{name: to-twice, from: sender, to: twice, rcpt: "twice@example.test", late_after: 10s, lost_after: 60s}}
+  - {{name: to-late, from: sender, to: late, late_after: 8s, lost_after: 20s}}
+  - {{name: to-junk, from: sender, to: junk, late_after: 30s, lost_after: 60s}}
+  - {{name: to-altered, from: sender, to: altered, rcpt: "altered@example.test", late_after: 30s, lost_after: 60s}}
+  - {{name: to-twice, from: sender, to: twice, rcpt: "twice@example.test", late_after: 30s, lost_after: 60s}}
 mailboxes:
 """
 MAILBOX = """\
