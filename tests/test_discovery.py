@@ -45,7 +45,7 @@ def finder(resolver: str, state: State):
 
     def make():
         told: list[str] = []
-        return Discovery(Resolver([resolver], timeout=1.0).lookup, state.notes, tell=told.append), told
+        return Discovery(Resolver([resolver], timeout=2.5).lookup, state.notes, tell=told.append), told
 
     return make
 
