@@ -39,7 +39,7 @@ from tests.servers.scripted import Misbehaviour, ScriptedServer
 USER = "scripted@example.test"
 PASSWORD = 'c4nary-"of"-gold'
 # Deadlines: where silence is the misbehaviour, at the greeting or after some steps; and where another end comes first.
-SILENT, SILENT_LATER, LONG = 0.6, 2.0, 60.0
+SILENT, SILENT_LATER, LONG = 1.5, 5.0, 60.0
 MEMORY = 8 * 1024 * 1024  # bytes that a run may take at its peak
 
 
