@@ -34,7 +34,7 @@ FLOORS = (
     ("token_sources", "webconfig/"),
     ("accounts",),
     ("placement", "assembly"),
-    ("targets", "exposition"),
+    ("targets", "exposition", "self_metrics"),
     ("series",),
     ("schedule", "metrics", "history", "journal", "objects"),
     ("ticket_evidence",),
@@ -51,7 +51,7 @@ FLOORS = (
 )
 FLOOR = {name: number for number, line in enumerate(FLOORS) for name in line}
 LIBRARIES = {
-    "prometheus_client": {"metrics"},
+    "prometheus_client": {"self_metrics"},
     "yaml": {"config/", "providers", "signatures"},
     # diagnosis knows exception classes, and that is all it takes from these two
     "sqlite3": {"state", "diagnosis"},
