@@ -8,35 +8,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from tests.servers.crowd import crowd
 from tests.servers.daemon import Daemon
 from tests.servers.dovecot import Dovecot
 from tests.servers.monitoring import Alertmanager, Webhook
 from tests.servers.process import wait_until
-from tests.servers.world import ALICE, MailWorld
+from tests.servers.world import MailWorld
 
 Json = Any
 BOXES = 40
 
-CONFIG = """\
-resolvers: ["{resolver}"]
-defaults:
-  interval: {{login: 3s, tls: 2s, dns: 60s}}
-  timeout: 20s
-  recheck: 1s
-  ca_file: {ca_file}
-limits: {{logins_per_host_per_minute: 6000, per_host: 20}}
+PUSH = """\
 alertmanager:
-  targets: [{{url: "http://127.0.0.1:{alertmanager}"}}]
+  targets: [{{url: "http://127.0.0.1:{port}"}}]
   labels: {{site: berlin}}
   resend: 1s
-mailboxes:
-"""
-MAILBOX = """\
-  - name: box{number:02}
-    address: {address}
-    password_file: secrets/alice
-    imap: {{host: mail.example.test, port: {imaps}, security: tls}}
-    smtp: off
 """
 
 # Grouped as the shipped configuration has it, but quick.
@@ -53,13 +39,6 @@ receivers:
   - name: page
     webhook_configs: [{{url: "{webhook}", send_resolved: true}}]
 """
-
-
-def daemon_for(world: MailWorld, boxes: int, alertmanager: int) -> Daemon:
-    text = CONFIG.format(resolver=world.resolver, ca_file=world.ca_file, alertmanager=alertmanager)
-    for number in range(boxes):
-        text += MAILBOX.format(number=number, address=ALICE, imaps=world.imaps)
-    return Daemon(text, {"alice": world.users[ALICE]})
 
 
 def pages(webhook: Webhook, status: str) -> list[Json]:
@@ -90,7 +69,7 @@ async def test_forty_mailboxes_on_a_dead_server_are_one_page_through_restart_and
 ) -> None:
     with (
         Alertmanager(ALERTMANAGER.format(webhook=webhook.url)) as alertmanager,
-        daemon_for(mail_world, BOXES, alertmanager.port) as daemon,
+        crowd(mail_world, BOXES, PUSH.format(port=alertmanager.port)) as daemon,
     ):
         await until(lambda: succeeding(daemon, 1) == BOXES, "all mailboxes work")
         dovecot.stop()
@@ -130,7 +109,7 @@ async def test_while_alertmanager_is_down_failures_are_counted_and_the_alert_com
 ) -> None:
     alertmanager = Alertmanager(ALERTMANAGER.format(webhook=webhook.url))
     try:
-        with daemon_for(mail_world, 1, alertmanager.port) as daemon:
+        with crowd(mail_world, 1, PUSH.format(port=alertmanager.port)) as daemon:
             await until(lambda: succeeding(daemon, 1) == 1, "the mailbox works")
             dovecot.stop()
             await until(lambda: len(daemon.json("/api/v1/incidents")["incidents"]) == 1, "an incident is open")

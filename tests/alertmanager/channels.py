@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from socketserver import BaseServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.process import PATIENCE, ServerError, free_port
+from tests.alertmanager.threaded import Threaded
+from tests.servers.process import PATIENCE, ServerError
 
 Json = Any
 
@@ -44,14 +46,13 @@ class Message:
         return [each for each in self.body["alerts"] if each["status"] == status]
 
 
-class Channels:
-    """A context manager; `url` has a path for each place. It runs in threads, so that a test may wait as it likes."""
+class Channels(Threaded):
+    """A context manager; `url` has a path for each place. What came in stays while it is stopped."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.messages: list[Message] = []
         self._news = threading.Condition()
-        self.port = free_port()
-        self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
@@ -108,21 +109,7 @@ class Channels:
 
         return Handler
 
-    def start(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def stop(self) -> None:
-        """Nobody answers there until it is started again. What came in stays."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+    def listen(self) -> BaseServer:
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
+        server.daemon_threads = True
+        return server

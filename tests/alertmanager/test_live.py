@@ -12,32 +12,15 @@ from pathlib import Path
 from tests.alertmanager.channels import Channels, Message
 from tests.alertmanager.quick import TOKENS, quick_config, quick_rules
 from tests.alertmanager.reference import Reference
-from tests.servers.daemon import Daemon
+from tests.servers.crowd import crowd
 from tests.servers.dovecot import Dovecot
 from tests.servers.monitoring import Alertmanager, Prometheus
 from tests.servers.process import wait_until
-from tests.servers.world import ALICE, MailWorld
+from tests.servers.world import MailWorld
 
 BOXES = 40
 
-CONFIG = """\
-resolvers: ["{resolver}"]
-defaults:
-  interval: {{login: 3s, tls: 2s, dns: 60s}}
-  timeout: 20s
-  recheck: 1s
-  ca_file: {ca_file}
-limits: {{logins_per_host_per_minute: 6000, per_host: 20}}
-vantage: {{references: [{{tcp: "127.0.0.1:{reference}"}}]}}
-mailboxes:
-"""
-MAILBOX = """\
-  - name: box{number:02}
-    address: {address}
-    password_file: secrets/alice
-    imap: {{host: mail.example.test, port: {imaps}, security: tls}}
-    smtp: off
-"""
+VANTAGE = 'vantage: {{references: [{{tcp: "127.0.0.1:{reference}"}}]}}\n'
 PROMETHEUS = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: [rules/*.yml]
@@ -46,13 +29,6 @@ scrape_configs:
   - job_name: mailprobe
     static_configs: [{{targets: ["127.0.0.1:{mailprobe}"]}}]
 """
-
-
-def daemon_for(world: MailWorld, reference: int) -> Daemon:
-    text = CONFIG.format(resolver=world.resolver, ca_file=world.ca_file, reference=reference)
-    for number in range(BOXES):
-        text += MAILBOX.format(number=number, address=ALICE, imaps=world.imaps)
-    return Daemon(text, {"alice": world.users[ALICE]})
 
 
 def names(message: Message, status: str = "firing") -> set[str]:
@@ -67,7 +43,7 @@ def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
     with (
         Reference() as reference,
         Channels() as channels,
-        daemon_for(mail_world, reference.port) as daemon,
+        crowd(mail_world, BOXES, VANTAGE.format(reference=reference.port)) as daemon,
         Alertmanager(quick_config(channels.url, tmp_path)) as alertmanager,
         Prometheus(
             PROMETHEUS.format(alertmanager=alertmanager.port, mailprobe=daemon.port), {"alerts.yml": quick_rules()}

@@ -17,6 +17,7 @@ from grafana.preview.page import WIDTH, height, page
 from tests.grafana.panels import NAMES, dashboard
 from tests.grafana.scene import Scene, TokenThread
 from tests.servers.certs import Authority
+from tests.servers.chromium import HEADLESS
 from tests.servers.dns import Authoritative, Resolver
 from tests.servers.dovecot import Dovecot
 from tests.servers.opendkim import Key, Milters, Signer, Verifier
@@ -28,18 +29,6 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 BEFORE, AFTER = 45, 20  # seconds of quiet, and of trouble
 CHOSEN = {"mailbox": {"target": "carol|dave"}}
 WANTED = [(name, "en") for name in NAMES] + [("overview", "zh")]
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--force-device-scale-factor=0.75",
-)
 
 
 def shoot(html: str, size: tuple[int, int], to: Path) -> None:
@@ -50,7 +39,8 @@ def shoot(html: str, size: tuple[int, int], to: Path) -> None:
         subprocess.run(
             [
                 binary("chromium", "chromium"),
-                *FLAGS,
+                *HEADLESS,
+                "--force-device-scale-factor=0.75",
                 f"--user-data-dir={folder}/profile",
                 f"--window-size={size[0]},{size[1]}",
                 f"--screenshot={to}",

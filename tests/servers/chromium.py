@@ -19,6 +19,17 @@ Json = dict[str, Any]
 PHONE = (390, 844)
 DESKTOP = (1280, 900)
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40}
+HEADLESS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
 WITHIN = 20.0 * PATIENCE  # seconds for any one thing
 
 
@@ -40,18 +51,10 @@ class Chromium(Server):
             "DBUS_SESSION_BUS_ADDRESS=disabled:",
             *([f"FONTCONFIG_FILE={self.fonts}"] if self.fonts else []),
             binary("chromium", "chromium"),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
+            *HEADLESS,
             "--disable-dev-shm-usage",
             "--log-level=3",
             "--no-proxy-server",
-            "--hide-scrollbars",
             "--force-color-profile=srgb",
             "--remote-debugging-port=0",
             f"--user-data-dir={self.folder}/profile",
