@@ -37,7 +37,7 @@ active_value = true
 rawlog_dir =
 """
 
-# auth_failure_delay, `nodelay`, the penalty listener, the client limits: dovecot's brakes, or tests would measure them.
+# Without auth_failure_delay = 0, `nodelay`, no penalty listener and high limits, tests would measure dovecot's brakes.
 MAIN = """
 base_dir = {me.folder}/run
 state_dir = {me.folder}/run

@@ -52,7 +52,7 @@ oauth2 {{
 }}
 """
 
-# auth_failure_delay, `nodelay`, the penalty listener, the client limits: dovecot's brakes, or tests would measure them.
+# Without auth_failure_delay = 0, `nodelay`, no penalty listener and high limits, tests would measure dovecot's brakes.
 MAIN = """
 dovecot_config_version = 2.4.1
 dovecot_storage_version = 2.4.1
@@ -80,6 +80,7 @@ mail_gid = vmail
 first_valid_uid = {uid}
 mail_fsync = never
 mail_max_userip_connections = 1000
+lmtp_user_concurrency_limit = unlimited
 mail_plugins = quota
 quota "User quota" {{
   storage_grace = 0
