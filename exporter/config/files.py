@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from exporter.config.parse import BadYamlError, Document
+from exporter.config.yaml_reader import BadYamlError, Document
 
 MAX_BYTES = 32 * 1024 * 1024
 

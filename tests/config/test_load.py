@@ -8,9 +8,9 @@ import pytest
 
 from exporter.config import Config, ConfigError, load, redacted
 from exporter.config.files import MAX_BYTES
-from exporter.incident import IncidentSettings
-from exporter.limits import Limits
+from exporter.incidents.incident import IncidentSettings
 from exporter.model import Family
+from exporter.run.gate import Limits
 
 MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.example.com}, smtp: off}"
 
