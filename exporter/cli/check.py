@@ -25,8 +25,9 @@ from exporter.config import ConfigError
 from exporter.credentials.guard import Logins
 from exporter.daemon.loading import Loaded, load_all, logins_of, make_world, reasons, stored_tokens
 from exporter.daemon.options import Options
+from exporter.incidents.json_objects import cause_object, from_object
 from exporter.incidents.rootcause import search
-from exporter.incidents.rootcause.cause import Cause, cause_object, fold, from_object
+from exporter.incidents.rootcause.cause import Cause, fold
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object

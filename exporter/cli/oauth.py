@@ -14,7 +14,7 @@ from exporter.config import Config, ConfigError, load
 from exporter.config.load import Part
 from exporter.config.schema.fields import domain_of
 from exporter.config.schema.targets import Mailbox
-from exporter.credentials.access_tokens import write_secret
+from exporter.credentials.files import write_secret
 from exporter.daemon.options import Options
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Phase, Secret

@@ -15,20 +15,23 @@ from pydantic import BaseModel, ValidationError
 from exporter.config import cross_checks
 from exporter.config import problems as errors
 from exporter.config.file_checks import Audit
-from exporter.config.files import UnusableError, mapping, read_bytes
 from exporter.config.messages import explain
 from exporter.config.problems import ConfigError, Problem, dotted, fold
 from exporter.config.schema import daemon, notify
 from exporter.config.schema import targets as shape
 from exporter.config.schema.fields import host_and_port
-from exporter.config.yaml_reader import BadYamlError, Document, parse
-from exporter.credentials.breaker import GuardSettings
+from exporter.config.yaml_reader import BadYamlError, Document, UnusableError, mapping, parse, read_bytes
 from exporter.credentials.sources import FileSecret
-from exporter.incidents.alertmanager import Alertmanager, PushSettings
-from exporter.incidents.incident import IncidentSettings
-from exporter.run.gate import Limits
-from exporter.run.vantage import Reference, VantageSettings
-from exporter.web.bridge.bridge import BridgeSettings
+from exporter.model.settings import (
+    Alertmanager,
+    BridgeSettings,
+    GuardSettings,
+    IncidentSettings,
+    Limits,
+    PushSettings,
+    Reference,
+    VantageSettings,
+)
 
 MAX_FILES = 10_000
 

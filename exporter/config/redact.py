@@ -10,7 +10,7 @@ import yaml
 from exporter.config.load import Config, Part
 from exporter.config.schema import durations
 from exporter.config.schema.mapping import Shape
-from exporter.incidents.alertmanager import PushSettings
+from exporter.model.settings import PushSettings
 
 HIDDEN = "<secret>"
 

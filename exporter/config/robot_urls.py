@@ -6,32 +6,32 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
+from exporter.model.settings import RobotKind
 from exporter.net import urls
-from exporter.web.bridge.robots import Kind
 
-EXAMPLES: Mapping[Kind, str] = {
-    Kind.DINGTALK: "https://oapi.dingtalk.com/robot/send?access_token=…",
-    Kind.FEISHU: "https://open.feishu.cn/open-apis/bot/v2/hook/…",
-    Kind.WECOM: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…",
+EXAMPLES: Mapping[RobotKind, str] = {
+    RobotKind.DINGTALK: "https://oapi.dingtalk.com/robot/send?access_token=…",
+    RobotKind.FEISHU: "https://open.feishu.cn/open-apis/bot/v2/hook/…",
+    RobotKind.WECOM: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…",
 }
 _HOSTS = {
-    "oapi.dingtalk.com": Kind.DINGTALK,
-    "open.feishu.cn": Kind.FEISHU,
-    "open.larksuite.com": Kind.FEISHU,
-    "qyapi.weixin.qq.com": Kind.WECOM,
+    "oapi.dingtalk.com": RobotKind.DINGTALK,
+    "open.feishu.cn": RobotKind.FEISHU,
+    "open.larksuite.com": RobotKind.FEISHU,
+    "qyapi.weixin.qq.com": RobotKind.WECOM,
 }
 _PATHS = {
-    "/robot/send": Kind.DINGTALK,
-    "/open-apis/bot/": Kind.FEISHU,
-    "/cgi-bin/webhook/send": Kind.WECOM,
+    "/robot/send": RobotKind.DINGTALK,
+    "/open-apis/bot/": RobotKind.FEISHU,
+    "/cgi-bin/webhook/send": RobotKind.WECOM,
 }
-_KEYS = {Kind.DINGTALK: "access_token", Kind.WECOM: "key"}  # Feishu's is the end of the path
+_KEYS = {RobotKind.DINGTALK: "access_token", RobotKind.WECOM: "key"}  # Feishu's is the end of the path
 SHORTEST = 4  # characters of a key: fewer would be found in any word
 OPAQUE = 16  # characters of what is no word, whatever it is called
 _QUOTED = re.compile(r"(?i)\b(access_token|key|timestamp|sign)=[^&\s\"'<>()\[\]{},;]+")
 
 
-def fault(kind: Kind, url: str) -> str:
+def fault(kind: RobotKind, url: str) -> str:
     """Why no robot of this kind has such a URL, never quoting it; "" where it may have."""
     example = EXAMPLES[kind]
     if why := urls.fault(url, example):
@@ -46,7 +46,7 @@ def fault(kind: Kind, url: str) -> str:
     return ""
 
 
-def masked(kind: Kind, text: str, url: str, *secrets: str) -> str:
+def masked(kind: RobotKind, text: str, url: str, *secrets: str) -> str:
     """A robot's words without the keys of its URL and these secrets: it may quote what it was asked."""
     found = {*_keys(kind, url), *_opaque(url), *secrets}
     hidden = {form for each in found for form in (each, quote(each, safe=""), quote_plus(each, safe=""))}
@@ -55,9 +55,9 @@ def masked(kind: Kind, text: str, url: str, *secrets: str) -> str:
     return _QUOTED.sub(r"\1=<secret>", text)
 
 
-def _keys(kind: Kind, url: str) -> Iterator[str]:
+def _keys(kind: RobotKind, url: str) -> Iterator[str]:
     parts = urlsplit(url)
-    if kind is Kind.FEISHU:
+    if kind is RobotKind.FEISHU:
         before, _, last = parts.path.rstrip("/").rpartition("/")
         if before.rpartition("/")[2] == "hook":
             yield last

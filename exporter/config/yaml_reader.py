@@ -7,6 +7,9 @@ and its key decides what it means, so a user name 013800138000, a password 1e5 a
 
 from __future__ import annotations
 
+import os
+import pathlib
+import stat
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +31,7 @@ from exporter.config.problems import Path
 
 MAX_NODES = 4_000_000  # with aliases followed: a hundred thousand mailboxes
 MAX_DEPTH = 32
+MAX_BYTES = 32 * 1024 * 1024  # of one file
 NO_TAGS = "tags (!) are not used here; quote a text that begins with !"
 NO_KEY = "a key must be a word; quote a text that begins with [ or {"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -236,3 +240,33 @@ def _explain(exc: yaml.MarkedYAMLError, data: bytes, line: int) -> str:
         return "a tab in the indentation: YAML wants spaces"
     problem = exc.problem or "not YAML"
     return _KNOWN.get(problem, problem)
+
+
+def mapping(document: Document, example: str) -> Document:
+    if document.root is None:  # nothing but comments
+        document.root = {}
+    if not isinstance(document.root, dict):
+        raise BadYamlError(1, f"must be a mapping of keys such as {example}:")
+    return document
+
+
+class UnusableError(Exception):
+    """A file that must not be used. The text says why."""
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """Raises OSError, UnusableError."""
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+            shown = f"{stat.S_IMODE(mode):04o}"
+            raise UnusableError(f"mode {shown}: everyone can change it, and so run programs; chmod o-w")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UnusableError(f"longer than {MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise UnusableError(f"is not UTF-8: see line {line}") from None
+    return data

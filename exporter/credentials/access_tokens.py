@@ -7,16 +7,14 @@ own, readable by us alone. The configured one is the seed of that chain; a chang
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.credentials.clock import Clock
+from exporter.credentials.files import write_secret
 from exporter.credentials.guard import Logins
 from exporter.model import AccessToken, Flow, Login, Phase, Secret, TokenSource
 from exporter.model import FactName as Name
@@ -188,30 +186,3 @@ def _read(file: Path) -> tuple[str, Secret] | None:
 def _write(file: Path, digest: str, refresh: Secret) -> None:
     """All or nothing, on the disk when this returns, and readable by us alone from the first byte."""
     write_secret(file, json.dumps({"seed": digest, "refresh_token": refresh.reveal()}))
-
-
-def write_secret(file: Path, text: str) -> None:
-    """Replace a file's content; mode 0600, its folder 0700 where it has to be made. Raises OSError.
-
-    Written by root it belongs to whom the old file, or the folder, belongs: the daemon must be able to read it.
-    """
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    owner = (file if file.exists() else file.parent).stat()
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
-    try:
-        if os.geteuid() == 0:
-            os.fchown(handle, owner.st_uid, owner.st_gid)
-        with os.fdopen(handle, "w", encoding="utf-8") as made:
-            made.write(text)
-            made.flush()
-            os.fsync(made.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

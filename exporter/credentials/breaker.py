@@ -5,26 +5,13 @@ Times are seconds of a clock that never jumps (the guard uses CLOCK_BOOTTIME). N
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum, auto
+
+from exporter.model.settings import GuardSettings
 
 DAY = 86400.0
 LIMITED_PAUSE = 300.0  # after the first "slow down"; doubles, but looks again at least every `first_pause`
 JITTER = 0.1  # a pause is up to this much longer, so that forty accounts of one server do not come back at once
-
-
-@dataclass(frozen=True, slots=True)
-class GuardSettings:
-    """The config's `login_guard`."""
-
-    failures: int = 2  # refusals in a row until logins pause
-    refusals_per_day: int = 6
-    first_pause: float = 1800.0  # seconds; doubles with each refusal that follows
-    longest_pause: float = 86400.0  # seconds
-
-    def careful(self) -> GuardSettings:
-        """For what somebody else may have been refused with a moment ago: one refusal, then the longest pause."""
-        return replace(self, failures=1, first_pause=self.longest_pause)
 
 
 class Verdict(Enum):

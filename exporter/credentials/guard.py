@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
-from exporter.credentials.breaker import DAY, Answer, Breaker, GuardSettings, Verdict
+from exporter.credentials.breaker import DAY, Answer, Breaker, Verdict
 from exporter.credentials.clock import Clock
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import AccessToken, Login, Phase, Secret, Service
 from exporter.model.errors import Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Layer, Reason, about
-from exporter.model.trace import Trace, clean
+from exporter.model.settings import GuardSettings
+from exporter.model.text import clean
+from exporter.model.trace import Trace
 
 __all__ = ["GuardSettings", "Logins", "Standing"]
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import NoReturn
 
-from exporter.config.schema.targets import Mailbox
-from exporter.model import Secret, SecretSource
+from exporter.model import Secret
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 
@@ -245,16 +244,3 @@ class _Program:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def source_of(mailbox: Mailbox, folder: Path) -> SecretSource:
-    """Where a mailbox's password lies. The loader has refused a mailbox that names no source, or several."""
-    if mailbox.password_file is not None:
-        return FileSecret(mailbox.password_file)
-    if mailbox.password_env is not None:
-        return EnvSecret(mailbox.password_env)
-    if mailbox.password_command is not None:
-        return CommandSecret(mailbox.password_command, folder)
-    if mailbox.password_credential is not None:
-        return CredentialSecret(mailbox.password_credential)
-    return InlineSecret(mailbox.password or Secret(""))

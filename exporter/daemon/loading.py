@@ -12,13 +12,12 @@ from exporter.config import Config, ConfigError, load
 from exporter.credentials.access_tokens import Tokens
 from exporter.credentials.guard import Logins
 from exporter.daemon.options import Options
-from exporter.incidents.alertmanager import PushSettings
 from exporter.model import Target
+from exporter.model.settings import Limits, PushSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes.context import World
-from exporter.run.gate import Limits
 from exporter.state.store import State
 from exporter.targets.build import Built, build
 from exporter.targets.placement import allotted, newcomers

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from exporter.cli.daemon_client import address
+from exporter.daemon.address import address
 from exporter.daemon.options import Options
 from exporter.daemon.process import check_config, serve
 from exporter.demo.scene import STORIES, Scene

@@ -26,7 +26,7 @@ from exporter.model.errors import (
     TokenRefusal,
 )
 from exporter.model.reasons import Layer, Reason, about
-from exporter.model.trace import clean
+from exporter.model.text import clean
 
 MAX_WORDS = 2048  # characters of a server's words that are kept: a support desk wants them complete
 

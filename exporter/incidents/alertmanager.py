@@ -16,14 +16,12 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from exporter.model import SecretSource
 from exporter.model.errors import ProbeError
+from exporter.model.settings import Alertmanager
 from exporter.net.tls import TlsContexts
 
 Labels = tuple[tuple[str, str], ...]
@@ -38,34 +36,6 @@ MAX_ANSWER = 2048  # bytes of an answer that are read
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Alertmanager:
-    """One of them, and how to get in."""
-
-    url: str  # without /api/v2/alerts
-    username: str = ""
-    password: SecretSource | None = None
-    bearer_token: SecretSource | None = None
-    ca_file: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """host:port, as the label `alertmanager` has it."""
-        parts = urlsplit(self.url)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-@dataclass(frozen=True, slots=True)
-class PushSettings:
-    """Where to, with which labels, how often."""
-
-    targets: tuple[Alertmanager, ...]
-    labels: Labels = ()  # for every alert
-    resend: float = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 
 from exporter.incidents.alert_labels import JOB, labels_of
 from exporter.incidents.alert_text import annotations_of
-from exporter.incidents.alertmanager import Alert, Labels, Pusher, PushSettings, Watcher, lease
-from exporter.incidents.incident import Changes, Incident, IncidentSettings, thaw
+from exporter.incidents.alertmanager import Alert, Labels, Pusher, Watcher, lease
+from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Result, Target
+from exporter.model.settings import IncidentSettings, PushSettings
 from exporter.state.store import State
 
 TICK = 2.0  # seconds

@@ -13,14 +13,6 @@ Key = tuple[str, ProbeName]
 Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentSettings:
-    """How many looks it takes."""
-
-    open_after: int = 3
-    resolve_after: int = 2
-
-
 @dataclass(slots=True)
 class Member:
     """One (target, probe) of an incident."""

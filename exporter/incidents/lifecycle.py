@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from exporter.incidents.incident import Changes, Incident, IncidentSettings, Key, Labels, Member
+from exporter.incidents.incident import Changes, Incident, Key, Labels, Member
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.incidents.streaks import Look, Looks
 from exporter.model import Kind, Outcome, Result, Scope, Target
 from exporter.model.reasons import Layer, about
+from exporter.model.settings import IncidentSettings
 
 KEPT = 900.0  # seconds for which a resolved incident is remembered, so that every Alertmanager hears of its end
 LONGEST_HOLD = 90.0  # seconds that one target's failure waits for a wider cause to show itself

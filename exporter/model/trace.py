@@ -8,18 +8,10 @@ from types import TracebackType
 from typing import overload
 
 from exporter.model import Fact, FactName, Line, Phase, Service
+from exporter.model.text import MAX_TEXT, clean
 
 MAX_LINES = 200
-MAX_TEXT = 512
 _GREETS = {Service.IMAP: "*", Service.POP3: "+OK", Service.SMTP: "2"}
-
-
-def clean(text: str, limit: int = MAX_TEXT) -> str:
-    """Server text made safe to show: control characters become `.`, and it is cut at `limit` characters."""
-    cut = text[:limit]
-    if not cut.isprintable():
-        cut = "".join(c if c.isprintable() else "\n" if c == "\n" else "." for c in cut)
-    return cut + "…" if len(text) > limit else cut
 
 
 class Transcript(Sequence[Line]):

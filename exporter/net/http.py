@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.model.errors import Garbage, ServerClosed
-from exporter.model.trace import Trace, clean
+from exporter.model.text import clean
+from exporter.model.trace import Trace
 from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.model.errors import Garbage
-from exporter.model.trace import clean
+from exporter.model.text import clean
 
 # First bytes that only another protocol sends. TLS: handshake and alert records (RFC 8446 5.1).
 _VOICES = (

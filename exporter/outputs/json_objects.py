@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from exporter.incidents.incident import Incident
 from exporter.model import FactName, Outcome, Result, Target
 from exporter.model.reasons import Reason, about
 
@@ -70,32 +69,6 @@ def facts_object(result: Result) -> dict[str, Any]:
             if isinstance(values, dict):
                 values["/".join(fact.labels)] = fact.value
     return found
-
-
-def incident_object(incident: Incident) -> dict[str, Any]:
-    """What /api/v1/incidents tells of an incident."""
-    known, labels = about(incident.reason), dict(incident.labels)
-    return {
-        "alert": labels["alertname"],
-        "severity": labels["severity"],
-        "scope": str(incident.scope),
-        "layer": str(incident.layer),
-        "reason": str(incident.reason),
-        "server": incident.server or None,
-        "provider": incident.provider or None,
-        "domain": incident.domain or None,
-        "targets": list(incident.targets),
-        "text": incident.text or None,
-        "told": {"en": incident.told[0], "zh": incident.told[1]},
-        "owner": str(known.owner),
-        "waiting_helps": known.waiting_helps,
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
-        "since": incident.since,
-        "opened": incident.opened,
-        "resolved": incident.resolved or None,
-        "confirmed": incident.confirmed,
-        "labels": labels,
-    }
 
 
 def target_object(targets: Iterable[Target], results: Iterable[Result]) -> dict[str, Any]:

@@ -5,36 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 
-from exporter.model.sharding import Sharding, part
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The config's `limits`."""
-
-    in_flight: int = 200
-    per_host: int = 4  # runs at once against one server, host:port
-    logins_per_host_per_minute: float = 60
-
-    def fault(self, sharding: Sharding) -> str:
-        """Why these cannot be divided by so many shards; "" where they can."""
-        if self.per_host >= sharding.total:
-            return ""
-        return f"{self.per_host} cannot be divided by {sharding.total} shards: write {sharding.total} or more"
-
-    def divided(self, sharding: Sharding) -> Limits:
-        """What of them a shard may use up, so that all of them together stay within what a server is asked to bear.
-
-        By all shards, not by those that use a server: where the DNS tells whose servers a mailbox is on, no shard
-        knows that of the others' mailboxes. A server that is busy enough to need a limit is used by all of them.
-        """
-        return replace(
-            self,
-            per_host=part(self.per_host, sharding.shard, sharding.total),
-            logins_per_host_per_minute=self.logins_per_host_per_minute / sharding.total,
-        )
+from exporter.model.settings import Limits
 
 
 class Gate:

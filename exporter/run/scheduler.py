@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from exporter.model import Outcome, Phase, ProbeName, Result, Target
-from exporter.run.gate import Gate, Limits
+from exporter.model.settings import Limits
+from exporter.run.gate import Gate
 from exporter.run.timing import Key, fraction, next_start, plan, recheck_start, second_start, spread_of
 
 __all__ = ["Interrupted", "Limits", "Scheduler", "Sink", "Watcher"]

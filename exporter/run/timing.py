@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import Outcome, ProbeName, Result, Target
-from exporter.run.gate import Limits
+from exporter.model.settings import Limits
 
 Key = tuple[str, ProbeName]
 

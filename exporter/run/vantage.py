@@ -16,6 +16,7 @@ from typing import Protocol
 from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Layer, Reason, about
+from exporter.model.settings import Reference, VantageSettings
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver
@@ -31,26 +32,6 @@ EVERY = 15.0  # seconds between two looks that nobody asked for
 REVIEW = 1.0  # seconds for which what these say together is not worked out again
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that answers whenever our network works: a port to connect to, or (port 0) a name to look up."""
-
-    host: str
-    port: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"{self.host} port {self.port}" if self.port else f"DNS of {self.host}"
-
-
-@dataclass(frozen=True, slots=True)
-class VantageSettings:
-    """The config's `vantage`."""
-
-    references: tuple[Reference, ...] = ()
-    quorum: int = 1  # so many must answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from exporter.config.presets import NoServerError, Preset
 from exporter.config.problems import Path as Key
 from exporter.config.schema.fields import domain_of
 from exporter.config.schema.targets import Mailbox, Server
-from exporter.credentials.sources import source_of
-from exporter.model import Endpoint, Labels, Login, SecretSource, Security, Service, TokenSource
+from exporter.credentials.sources import CommandSecret, CredentialSecret, EnvSecret, FileSecret, InlineSecret
+from exporter.model import Endpoint, Labels, Login, Secret, SecretSource, Security, Service, TokenSource
 from exporter.net.urls import is_loopback
 from exporter.targets.provider_lookup import Recognition
 from exporter.targets.token_source import NoTokenSourceError, SignIn, Whose, sign_in
@@ -223,3 +224,16 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def source_of(mailbox: Mailbox, folder: Path) -> SecretSource:
+    """Where a mailbox's password lies. The loader has refused a mailbox that names no source, or several."""
+    if mailbox.password_file is not None:
+        return FileSecret(mailbox.password_file)
+    if mailbox.password_env is not None:
+        return EnvSecret(mailbox.password_env)
+    if mailbox.password_command is not None:
+        return CommandSecret(mailbox.password_command, folder)
+    if mailbox.password_credential is not None:
+        return CredentialSecret(mailbox.password_credential)
+    return InlineSecret(mailbox.password or Secret(""))

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.config.schema.targets import Route
-from exporter.credentials.breaker import GuardSettings
 from exporter.model import Flow
+from exporter.model.settings import GuardSettings
 from exporter.model.sharding import Sharding, part, shards_of
 from exporter.targets.accounts import Account
 from exporter.targets.token_source import name_of

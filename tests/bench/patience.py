@@ -17,12 +17,12 @@ from typing import cast
 import uvloop
 
 from exporter.model import Endpoint, FactName, Kind, Phase, ProbeName, Result, Security, Service, Target
+from exporter.model.settings import Limits
 from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
 from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import tls
 from exporter.probes.context import World
-from exporter.run.gate import Limits
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
 

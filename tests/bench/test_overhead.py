@@ -11,9 +11,9 @@ import pytest
 import uvloop
 
 from exporter.model import FactName, Phase, ProbeName, Result, Target
+from exporter.model.settings import Limits
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
-from exporter.run.gate import Limits
 from exporter.run.scheduler import Scheduler
 from tests.bench.report import Report
 from tests.results import fact, mailbox, ok

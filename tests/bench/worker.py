@@ -22,6 +22,7 @@ from exporter.config import load
 from exporter.credentials.guard import Logins
 from exporter.daemon.loading import make_world
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.settings import Limits
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.imap.session import ImapSession
@@ -29,7 +30,6 @@ from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import PROBES, dns, imap
 from exporter.probes.context import World
-from exporter.run.gate import Limits
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
 from exporter.state.store import State

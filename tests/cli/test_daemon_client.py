@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from exporter.cli import main
-from exporter.cli.daemon_client import ReachError, address, admitted, login, reach, usual
+from exporter.cli.daemon_client import ReachError, admitted, login, reach, usual
+from exporter.daemon.address import address
 from exporter.daemon.options import Options, options
 from exporter.web.listener import Listener
 from tests.web.view import FakeView

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import (
     Endpoint,
@@ -31,6 +31,7 @@ from exporter.model import (
 )
 from exporter.model.errors import Refusal
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.outputs.history import History

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.config.robot_urls import fault, masked
-from exporter.web.bridge.robots import Kind
+from exporter.model.settings import RobotKind
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 DINGTALK = f"https://oapi.dingtalk.com/robot/send?access_token={TOKEN}"
@@ -26,7 +26,7 @@ WECOM = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=01234567-89ab-cdef
     ],
 )
 def test_what_can_be_a_robots_url(kind: str, url: str):
-    assert fault(Kind(kind), url) == ""
+    assert fault(RobotKind(kind), url) == ""
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_can_be_a_robots_url(kind: str, url: str):
     ],
 )
 def test_what_cannot_is_said_without_quoting_it(kind: str, url: str, why: str):
-    said = fault(Kind(kind), url)
+    said = fault(RobotKind(kind), url)
     assert said.startswith(why)
     for each in ("hidden-key", TOKEN, "01234567-", "login.example.com"):
         assert each not in said
@@ -80,11 +80,11 @@ def test_what_cannot_is_said_without_quoting_it(kind: str, url: str, why: str):
     ],
 )
 def test_only_what_is_secret_is_masked(kind: str, url: str, words: str, told: str):
-    assert masked(Kind(kind), words, url, "SECsecret") == told
+    assert masked(RobotKind(kind), words, url, "SECsecret") == told
 
 
 def test_a_signature_and_its_secret_are_masked_too():
-    assert masked(Kind.FEISHU, "SECsecret made 5Wc8F8b2v/=", FEISHU, "SECsecret", "5Wc8F8b2v/=") == (
+    assert masked(RobotKind.FEISHU, "SECsecret made 5Wc8F8b2v/=", FEISHU, "SECsecret", "5Wc8F8b2v/=") == (
         "<secret> made <secret>"
     )
-    assert masked(Kind.WECOM, "a word stays", WECOM, "", "a") == "a word stays"
+    assert masked(RobotKind.WECOM, "a word stays", WECOM, "", "a") == "a word stays"

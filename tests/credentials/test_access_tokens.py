@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials.access_tokens import Means, Tokens, write_secret
+from exporter.credentials.access_tokens import Means, Tokens
 from exporter.credentials.clock import Clock
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.files import write_secret
+from exporter.credentials.guard import Logins
 from exporter.model import AccessToken, FactName, Flow, Login, Phase, Secret, Service, TokenSource
 from exporter.model.errors import Refusal, Suspended, TokenRefusal
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.oauth.client import Net

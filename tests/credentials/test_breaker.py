@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.credentials.breaker import DAY, LIMITED_PAUSE, Answer, Breaker, GuardSettings, Verdict
+from exporter.credentials.breaker import DAY, LIMITED_PAUSE, Answer, Breaker, Verdict
+from exporter.model.settings import GuardSettings
 
 DEFAULT = GuardSettings()
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from exporter.credentials.breaker import DAY
 from exporter.credentials.clock import Clock
-from exporter.credentials.guard import GuardSettings, Logins, Standing
+from exporter.credentials.guard import Logins, Standing
 from exporter.model import FactName, Login, Secret, Service
 from exporter.model.errors import ProbeError, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.state.store import State
 

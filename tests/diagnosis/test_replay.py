@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.diagnosis import signatures
 from exporter.diagnosis.signatures import ANY, Row
 from exporter.model import Endpoint, Kind, Login, Outcome, ProbeName, Result, Secret, Security, Service, Target
 from exporter.model.reasons import Layer, about
+from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp

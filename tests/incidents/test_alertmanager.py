@@ -16,12 +16,12 @@ from aiohttp import web
 
 from exporter.credentials.sources import FileSecret
 from exporter.incidents import alertmanager, announcer
-from exporter.incidents.alertmanager import MAX_QUEUED, Alert, Alertmanager, Pusher, PushSettings, lease
+from exporter.incidents.alertmanager import MAX_QUEUED, Alert, Pusher, lease
 from exporter.incidents.announcer import NOTE, Announcer
-from exporter.incidents.incident import IncidentSettings
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Scope
 from exporter.model.reasons import Reason, about
+from exporter.model.settings import Alertmanager, IncidentSettings, PushSettings
 from exporter.state.store import State
 from tests.results import failed, mailbox, ok
 from tests.servers.certs import Authority

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from exporter.incidents.alert_labels import labels_of
 from exporter.incidents.alert_text import MAX_NAMES, MAX_WORDS, SUMMARIES, annotations_of, cleaned
-from exporter.incidents.incident import Changes, Incident, IncidentSettings, thaw
+from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import KEPT, Incidents, identity
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import RootCauses
 from exporter.model import Endpoint, FactName, Kind, Outcome, Phase, ProbeName, Result, Scope, Security, Service, Target
 from exporter.model.reasons import Layer, Reason, about
+from exporter.model.settings import IncidentSettings
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 
 BEAT = 60.0

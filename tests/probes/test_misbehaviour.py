@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import (
     Endpoint,
     Kind,
@@ -27,6 +27,7 @@ from exporter.model import (
     Target,
 )
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp, tls

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.cli.check import Wanted, check
 from exporter.credentials.access_tokens import Tokens
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.daemon.options import options
 from exporter.model import (
     Endpoint,
@@ -29,6 +29,7 @@ from exporter.model import (
     Wait,
 )
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, tls

@@ -11,9 +11,10 @@ import pytest
 
 from exporter.model import Failure, Kind, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.reasons import Reason
+from exporter.model.settings import Limits
 from exporter.run import scheduler as schedule
 from exporter.run.gate import Gate
-from exporter.run.scheduler import Interrupted, Limits, Scheduler
+from exporter.run.scheduler import Interrupted, Scheduler
 
 BEAT = 0.02
 

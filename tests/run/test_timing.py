@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Kind, Outcome, ProbeName, Result, Target
-from exporter.run.gate import Limits
+from exporter.model.settings import Limits
 from exporter.run.timing import FEW, fraction, next_start, plan, recheck_start, second_start, spread_of
 
 SECONDS = st.floats(1.0, 86400.0)

@@ -12,11 +12,12 @@ import pytest
 
 from exporter.model import Fact, FactName, Failure, Outcome, Phase, Result, Target
 from exporter.model.reasons import Reason
+from exporter.model.settings import Reference, VantageSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.run import vantage as module
 from exporter.run.local_faults import RECENT, Seen, blocked_ports, clock_reasons, site
-from exporter.run.vantage import Judged, Reference, Vantage, VantageSettings, look
+from exporter.run.vantage import Judged, Vantage, look
 from tests import results
 from tests.net.dns.nameserver import answer, serve
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import Endpoint, Kind, Login, Phase, ProbeName, Secret, Security, Service, Target
 from exporter.model.reasons import about
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver

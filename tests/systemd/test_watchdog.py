@@ -14,8 +14,9 @@ import pytest
 
 from exporter.daemon.systemd import Watchdog
 from exporter.model import Kind, ProbeName, Target
+from exporter.model.settings import Limits
 from exporter.run import scheduler as schedule
-from exporter.run.scheduler import Limits, Scheduler
+from exporter.run.scheduler import Scheduler
 from tests.run.test_scheduler import Clinic
 
 SIGN = b"WATCHDOG=1"

@@ -8,11 +8,10 @@ from collections import Counter
 import pytest
 
 from exporter.config import ConfigError, load
-from exporter.credentials.breaker import GuardSettings
 from exporter.daemon.loading import Loaded, logins_of
 from exporter.model import Kind
+from exporter.model.settings import GuardSettings, Limits
 from exporter.model.sharding import WHOLE, Sharding, shard_of
-from exporter.run.gate import Limits
 from exporter.run.timing import plan
 from exporter.targets.build import build
 from exporter.targets.placement import allotted, newcomers

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.credentials.breaker import DAY, GuardSettings
+from exporter.credentials.breaker import DAY
 from exporter.credentials.guard import Logins
 from exporter.model import Login
 from exporter.model.errors import Suspended
+from exporter.model.settings import GuardSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.state.store import State
 from exporter.targets.resharding import NOTE, Move, remember

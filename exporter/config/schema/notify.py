@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from exporter.config.schema import fields
 from exporter.config.schema.mapping import Shape
-from exporter.web.bridge.robots import Kind
+from exporter.model.settings import RobotKind
 
 
 class BasicAuth(Shape):
@@ -57,7 +57,7 @@ class Bridge(Shape):
     """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
 
     name: fields.Word = Field(description="NAME in the address")
-    kind: Kind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
+    kind: RobotKind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
     url_file: fields.LocalPath = Field(description="file with the robot's URL, which holds its key; read at each use")
     secret_file: fields.LocalPath | None = Field(
         default=None, description="file with the secret of its signature, where it asks for one; WeCom has none"
@@ -69,6 +69,6 @@ class Bridge(Shape):
 
     @model_validator(mode="after")
     def _signed_or_not(self) -> Bridge:
-        if self.kind is Kind.WECOM and self.secret_file is not None:
+        if self.kind is RobotKind.WECOM and self.secret_file is not None:
             raise ValueError("secret_file: a WeCom robot has no signature, its key is in the URL")
         return self

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from exporter.model import ProbeName, Scope
 from exporter.model.reasons import Layer, Owner, Reason, about
@@ -118,37 +117,6 @@ def _one(same: Sequence[Cause]) -> Cause:
         mailboxes=sum(cause.mailboxes for cause in same),
         of=sum(cause.of for cause in same),
         also=tuple(probe for probe in ProbeName if any(probe in cause.also for cause in same)),
-    )
-
-
-def cause_object(cause: Cause) -> dict[str, Any]:
-    """`causes` of the contract's JSON."""
-    known = about(cause.reason)
-    return {
-        "targets": list(cause.targets),
-        "reason": str(cause.reason),
-        "layer": str(cause.layer),
-        "scope": str(cause.scope),
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
-    }
-
-
-def whole_object(cause: Cause) -> dict[str, Any]:
-    """All of it, for `mailprobe check`."""
-    return asdict(cause)
-
-
-def from_object(data: Mapping[str, Any]) -> Cause:
-    """What `whole_object` was made of. Raises ValueError, KeyError, TypeError."""
-    return Cause(
-        **{
-            **data,
-            "scope": Scope(data["scope"]),
-            "layer": Layer(data["layer"]),
-            "reason": Reason(data["reason"]),
-            "targets": tuple(map(str, data["targets"])),
-            "also": tuple(map(ProbeName, data["also"])),
-        }
     )
 
 

@@ -17,7 +17,8 @@ from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4C
 
 from exporter.model import Service
 from exporter.model.errors import Garbage, Refusal, ServerClosed
-from exporter.model.trace import MAX_TEXT, Trace, clean
+from exporter.model.text import MAX_TEXT, clean
+from exporter.model.trace import Trace
 from exporter.net.imap import parser
 from exporter.net.imap.reader import Reader, Response
 from exporter.net.mask import SHOWN, Mask

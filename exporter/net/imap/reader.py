@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from exporter.model.errors import Garbage
-from exporter.model.trace import clean
+from exporter.model.text import clean
 from exporter.net.text import decode
 
 MAX_LINE = 64 * 1024  # bytes

@@ -27,7 +27,7 @@ from exporter import __version__
 from exporter.model import Family, Flow, Secret, TokenSource
 from exporter.model.errors import Garbage, ProbeError, TokenRefusal
 from exporter.model.reasons import Reason
-from exporter.model.trace import clean
+from exporter.model.text import clean
 from exporter.net import urls
 from exporter.net.dns.resolver import Resolver
 from exporter.net.http import without_query

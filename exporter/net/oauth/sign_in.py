@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from exporter.model import Secret, TokenSource
 from exporter.model.errors import Garbage, TokenRefusal
-from exporter.model.trace import clean
+from exporter.model.text import clean
 from exporter.net import urls
 from exporter.net.oauth.client import Granted, Net, granted, post
 

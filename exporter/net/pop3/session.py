@@ -8,7 +8,8 @@ from collections import deque
 
 from exporter.model import Endpoint, Phase, Secret, Service
 from exporter.model.errors import Garbage, Refusal, ServerClosed, StartTlsUnavailable
-from exporter.model.trace import Trace, clean
+from exporter.model.text import clean
+from exporter.model.trace import Trace
 from exporter.net.dial import secure
 from exporter.net.mask import SHOWN, Mask
 from exporter.net.pop3 import auth as pop3_auth

@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 
 from exporter.model.errors import Garbage, ProbeError
 from exporter.model.reasons import Reason
-from exporter.model.trace import clean
+from exporter.model.text import clean
 from exporter.net.mask import SHOWN
 from exporter.net.sasl.saslprep import prepare
 from exporter.net.text import decode

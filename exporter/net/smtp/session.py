@@ -14,7 +14,8 @@ from aiosmtplib.response import SMTPResponse
 from exporter.model import Endpoint, FactName, Phase, Secret, Security, Service
 from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
-from exporter.model.trace import Trace, clean
+from exporter.model.text import clean
+from exporter.model.trace import Trace
 from exporter.net.dial import secure
 from exporter.net.mask import SHOWN
 from exporter.net.sasl import mechanisms as sasl

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from exporter.incidents.rootcause.cause import whole_object
+from exporter.incidents.json_objects import incident_object, whole_object
 from exporter.model import Result, Target, Wait
-from exporter.outputs.json_objects import SCHEMA_VERSION, incident_object, result_object, target_object
+from exporter.outputs.json_objects import SCHEMA_VERSION, result_object, target_object
 from exporter.outputs.ticket.render import FORMATS, render
 from exporter.outputs.ticket.ticket import make
 from exporter.run.scheduler import Interrupted

@@ -18,11 +18,11 @@ from typing import Protocol
 import aiohttp
 
 from exporter.config import robot_urls
-from exporter.model import SecretSource
 from exporter.model.errors import ProbeError
+from exporter.model.settings import BridgeSettings
 from exporter.net.tls import TlsContexts
 from exporter.web.bridge import message, robots
-from exporter.web.bridge.robots import MARKUPS, PACES, Kind, Pace, Verdict
+from exporter.web.bridge.robots import MARKUPS, PACES, Pace, Verdict
 from exporter.web.bridge.webhook import Notification
 
 MAX_WAITING = 50  # notifications for one robot
@@ -36,18 +36,6 @@ CROWDED = Verdict(ok=False, text="more comes than the robot may be sent", retry=
 BUG = Verdict(ok=False, text="a bug of mailprobe, see its log", retry=robots.BUSY)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BridgeSettings:
-    """One of the config's `bridges`."""
-
-    name: str
-    kind: Kind
-    url: SecretSource
-    secret: SecretSource | None  # None where the robot asks for no signature
-    token: SecretSource  # what the caller has to show
-    language: str = "zh"
 
 
 class Watcher(Protocol):

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from exporter.incidents.rootcause.cause import Cause, cause_object, fold, from_object, sentence, whole_object
+from exporter.incidents.json_objects import cause_object, from_object, whole_object
+from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.incidents.rootcause.search import causes
 from exporter.incidents.rootcause.tracker import RootCauses
 from exporter.model import Fact, FactName, Failure, Kind, Outcome, Phase, ProbeName, Result, Scope, Target

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import Endpoint, FactName, Login, Secret, Security, Service
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service, Wait
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts

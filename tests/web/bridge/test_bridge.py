@@ -16,10 +16,11 @@ from aiohttp import web
 from exporter.model import Secret
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
+from exporter.model.settings import BridgeSettings, RobotKind
 from exporter.net.tls import TlsContexts
 from exporter.web.bridge import message
-from exporter.web.bridge.bridge import CROWDED, MAX_WAITING, PATIENCE, Bridge, Bridges, BridgeSettings, Turns
-from exporter.web.bridge.robots import PACES, Kind, Pace, Verdict
+from exporter.web.bridge.bridge import CROWDED, MAX_WAITING, PATIENCE, Bridge, Bridges, Turns
+from exporter.web.bridge.robots import PACES, Pace, Verdict
 from exporter.web.bridge.webhook import Notification, parse
 from tests.notifications import alert, notification
 from tests.servers.process import free_port
@@ -99,7 +100,7 @@ async def bridge(robots: Robots, clock: Clock, counts: Counts) -> AsyncIterator[
     async def start(kind: str, url: str | None = None, secret: str | None = SECRET) -> Bridge:
         signed = Given(secret) if secret is not None and kind != "wecom" else None
         address = Given(robots.url(kind) if url is None else url)
-        settings = BridgeSettings("ops", Kind(kind), address, signed, Given("token"))
+        settings = BridgeSettings("ops", RobotKind(kind), address, signed, Given("token"))
         made = Bridge(settings, TlsContexts(), counts, now=lambda: clock.now, sleep=clock.sleep)
         tasks.append(asyncio.create_task(made.run()))
         return made
@@ -376,7 +377,7 @@ async def test_what_has_no_room_in_one_message_and_room_in_the_next_is_not_turne
 
 
 async def test_whoever_waits_while_the_daemon_stops_hears_it(robots: Robots, counts: Counts):
-    settings = BridgeSettings("ops", Kind.WECOM, Given(robots.url("wecom")), None, Given("token"))
+    settings = BridgeSettings("ops", RobotKind.WECOM, Given(robots.url("wecom")), None, Given("token"))
     hanging, over = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:
@@ -407,7 +408,7 @@ async def test_a_reload_keeps_a_bridge_that_stays(counts: Counts):
         yield bridges
         await bridges.close()
 
-    one, two = (BridgeSettings(name, Kind.WECOM, Given("x"), None, Given("y")) for name in ("one", "two"))
+    one, two = (BridgeSettings(name, RobotKind.WECOM, Given("x"), None, Given("y")) for name in ("one", "two"))
     async with running() as bridges:
         bridges.configure([one, two])
         kept, gone = bridges.get("one"), bridges.get("two")
@@ -433,7 +434,7 @@ def test_turns_give_a_burst_then_one_at_a_time():
 
 @pytest.mark.parametrize(("kind", "minute", "second"), [("dingtalk", 20, 20), ("feishu", 100, 5), ("wecom", 20, 20)])
 def test_no_minute_and_no_second_has_more_turns_than_the_robot_allows(kind: str, minute: int, second: int):
-    turns, now, taken = Turns(PACES[Kind(kind)]), 0.0, []
+    turns, now, taken = Turns(PACES[RobotKind(kind)]), 0.0, []
     for _ in range(300):
         now += turns.wait(now)
         turns.take(now)

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.model.settings import RobotKind
 from exporter.web.bridge.message import Composed, Level, Markup, Message, compose
-from exporter.web.bridge.robots import LIMITS, MARKUPS, Kind, fits
+from exporter.web.bridge.robots import LIMITS, MARKUPS, fits
 from exporter.web.bridge.webhook import MAX_ALERTS, Notification, WebhookError, parse
 from tests.notifications import alert, notification
 
 BEIJING = timezone(timedelta(hours=8), "CST")
 
 
-def told(*bodies: object, language: str = "zh", kind: Kind = Kind.FEISHU) -> Message:
+def told(*bodies: object, language: str = "zh", kind: RobotKind = RobotKind.FEISHU) -> Message:
     found = [parse(body, language) for body in bodies]
     return compose(found, language, MARKUPS[kind], lambda each: fits(kind, each), BEIJING).message
 
@@ -99,7 +100,7 @@ def test_alertmanager_says_how_many_alerts_it_left_out():
     assert (len(many.alerts), many.left_out) == (MAX_ALERTS, 5)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", RobotKind)
 def test_what_does_not_fit_is_counted_and_nothing_is_cut_in_the_middle(kind):
     alerts = [
         alert(f"邮箱{n}", name=f"Mail{n}", summary_zh=f"第 {n} 类故障", description_zh="原因" * 149) for n in range(90)
@@ -116,7 +117,7 @@ def test_one_kind_that_is_too_long_is_cut_at_a_character():
     message = compose(
         [parse(notification([alert(description_zh="错" * 300)]), "zh")],
         "zh",
-        MARKUPS[Kind.WECOM],
+        MARKUPS[RobotKind.WECOM],
         lambda each: len(each.text.encode()) <= 200,
         UTC,
     ).message
@@ -127,7 +128,7 @@ def test_one_kind_that_is_too_long_is_cut_at_a_character():
 HOSTILE = "NO <script> [click](https://evil.example) **x** `y` <@all> ![i](http://e)\r\n# big\u2028\u202e\ud800 end"
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", RobotKind)
 def test_a_servers_words_stay_words(kind):
     text = told(notification([alert(HOSTILE, description_zh=HOSTILE, summary_zh=HOSTILE)]), kind=kind).text
     ours = text.replace('<font color="warning">', "").replace("</font>", "")
@@ -191,7 +192,7 @@ def test_whatever_an_alert_holds_becomes_a_message_that_fits(body, data):
     labels = data.draw(st.dictionaries(st.sampled_from(["alertname", "target", "severity"]), JSON))
     notes = data.draw(st.dictionaries(st.sampled_from(["summary", "summary_zh", "description", "runbook_url"]), JSON))
     found: Notification = parse(notification([{**body, "labels": labels, "annotations": notes}]), "zh")
-    for kind in Kind:
+    for kind in RobotKind:
         message = compose([found], "zh", MARKUPS[kind], lambda each: fits(kind, each)).message  # noqa: B023
         assert fits(kind, message)
         message.text.encode()
@@ -200,7 +201,7 @@ def test_whatever_an_alert_holds_becomes_a_message_that_fits(body, data):
 class Work:
     """Counts the headings that are made and the characters that are measured."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: RobotKind) -> None:
         self.kind, self.headings, self.measured, self.asked = kind, 0, 0, 0
         self.markup = Markup(MARKUPS[kind].newline, self._heading)
 
@@ -223,9 +224,9 @@ def kinds(first: int, count: int) -> Notification:
     return parse(notification(alerts, key=f"group {first}"), "zh")
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", RobotKind)
 @pytest.mark.parametrize("storm", [[1800], [40] * 50, [1] * 50, [1, 1800]], ids=str)
-def test_no_more_text_is_made_than_a_few_times_what_fits(kind: Kind, storm: list[int]):
+def test_no_more_text_is_made_than_a_few_times_what_fits(kind: RobotKind, storm: list[int]):
     work = Work(kind)
     composed = work.compose([kinds(sum(storm[:index]), count) for index, count in enumerate(storm)])
     assert fits(kind, composed.message)
@@ -239,7 +240,7 @@ def test_what_is_told_stands_in_the_message_and_the_rest_wants_another():
     waiting = [kinds(3 * index, 3) for index in range(20)]
     messages = 0
     while waiting:
-        composed = Work(Kind.WECOM).compose(waiting)
+        composed = Work(RobotKind.WECOM).compose(waiting)
         for each, told in zip(waiting, composed.told, strict=True):
             assert not told or all(alert.summary in composed.message.text for alert in each.alerts)
         assert any(composed.told)
@@ -250,7 +251,7 @@ def test_what_is_told_stands_in_the_message_and_the_rest_wants_another():
 
 def test_the_urgent_goes_first_and_what_never_fits_is_told_by_its_number():
     small = parse(notification([alert("last", name="MailQuota", severity="warning")], key="small"), "zh")
-    composed = Work(Kind.WECOM).compose([small, kinds(0, 100)])
+    composed = Work(RobotKind.WECOM).compose([small, kinds(0, 100)])
     assert composed.told == (False, True)
     assert "类告警未显示" in composed.message.text
     assert composed.message.title.startswith("严重：第 0 类等")
@@ -258,6 +259,6 @@ def test_the_urgent_goes_first_and_what_never_fits_is_told_by_its_number():
 
 def test_an_older_notification_of_a_group_is_told_when_the_newest_is():
     old, new = (parse(notification([alert("a", over=over)], key="one"), "zh") for over in (False, True))
-    assert Work(Kind.WECOM).compose([old, new]).told == (True, True)
+    assert Work(RobotKind.WECOM).compose([old, new]).told == (True, True)
     other = kinds(0, 100)
-    assert Work(Kind.WECOM).compose([old, other, new]).told == (False, True, False)
+    assert Work(RobotKind.WECOM).compose([old, other, new]).told == (False, True, False)

@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from exporter.model.settings import RobotKind
 from exporter.web.bridge.message import Level, Message
-from exporter.web.bridge.robots import LIMITED, PACES, Kind, Verdict, call, fits, judge
+from exporter.web.bridge.robots import LIMITED, PACES, Verdict, call, fits, judge
 
 MESSAGE = Message("严重：服务器无应答", '正文 “引号” & "more"\n第二行', Level.CRITICAL)
 NOW = 1_700_000_000.25
@@ -17,10 +18,12 @@ NOW = 1_700_000_000.25
 
 def test_dingtalk_is_signed_in_the_query():
     """The signature was made with openssl dgst -hmac."""
-    made = call(Kind.DINGTALK, "https://oapi.dingtalk.com/robot/send?access_token=x", "SECtestsecret", MESSAGE, NOW)
+    made = call(
+        RobotKind.DINGTALK, "https://oapi.dingtalk.com/robot/send?access_token=x", "SECtestsecret", MESSAGE, NOW
+    )
     query = parse_qs(urlsplit(made.url).query)
     assert query["timestamp"] == ["1700000000250"]
-    same = call(Kind.DINGTALK, "https://h/robot/send?access_token=x", "SECtestsecret", MESSAGE, 1_700_000_000.0)
+    same = call(RobotKind.DINGTALK, "https://h/robot/send?access_token=x", "SECtestsecret", MESSAGE, 1_700_000_000.0)
     assert parse_qs(urlsplit(same.url).query) == {
         "access_token": ["x"],
         "timestamp": ["1700000000000"],
@@ -32,7 +35,7 @@ def test_dingtalk_is_signed_in_the_query():
 
 def test_feishu_is_signed_in_the_body():
     """The signature was made with openssl dgst -mac HMAC: the key is timestamp and secret, the text is empty."""
-    made = call(Kind.FEISHU, "https://open.feishu.cn/open-apis/bot/v2/hook/x", "feishusecret", MESSAGE, NOW)
+    made = call(RobotKind.FEISHU, "https://open.feishu.cn/open-apis/bot/v2/hook/x", "feishusecret", MESSAGE, NOW)
     body = json.loads(made.body)
     assert made.url == "https://open.feishu.cn/open-apis/bot/v2/hook/x"
     assert (body["timestamp"], body["sign"]) == ("1700000000", "5Wc8F8b2vZlNjoVFpK6BAaovMobglP4Rm1FzmEq/rCU=")
@@ -40,7 +43,7 @@ def test_feishu_is_signed_in_the_body():
     assert body["card"]["elements"] == [{"tag": "markdown", "content": MESSAGE.text}]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", RobotKind)
 def test_without_a_secret_nothing_is_signed(kind):
     made = call(kind, "https://h/x?key=y", "", MESSAGE, NOW)
     assert made.url == "https://h/x?key=y"
@@ -48,7 +51,9 @@ def test_without_a_secret_nothing_is_signed(kind):
     assert MESSAGE.text.splitlines()[1] in made.body.decode()
 
 
-@pytest.mark.parametrize(("kind", "limit"), [(Kind.DINGTALK, 20_000), (Kind.FEISHU, 20_000), (Kind.WECOM, 4096)])
+@pytest.mark.parametrize(
+    ("kind", "limit"), [(RobotKind.DINGTALK, 20_000), (RobotKind.FEISHU, 20_000), (RobotKind.WECOM, 4096)]
+)
 def test_what_fits_is_within_the_robots_limit_in_bytes(kind, limit):
     first_too_long = bisect_left(
         range(9000), True, key=lambda n: not fits(kind, Message("标题", "错" * n, Level.WARNING))
@@ -56,18 +61,18 @@ def test_what_fits_is_within_the_robots_limit_in_bytes(kind, limit):
     most = first_too_long - 1
     message = Message("标题", "错" * most, Level.WARNING)
     made = call(kind, "https://h/x", "s" * 40, message, NOW)
-    counted = len(message.text.encode()) if kind is Kind.WECOM else len(made.body)
+    counted = len(message.text.encode()) if kind is RobotKind.WECOM else len(made.body)
     assert limit - 200 < counted <= limit
 
 
 def test_a_long_title_is_cut():
-    made = call(Kind.DINGTALK, "https://h/x", "", Message("长" * 500, "x", Level.WARNING), NOW)
+    made = call(RobotKind.DINGTALK, "https://h/x", "", Message("长" * 500, "x", Level.WARNING), NOW)
     assert len(json.loads(made.body)["markdown"]["title"]) == 120
 
 
 @pytest.mark.parametrize(("kind", "minute", "second"), [("dingtalk", 20, 20), ("feishu", 100, 5), ("wecom", 20, 20)])
 def test_the_pace_keeps_within_the_robots_rate(kind, minute, second):
-    pace = PACES[Kind(kind)]
+    pace = PACES[RobotKind(kind)]
     assert pace.burst + 60 / pace.every <= minute
     assert pace.burst + 1 / pace.every <= second
 
@@ -78,23 +83,23 @@ OK = Verdict(ok=True)
 @pytest.mark.parametrize(
     ("kind", "status", "body", "retry", "words"),
     [
-        (Kind.DINGTALK, 200, {"errcode": 130101, "errmsg": "send too fast"}, 600, "130101: send too fast"),
-        (Kind.DINGTALK, 200, {"errcode": 310000, "errmsg": "sign not match"}, None, "310000: sign not match"),
-        (Kind.DINGTALK, 200, {"errcode": -1, "errmsg": "系统繁忙"}, 5, "系统繁忙"),
-        (Kind.DINGTALK, 500, None, 5, "HTTP 500"),
-        (Kind.DINGTALK, 404, None, None, "HTTP 404"),
-        (Kind.DINGTALK, 302, None, None, "HTTP 302"),
-        (Kind.FEISHU, 200, {"code": 19021, "msg": "sign match fail"}, None, "19021: sign match fail"),
-        (Kind.FEISHU, 200, {"code": 11232, "msg": "frequency limited"}, 60, "11232"),
-        (Kind.FEISHU, 200, {"code": 9499, "msg": "too many request"}, 60, "too many request"),
-        (Kind.FEISHU, 200, {"code": 9499, "msg": "Bad Request"}, None, "9499: Bad Request"),
-        (Kind.FEISHU, 429, {"code": 99991400, "msg": "request trigger frequency limit"}, 60, "99991400"),
-        (Kind.WECOM, 200, {"errcode": 45009, "errmsg": "api freq out of limit"}, 60, "45009"),
-        (Kind.WECOM, 200, {"errcode": 93000, "errmsg": "invalid webhook url"}, None, "93000"),
-        (Kind.WECOM, 200, {"hello": "proxy"}, 5, "not the answer of a robot"),
-        (Kind.WECOM, 200, [], 5, "not the answer of a robot"),
-        (Kind.WECOM, 200, None, 5, "not the answer of a robot"),
-        (Kind.WECOM, 503, {"errcode": 0}, 5, "HTTP 503"),
+        (RobotKind.DINGTALK, 200, {"errcode": 130101, "errmsg": "send too fast"}, 600, "130101: send too fast"),
+        (RobotKind.DINGTALK, 200, {"errcode": 310000, "errmsg": "sign not match"}, None, "310000: sign not match"),
+        (RobotKind.DINGTALK, 200, {"errcode": -1, "errmsg": "系统繁忙"}, 5, "系统繁忙"),
+        (RobotKind.DINGTALK, 500, None, 5, "HTTP 500"),
+        (RobotKind.DINGTALK, 404, None, None, "HTTP 404"),
+        (RobotKind.DINGTALK, 302, None, None, "HTTP 302"),
+        (RobotKind.FEISHU, 200, {"code": 19021, "msg": "sign match fail"}, None, "19021: sign match fail"),
+        (RobotKind.FEISHU, 200, {"code": 11232, "msg": "frequency limited"}, 60, "11232"),
+        (RobotKind.FEISHU, 200, {"code": 9499, "msg": "too many request"}, 60, "too many request"),
+        (RobotKind.FEISHU, 200, {"code": 9499, "msg": "Bad Request"}, None, "9499: Bad Request"),
+        (RobotKind.FEISHU, 429, {"code": 99991400, "msg": "request trigger frequency limit"}, 60, "99991400"),
+        (RobotKind.WECOM, 200, {"errcode": 45009, "errmsg": "api freq out of limit"}, 60, "45009"),
+        (RobotKind.WECOM, 200, {"errcode": 93000, "errmsg": "invalid webhook url"}, None, "93000"),
+        (RobotKind.WECOM, 200, {"hello": "proxy"}, 5, "not the answer of a robot"),
+        (RobotKind.WECOM, 200, [], 5, "not the answer of a robot"),
+        (RobotKind.WECOM, 200, None, 5, "not the answer of a robot"),
+        (RobotKind.WECOM, 503, {"errcode": 0}, 5, "HTTP 503"),
     ],
 )
 def test_http_200_is_not_yet_success(kind, status, body, retry, words):
@@ -104,13 +109,13 @@ def test_http_200_is_not_yet_success(kind, status, body, retry, words):
 
 
 def test_success_is_the_code_0_of_the_robot():
-    assert judge(Kind.DINGTALK, 200, {}, {"errcode": 0, "errmsg": "ok"}) == OK
-    assert judge(Kind.WECOM, 200, {}, {"errcode": 0}) == OK
-    assert judge(Kind.FEISHU, 200, {}, {"code": 0, "msg": "success"}) == OK
-    assert judge(Kind.FEISHU, 200, {}, {"StatusCode": 0, "StatusMessage": "success"}) == OK
+    assert judge(RobotKind.DINGTALK, 200, {}, {"errcode": 0, "errmsg": "ok"}) == OK
+    assert judge(RobotKind.WECOM, 200, {}, {"errcode": 0}) == OK
+    assert judge(RobotKind.FEISHU, 200, {}, {"code": 0, "msg": "success"}) == OK
+    assert judge(RobotKind.FEISHU, 200, {}, {"StatusCode": 0, "StatusMessage": "success"}) == OK
 
 
 @pytest.mark.parametrize(("told", "rest"), [("7", 7), ("100000", 60), ("0", 60), ("-5", 60), ("x", 60)])
 def test_feishu_may_say_how_long_to_rest(told, rest):
-    verdict = judge(Kind.FEISHU, 429, {"x-ogw-ratelimit-reset": told}, None)
-    assert verdict.retry == rest <= LIMITED[Kind.FEISHU]
+    verdict = judge(RobotKind.FEISHU, 429, {"x-ogw-ratelimit-reset": told}, None)
+    assert verdict.retry == rest <= LIMITED[RobotKind.FEISHU]

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from exporter.credentials.sources import FileSecret
+from exporter.model.settings import BridgeSettings, RobotKind
 from exporter.web.bridge import routes
-from exporter.web.bridge.bridge import Bridge, BridgeSettings
-from exporter.web.bridge.robots import Kind, Verdict
+from exporter.web.bridge.bridge import Bridge
+from exporter.web.bridge.robots import Verdict
 from exporter.web.bridge.webhook import Notification
 from tests.notifications import alert, notification
 from tests.servers.robots import KEY, SECRET, Robots
@@ -41,7 +42,7 @@ def stub(tmp_path) -> Stub:
     for name, content in (("url", "http://127.0.0.1:1/x"), ("token", TOKEN)):
         (tmp_path / name).write_text(content + "\n")
     url, token = (FileSecret(tmp_path / name, f"{name}_file") for name in ("url", "token"))
-    made = Stub(BridgeSettings("ops", Kind.WECOM, url, None, token), None, Counts())  # type: ignore[arg-type]
+    made = Stub(BridgeSettings("ops", RobotKind.WECOM, url, None, token), None, Counts())  # type: ignore[arg-type]
     made.got = []
     return made
 
@@ -154,7 +155,7 @@ async def test_a_robots_secrets_are_in_no_answer(browse: Browse, robots: Robots,
     (tmp_path / "url").write_text(robots.url("dingtalk"))
     (tmp_path / "secret").write_text(SECRET + "x")
     settings = BridgeSettings(
-        "ops", Kind.DINGTALK, stub.settings.url, FileSecret(tmp_path / "secret"), stub.settings.token
+        "ops", RobotKind.DINGTALK, stub.settings.url, FileSecret(tmp_path / "secret"), stub.settings.token
     )
     bridge = Bridge(settings, None, Counts())  # type: ignore[arg-type]
     running = asyncio.create_task(bridge.run())
