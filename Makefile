@@ -54,22 +54,22 @@ test-install: venv-dev
 
 # The pages that are made from the code; tests compare them.
 docs: venv-dev
-	$(BIN)/python -m exporter.families > docs/metrics.md
-	$(BIN)/python -m tests.config.generate
-	$(BIN)/python -m tests.generate_reasons
-	$(BIN)/python -m tests.generate_signatures
+	$(BIN)/python -m exporter.outputs.metrics.families > docs/metrics.md
+	$(BIN)/python -m tests.docs.generate_configuration
+	$(BIN)/python -m tests.docs.generate_reasons
+	$(BIN)/python -m tests.docs.generate_signatures
 	$(BIN)/python -m deploy.rules
 	$(BIN)/python -m tests.rules.document > docs/alerts.md
-	$(BIN)/python -m tests.generate_runbooks
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.docs.generate_runbooks
+	$(BIN)/python -m tests.system.faults
 	$(BIN)/python -m grafana.generator
 
 bench: install-servers venv-dev
 	$(BIN)/pytest -m bench -s tests/bench
 
-# docs/screenshot.png and docs/images, of the demo in a real Chromium (fonts: see tests/screenshots.py).
+# docs/screenshot.png and docs/images, of the demo in a real Chromium (fonts: see tests/docs/screenshots.py).
 screenshots: install-servers venv-dev
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.docs.screenshots
 	$(BIN)/python -m tests.grafana.screenshots
 
 check: venv-dev

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.incident import Incident
+from exporter.incidents.incident import Incident
 from exporter.model import (
     Endpoint,
     Fact,
@@ -21,7 +21,7 @@ from exporter.model import (
     Service,
     Target,
 )
-from exporter.reasons import Layer, Reason
+from exporter.model.reasons import Layer, Reason
 
 START = 1_700_000_000.0
 IMAP_SERVER = Endpoint("imap.example.com", 993, Security.TLS, Service.IMAP)

@@ -12,20 +12,26 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from exporter.alertmanager import Alertmanager, PushSettings
-from exporter.breaker import GuardSettings
-from exporter.bridge import BridgeSettings
-from exporter.config import conduct, errors, references, shape, telling
-from exporter.config.audit import Audit
-from exporter.config.errors import ConfigError, Problem, dotted, fold
-from exporter.config.explain import explain
-from exporter.config.fields import host_and_port
-from exporter.config.files import UnusableError, mapping, read_bytes
-from exporter.config.parse import BadYamlError, Document, parse
-from exporter.config.secrets import FileSecret
-from exporter.incident import IncidentSettings
-from exporter.limits import Limits
-from exporter.vantage import Reference, VantageSettings
+from exporter.config import cross_checks
+from exporter.config import problems as errors
+from exporter.config.file_checks import Audit
+from exporter.config.messages import explain
+from exporter.config.problems import ConfigError, Problem, dotted, fold
+from exporter.config.schema import daemon, notify
+from exporter.config.schema import targets as shape
+from exporter.config.schema.fields import host_and_port
+from exporter.config.yaml_reader import BadYamlError, Document, UnusableError, mapping, parse, read_bytes
+from exporter.credentials.sources import FileSecret
+from exporter.model.settings import (
+    Alertmanager,
+    BridgeSettings,
+    GuardSettings,
+    IncidentSettings,
+    Limits,
+    PushSettings,
+    Reference,
+    VantageSettings,
+)
 
 MAX_FILES = 10_000
 
@@ -36,7 +42,7 @@ class Part:
 
     file: Path
     labels: Mapping[str, str]
-    defaults: conduct.Defaults
+    defaults: daemon.Defaults
     mailboxes: tuple[shape.Mailbox, ...]
     domains: tuple[shape.Domain, ...]
     endpoints: tuple[shape.Endpoint, ...]
@@ -198,7 +204,7 @@ class _Loader:
     def config(self, path: Path, main: _File | None) -> Config:
         """Raises ConfigError."""
         roots = [file.document.root for file in self.files]
-        for index, key, message in references.check(roots, self._place, complete=self.complete):
+        for index, key, message in cross_checks.check(roots, self._place, complete=self.complete):
             self.problems.append(self._at(self.files[index], key, message))
         parts = [] if self.problems else list(self._parts())
         if self.problems or main is None or not isinstance(main.shaped, shape.Main):
@@ -227,7 +233,7 @@ class _Loader:
         return f"{file.path}:{file.document.line(key)}"
 
     def _parts(self) -> Iterator[Part]:
-        base: conduct.Defaults | None = None
+        base: daemon.Defaults | None = None
         for file in self.files:
             shaped = file.shaped
             if shaped is None:
@@ -254,7 +260,7 @@ class _Loader:
                 yield self._at(file, doubt.path, doubt.message), doubt.broken
 
 
-def _push(push: telling.Push | None) -> PushSettings | None:
+def _push(push: notify.Push | None) -> PushSettings | None:
     if push is None:
         return None
     targets = []
@@ -272,7 +278,7 @@ def _push(push: telling.Push | None) -> PushSettings | None:
     return PushSettings(tuple(targets), tuple(sorted(push.labels.items())), push.resend)
 
 
-def _bridge(shaped: telling.Bridge) -> BridgeSettings:
+def _bridge(shaped: notify.Bridge) -> BridgeSettings:
     return BridgeSettings(
         name=shaped.name,
         kind=shaped.kind,
@@ -283,9 +289,9 @@ def _bridge(shaped: telling.Bridge) -> BridgeSettings:
     )
 
 
-def _vantage(shaped: conduct.Vantage) -> VantageSettings:
-    references = (
+def _vantage(shaped: daemon.Vantage) -> VantageSettings:
+    cross_checks = (
         Reference(*host_and_port(each.tcp)) if each.tcp is not None else Reference(each.dns or "")
         for each in shaped.references
     )
-    return VantageSettings(tuple(references), shaped.quorum)
+    return VantageSettings(tuple(cross_checks), shaped.quorum)

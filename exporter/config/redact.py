@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from exporter.alertmanager import PushSettings
-from exporter.config import durations
-from exporter.config.base import Shape
 from exporter.config.load import Config, Part
+from exporter.config.schema import durations
+from exporter.config.schema.mapping import Shape
+from exporter.model.settings import PushSettings
 
 HIDDEN = "<secret>"
 

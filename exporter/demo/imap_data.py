@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from exporter.demo.imap_syntax import BadCommand, Command, Token, chosen, internal_date, quoted, words
 from exporter.demo.mailstore import Folder, Mailbox, Message
-from exporter.net import mutf7
+from exporter.net import utf7
 
 _SECTION = re.compile(
     r"BODY(?P<peek>\.PEEK)?\[(?P<what>[^\]]*)\](?:<(?P<start>\d{1,9})\.(?P<length>\d{1,9})>)?\Z", re.IGNORECASE
@@ -19,10 +19,10 @@ def listed(folders: Iterable[Folder], reference: str, pattern: str) -> list[str]
     """LIST, with the attributes of SPECIAL-USE (RFC 6154). No folder is inside another, so `%` is as good as `*`."""
     if not pattern:
         return ['* LIST (\\Noselect) "/" ""']
-    asked = mutf7.decode(reference + pattern[:200])
+    asked = utf7.decode(reference + pattern[:200])
     wanted = re.compile("".join(".*" if char in "*%" else re.escape(char) for char in re.sub(r"[*%]+", "*", asked)))
     return [
-        f'* LIST (\\HasNoChildren{folder.flag and " " + folder.flag}) "/" {quoted(mutf7.encode(folder.name))}'
+        f'* LIST (\\HasNoChildren{folder.flag and " " + folder.flag}) "/" {quoted(utf7.encode(folder.name))}'
         for folder in folders
         if wanted.fullmatch(folder.name)
     ]
@@ -40,7 +40,7 @@ def status(folder: Folder, items: Token) -> str:
     if not asked or not set(asked) <= set(known):
         raise BadCommand("not an item of STATUS")
     told = " ".join(f"{item} {known[item]}" for item in asked)
-    return f"* STATUS {quoted(mutf7.encode(folder.name))} ({told})"
+    return f"* STATUS {quoted(utf7.encode(folder.name))} ({told})"
 
 
 def quota(mailbox: Mailbox) -> str:

@@ -12,7 +12,7 @@ from exporter.demo.imap_syntax import BadCommand, Command, plain_response, quote
 from exporter.demo.imap_view import View
 from exporter.demo.listener import Listener
 from exporter.demo.mailstore import Folder, Mailbox, MailStore
-from exporter.net import mutf7
+from exporter.net import utf7
 
 AUTOLOGOUT = 1800.0  # seconds without a command (RFC 3501 section 5.4)
 
@@ -177,7 +177,7 @@ class _Session:
         return self.view
 
     def find(self, name: str) -> Folder:
-        folder = self.own.folder(mutf7.decode(name))
+        folder = self.own.folder(utf7.decode(name))
         if folder is None:
             raise No("[NONEXISTENT] there is no such folder")
         return folder

@@ -16,10 +16,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from exporter.daemon.address import address
+from exporter.daemon.options import Options
+from exporter.daemon.process import check_config, serve
 from exporter.demo.scene import STORIES, Scene
-from exporter.options import Options
-from exporter.reach import address
-from exporter.serve import check_config, serve
 
 START = 60.0  # seconds for the servers to start
 STOP = 5.0  # seconds for them to stop

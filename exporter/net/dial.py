@@ -11,13 +11,13 @@ import socket
 import ssl
 import time
 
-from exporter.errors import DnsFailure, ProbeError
 from exporter.model import Endpoint, FactName, Family, Phase, Security
-from exporter.net.resolver import Resolver, has_route
+from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver, has_route
 from exporter.net.tls import TlsContexts, note_session
 from exporter.net.wire import Wire
-from exporter.reasons import Reason
-from exporter.trace import Trace
 
 IMPLICIT_TLS = (465, 993, 994, 995)  # RFC 8314 section 3; 994 is NetEase's second one for SMTP
 PATIENCE = 5.0  # seconds for one address while others are left to try

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.errors import Garbage, ServerClosed
+from exporter.model.errors import Garbage, ServerClosed
+from exporter.model.text import clean
+from exporter.model.trace import Trace
+from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
-from exporter.net.words import decode, garbage, is_binary
-from exporter.trace import Trace, clean
 
 MAX_LINE = 8192  # bytes
 MAX_HEAD = 32768  # bytes of a status line with all its header fields

@@ -5,8 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from urllib.parse import quote
 
-from exporter.net import mutf7
-from exporter.net.words import decode
+from exporter.net import utf7
+from exporter.net.text import decode
 
 SHOWN = "<secret>"
 MIN_LENGTH = 4  # a shorter word would turn up by chance in the server's own words and spoil their diagnosis
@@ -31,7 +31,7 @@ class Mask:
         if not secret.isalnum() or not secret.isascii():
             quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
             forms |= {quoted, quote(secret, errors="replace"), quote(secret, safe="", errors="replace")}
-            forms.add(mutf7.encode(secret.encode("utf-8", "replace").decode()))  # as a folder's name
+            forms.add(utf7.encode(secret.encode("utf-8", "replace").decode()))  # as a folder's name
         for raw in (secret, f"\0{username}\0{secret}", f"{username}\0{username}\0{secret}"):
             forms.add(b64encode(raw.encode("utf-8", "replace")).decode())
         forms.update(b64encode(message).decode() for message in messages)

@@ -11,10 +11,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from exporter.errors import ProbeError
 from exporter.model import FactName
-from exporter.reasons import Reason
-from exporter.trace import Trace
+from exporter.model.errors import ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 
 MAX_NAMES = 20
 

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
-from exporter.errors import Garbage
-from exporter.net.words import decode
-from exporter.trace import Trace
+from exporter.model.errors import Garbage
+from exporter.model.trace import Trace
+from exporter.net.text import decode
 
 READ_SIZE = 16384  # no less than a TLS record holds (RFC 8446 section 5.1): then OpenSSL keeps nothing back
 MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session

@@ -1,4 +1,4 @@
-"""The probes: each walks a happy path and writes down what it sees. This is their registry."""
+"""What one run does, one file or folder a probe, and their registry."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from exporter.model import ProbeName
-from exporter.probes import dns, imap, pop3, roundtrip, smtp, tls, webmail
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.model.trace import Trace
+from exporter.probes import dns, imap, pop3, smtp, tls, webmail
+from exporter.probes.context import World
+from exporter.probes.roundtrip import trip
 
 # The first argument is the probe's own Settings: the runner passes on what `targets` has built for it.
 Probe = Callable[[Any, World, Trace], Awaitable[None]]
@@ -19,6 +20,6 @@ PROBES: Mapping[ProbeName, Probe] = {
     ProbeName.IMAP: imap.probe,
     ProbeName.POP3: pop3.probe,
     ProbeName.SMTP: smtp.probe,
-    ProbeName.ROUNDTRIP: roundtrip.probe,
+    ProbeName.ROUNDTRIP: trip.probe,
     ProbeName.WEBMAIL: webmail.probe,
 }

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from exporter.errors import DnsFailure, ProbeError
 from exporter.model import FactName, Phase
-from exporter.net.resolver import Answer, Resolver
-from exporter.reasons import Reason
-from exporter.records import RecordError, dkim, dmarc, mx, shown, spf
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Answer, Resolver
+from exporter.probes.context import World
+from exporter.probes.records import dkim, dmarc, mx, spf
+from exporter.probes.records.errors import RecordError, shown
 
 MAX_HOSTS = 10  # mail exchangers whose addresses are looked at, the preferred ones
 MAX_WALK = 8  # names asked for a DMARC record, RFC 9989 section 4.10

@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from exporter import folders as roles
-from exporter.entrance import enter_imap
-from exporter.errors import ProbeError, Refusal
-from exporter.folders import Folder
 from exporter.model import Endpoint, FactName, Login, Phase
+from exporter.model.errors import ProbeError, Refusal
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
-from exporter.net.imap import ImapSession
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.net.imap import folders as roles
+from exporter.net.imap.folders import Folder
+from exporter.net.imap.session import ImapSession
+from exporter.probes.context import World
+from exporter.probes.login import enter_imap
 
 T = TypeVar("T")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.entrance import log_in
-from exporter.errors import ProbeError
 from exporter.model import Endpoint, FactName, Login, Phase, Security
+from exporter.model.errors import ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
-from exporter.net.pop3 import Pop3Session
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.net.pop3.session import Pop3Session
+from exporter.probes.context import World
+from exporter.probes.login import log_in
 
 
 @dataclass(frozen=True, slots=True)

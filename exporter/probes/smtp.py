@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.entrance import log_in
 from exporter.model import Endpoint, FactName, Login, Phase
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
-from exporter.net.smtp import open_session
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.net.smtp.session import open_session
+from exporter.probes.context import World
+from exporter.probes.login import log_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from exporter.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model import Endpoint, FactName, Phase, Security, Service
+from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
-from exporter.net.imap import ImapSession
-from exporter.net.pop3 import Pop3Session
-from exporter.net.smtp import SmtpSession
+from exporter.net.imap.session import ImapSession
+from exporter.net.pop3.session import Pop3Session
+from exporter.net.smtp.session import SmtpSession
 from exporter.net.tls import TlsContexts, note_certificates
 from exporter.net.wire import Wire
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
 
 GOODBYE = 2.0  # seconds for the answer to our goodbye; none is no fault of the server
 LOOK = 5.0  # seconds for the second connection

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from exporter.errors import ProbeError, Refusal
 from exporter.model import Endpoint, FactName, Phase, Service
+from exporter.model.errors import ProbeError, Refusal
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.http import Head, get, without_query
 from exporter.net.tls import note_certificates
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
 
 HTTPS = 443
 

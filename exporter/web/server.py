@@ -12,9 +12,13 @@ from typing import Any
 
 from aiohttp import web
 
-from exporter.web import api, bridges, pages, probe, status_page, target_page
-from exporter.web.complaints import complaints
-from exporter.web.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
+from exporter.web.access.aiohttp_log import complaints
+from exporter.web.api import blackbox
+from exporter.web.api import routes as api_routes
+from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
+from exporter.web.bridge import routes as bridge_routes
+from exporter.web.pages import routes as page_routes
+from exporter.web.pages import status, target
 from exporter.web.view import VIEW, AppView
 
 logger = logging.getLogger(__name__)
@@ -52,36 +56,36 @@ def build(view: AppView) -> web.Application:
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
     app[SPOKEN] = set()
-    app[api.RELOADING] = asyncio.Lock()
-    status_page.setup(app)
-    bridges.setup(app)
+    app[api_routes.RELOADING] = asyncio.Lock()
+    status.setup(app)
+    bridge_routes.setup(app)
     app.add_routes(
         [
             web.get(view.telemetry_path, metrics),
-            web.get("/", status_page.status),
-            web.get("/style.css", pages.style),
-            web.get("/page.js", pages.script),
-            web.get("/icon-{state}.svg", pages.icon),
-            web.get("/targets/{name:.+}", target_page.target),
-            web.post("/targets/{name:.+}", target_page.run),
-            web.get("/incidents", pages.incidents),
-            web.get("/runbooks/", pages.runbook_index),
-            web.get("/runbooks/reasons", pages.reasons),
-            web.get("/runbooks/{alert}", pages.runbook),
-            web.get("/logs", pages.logs),
-            web.get("/config", pages.config),
-            web.get("/probe", probe.probe),
-            web.get("/sd", api.discovery),
-            web.get("/api/v1/targets", api.targets),
-            web.get("/api/v1/targets/{name:.+}", api.target),
-            web.get("/api/v1/report", api.report),
-            web.get("/api/v1/causes", api.causes),
-            web.get("/api/v1/incidents", api.incidents),
-            web.post("/api/v1/run", api.run),
-            web.get("/-/healthy", api.healthy),
-            web.get("/-/ready", api.ready),
-            web.post("/-/reload", api.reload),
-            web.put("/-/reload", api.reload),
+            web.get("/", status.status),
+            web.get("/style.css", page_routes.style),
+            web.get("/page.js", page_routes.script),
+            web.get("/icon-{state}.svg", page_routes.icon),
+            web.get("/targets/{name:.+}", target.target),
+            web.post("/targets/{name:.+}", target.run),
+            web.get("/incidents", page_routes.incidents),
+            web.get("/runbooks/", page_routes.runbook_index),
+            web.get("/runbooks/reasons", page_routes.reasons),
+            web.get("/runbooks/{alert}", page_routes.runbook),
+            web.get("/logs", page_routes.logs),
+            web.get("/config", page_routes.config),
+            web.get("/probe", blackbox.probe),
+            web.get("/sd", api_routes.discovery),
+            web.get("/api/v1/targets", api_routes.targets),
+            web.get("/api/v1/targets/{name:.+}", api_routes.target),
+            web.get("/api/v1/report", api_routes.report),
+            web.get("/api/v1/causes", api_routes.causes),
+            web.get("/api/v1/incidents", api_routes.incidents),
+            web.post("/api/v1/run", api_routes.run),
+            web.get("/-/healthy", api_routes.healthy),
+            web.get("/-/ready", api_routes.ready),
+            web.post("/-/reload", api_routes.reload),
+            web.put("/-/reload", api_routes.reload),
         ]
     )
     return app
@@ -126,7 +130,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPNotFound:
         if wants_html(request.headers.get("Accept", "")):
-            return await pages.not_found(request)
+            return await page_routes.not_found(request)
         return web.Response(text="404: there is nothing here\n", status=404)
     except web.HTTPException:
         raise

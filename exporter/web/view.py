@@ -7,14 +7,14 @@ from typing import Protocol
 
 from aiohttp import web
 
-from exporter.bridge import Bridge
-from exporter.causes import Cause
-from exporter.discovery import Notice
-from exporter.history import History
-from exporter.incident import Incident
-from exporter.metrics import Metrics
+from exporter.incidents.incident import Incident
+from exporter.incidents.rootcause.cause import Cause
 from exporter.model import ProbeName, Result, Target, Wait
-from exporter.sharding import Sharding
+from exporter.model.sharding import Sharding
+from exporter.outputs.history import History
+from exporter.outputs.metrics.registry import Metrics
+from exporter.targets.provider_watch import Notice
+from exporter.web.bridge.bridge import Bridge
 
 
 class AppView(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from deploy import thresholds
 from exporter.model import Phase, ProbeName, Scope
-from exporter.reasons import ABOUT, Layer
+from exporter.model.reasons import ABOUT, Layer
 from grafana.generator.spec import Both, Step, Text, Word
 
 # After Okabe and Ito, whose colours people with a colour vision deficiency can tell apart.

@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-from exporter.families import BASE_LABELS, FAMILIES, Family, Shape, Subject
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Family, Shape, Subject
 
 _FAMILIES = {family.full_name: family for family in FAMILIES}
 _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")

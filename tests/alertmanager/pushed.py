@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from exporter.alertnames import labels_of
-from exporter.causes import Cause
+from exporter.incidents.alert_labels import labels_of
+from exporter.incidents.alert_text import SUMMARIES
+from exporter.incidents.rootcause.cause import Cause
 from exporter.model import FactName, Result, Scope, Target
-from exporter.reasons import Layer, Reason, about
-from exporter.wording import SUMMARIES
+from exporter.model.reasons import Layer, Reason, about
 from tests.alertmanager.shipped import Labels
 from tests.results import IMAP_SERVER, domain, fact, failed, mailbox, route, server
 

@@ -16,15 +16,15 @@ from typing import cast
 
 import uvloop
 
-from exporter.limits import Limits
-from exporter.metrics import Metrics
 from exporter.model import Endpoint, FactName, Kind, Phase, ProbeName, Result, Security, Service, Target
+from exporter.model.settings import Limits
+from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
+from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import tls
-from exporter.runner import Runner
-from exporter.schedule import Scheduler
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
+from exporter.run.runner import Runner
+from exporter.run.scheduler import Scheduler
 
 WAITED = re.compile(r"waited=([\d.]+)")
 

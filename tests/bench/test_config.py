@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import load
-from exporter.targets import build
+from exporter.targets.build import build
 from tests.bench.report import Report
 
 MAILBOXES = 5000

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import pytest
 import uvloop
 
-from exporter.history import History
-from exporter.limits import Limits
-from exporter.metrics import Metrics
 from exporter.model import FactName, Phase, ProbeName, Result, Target
-from exporter.schedule import Scheduler
+from exporter.model.settings import Limits
+from exporter.outputs.history import History
+from exporter.outputs.metrics.registry import Metrics
+from exporter.run.scheduler import Scheduler
 from tests.bench.report import Report
 from tests.results import fact, mailbox, ok
 

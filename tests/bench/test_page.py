@@ -13,8 +13,9 @@ import pytest
 from aiohttp import ClientSession, web
 
 from exporter.model import Kind, Phase, ProbeName, Target
-from exporter.reasons import Reason
-from exporter.web import Runner, build, status_page
+from exporter.model.reasons import Reason
+from exporter.web.pages import status
+from exporter.web.server import Runner, build
 from tests.bench.report import Report
 from tests.results import failed, ok
 from tests.web.view import FakeView
@@ -101,7 +102,7 @@ async def test_the_status_page_of_many_targets(case: str, report: Report) -> Non
 
         async def ask(path: str, afresh: bool) -> tuple[float, float, int]:
             if afresh:
-                app[status_page.WATCH].forget()
+                app[status.WATCH].forget()
                 for target in itertools.islice(news, NEWS):
                     view.record(ok(target, started=time.time()))
             began, worked = time.perf_counter(), time.process_time()

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
+from exporter.incidents.rootcause.tracker import RootCauses
 from exporter.model import Failure, Kind, Outcome, Phase, ProbeName, Result, Target
-from exporter.reasons import Reason
-from exporter.standing import RootCauses
+from exporter.model.reasons import Reason
 
 MAILBOXES = 5_000  # each with imap and smtp
 ROUNDS = 20

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from exporter import signatures
-from exporter.meaning import meaning_of
+from exporter.diagnosis import signatures
+from exporter.diagnosis.classify import meaning_of
 from exporter.model import Phase, Service
 
 pytestmark = pytest.mark.bench
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.bench
 LIMIT = 0.1e-3  # seconds a text
 ROUNDS = 15
 TITLE = "Signatures"
-HOW = f"""Every example of the table and every text of tests/data/unseen_replies.txt, with the family known and unknown,
-from the server's words to the reason; and hostile texts of 2 KiB. The best of {ROUNDS} rounds for each text, for
-on a busy machine only the least time is the program's own. A text's first sight costs more, and is told apart."""
-UNSEEN = Path(__file__).parents[1] / "data" / "unseen_replies.txt"
+HOW = f"""Every example of the table and every text of tests/diagnosis/unseen_replies.txt, with the family known and
+unknown, from the server's words to the reason; and hostile texts of 2 KiB. The best of {ROUNDS} rounds for each text,
+for on a busy machine only the least time is the program's own. A text's first sight costs more, and is told apart."""
+UNSEEN = Path(__file__).parents[1] / "diagnosis" / "unseen_replies.txt"
 Text = tuple[Service | None, str, tuple[str, ...]]
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import uvloop
 
-from exporter.app import App
+from exporter.daemon.app import App
+from exporter.daemon.options import add_flags, options
 from exporter.model import Result
-from exporter.options import add_flags, options
 
 TICK = 0.001  # seconds
 

@@ -19,21 +19,21 @@ from pathlib import Path
 import uvloop
 
 from exporter.config import load
-from exporter.guard import Logins
-from exporter.history import History
-from exporter.limits import Limits
-from exporter.loading import make_world
-from exporter.metrics import Metrics
+from exporter.credentials.guard import Logins
+from exporter.daemon.loading import make_world
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.settings import Limits
+from exporter.model.trace import Trace
 from exporter.net.dial import dial
-from exporter.net.imap import ImapSession
+from exporter.net.imap.session import ImapSession
+from exporter.outputs.history import History
+from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import PROBES, dns, imap
-from exporter.runner import Runner
-from exporter.schedule import Scheduler
-from exporter.state import State
-from exporter.targets import build
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
+from exporter.run.runner import Runner
+from exporter.run.scheduler import Scheduler
+from exporter.state.store import State
+from exporter.targets.build import build
 
 LIMITS = Limits(in_flight=200, per_host=1000, logins_per_host_per_minute=1_000_000)
 WARM_UP = 0.5  # seconds, before the clock starts

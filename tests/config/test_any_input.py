@@ -10,20 +10,21 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.config import ConfigError, conduct, load, redacted, shape
-from exporter.targets import build
+from exporter.config import ConfigError, load, redacted
+from exporter.config.schema import daemon, targets
+from exporter.targets.build import build
 
 KEYS = sorted(
     {
         field.alias or name
         for model in (
-            shape.Main,
-            shape.Included,
-            conduct.Defaults,
-            shape.Mailbox,
-            shape.ImapServer,
-            shape.Domain,
-            shape.Route,
+            targets.Main,
+            targets.Included,
+            daemon.Defaults,
+            targets.Mailbox,
+            targets.ImapServer,
+            targets.Domain,
+            targets.Route,
         )
         for name, field in model.model_fields.items()
     }

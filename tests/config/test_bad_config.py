@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.config import ConfigError, load
-from exporter.targets import build
+from exporter.targets.build import build
 
-FOLDER = Path(__file__).parents[1] / "bad_config"
+FOLDER = Path(__file__).parent / "bad_config"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporter.config import load
 from exporter.model import Kind, ProbeName
-from exporter.targets import build
+from exporter.targets.build import build
 
 EXAMPLE = Path(__file__).parents[2] / "config.yaml"
 COMMENTED = re.compile(r"(?m)^( *)# ( *(?:- |[a-z_][a-z0-9_]*:(?: |$)).*)$")

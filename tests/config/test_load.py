@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Config, ConfigError, load, redacted
-from exporter.config.files import MAX_BYTES
-from exporter.incident import IncidentSettings
-from exporter.limits import Limits
+from exporter.config.yaml_reader import MAX_BYTES
 from exporter.model import Family
+from exporter.model.settings import IncidentSettings, Limits
 
 MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.example.com}, smtp: off}"
 

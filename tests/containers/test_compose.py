@@ -12,8 +12,8 @@ import pytest
 
 from exporter import DEFAULT_PORT, __version__
 from exporter.config import load
-from exporter.options import FLAGS
-from exporter.targets import build
+from exporter.daemon.options import FLAGS
+from exporter.targets.build import build
 from tests.containers.files import DOCKER, ROOT, read
 from tests.servers.process import binary
 

@@ -11,8 +11,8 @@ import pytest
 from dockerfile_parse import DockerfileParser
 
 from exporter import DEFAULT_PORT
-from exporter.cli import VERBS
-from exporter.options import FLAGS
+from exporter.cli.main import VERBS
+from exporter.daemon.options import FLAGS
 from tests.containers.files import DOCKER, ROOT, context
 
 FILE = DOCKER / "Dockerfile"

@@ -14,7 +14,7 @@ import pytest
 
 from exporter import DEFAULT_PORT, __version__
 from exporter.config import load
-from exporter.options import FLAGS
+from exporter.daemon.options import FLAGS
 from tests.containers.files import DASHBOARDS, KUBERNETES, manifest, read
 from tests.servers.process import binary
 

@@ -7,8 +7,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from exporter.model.trace import Trace
 from exporter.net.wire import Wire
-from exporter.trace import Trace
 
 
 class Peer:

@@ -9,8 +9,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from exporter.model.trace import Trace
 from exporter.net.wire import Wire
-from exporter.trace import Trace
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -17,8 +17,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 
+from exporter.model.trace import Trace
 from exporter.net.wire import Wire
-from exporter.trace import Trace
 
 
 class LoudTrace(Trace):

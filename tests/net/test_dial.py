@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from exporter.diagnosis import diagnose
-from exporter.errors import DnsFailure, ProbeError
+from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Family, Phase, Security, Service
+from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net import dial as module
 from exporter.net.dial import dial
-from exporter.net.resolver import Resolver
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from tests.net.nameserver import answer, question, serve
+from tests.net.dns.nameserver import answer, question, serve
 from tests.net.peers import open_files, peer
 from tests.servers.certs import Authority
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.net import mutf7
+from exporter.net import utf7
 from exporter.net.mask import Mask
 
 WORD = 'can"ary\\ pä$$'
@@ -47,4 +47,4 @@ def test_two_credentials_are_both_hidden():
 def test_a_folder_named_after_the_password_is_hidden_as_the_wire_writes_it(word):
     mask = Mask()
     mask.learn("alice", word)
-    assert mask.hide(f'LIST () "/" "{mutf7.encode(word)}"') == 'LIST () "/" "<secret>"'
+    assert mask.hide(f'LIST () "/" "{utf7.encode(word)}"') == 'LIST () "/" "<secret>"'

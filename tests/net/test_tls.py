@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import ProbeError
 from exporter.model import FactName
+from exporter.model.errors import ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net import tls
 from exporter.net.tls import TlsContexts, note_certificates, note_session
-from exporter.reasons import Reason
-from exporter.trace import Trace
 from tests.net.peers import connect, peer
 from tests.servers.certs import Authority, Pem
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from exporter.errors import Garbage
+from exporter.model.errors import Garbage
+from exporter.model.trace import Trace
 from exporter.net import wire as module
 from exporter.net.tls import TlsContexts
-from exporter.trace import Trace
 from tests.net.peers import Collector, connect, open_files, peer
 from tests.servers.certs import Authority
 

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter import arrival
-from exporter.state import State
+from exporter.probes.roundtrip import inbox
+from exporter.state.store import State
 from tests.probes.mail_servers import MailServers
-from tests.probes.route import Bench
+from tests.probes.roundtrip.route import Bench
 
 
 @pytest.fixture
 async def bench(tmp_path, monkeypatch) -> AsyncIterator[Bench]:
     """A route whose looks follow each other faster than on real servers."""
-    monkeypatch.setattr(arrival, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(arrival, "LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(arrival, "IDLE_FROM", 0.02)
-    monkeypatch.setattr(arrival, "JUNK_EVERY", 0.05)
+    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(inbox, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(inbox, "IDLE_FROM", 0.02)
+    monkeypatch.setattr(inbox, "JUNK_EVERY", 0.05)
     async with MailServers().running() as servers:
         made = Bench(servers, tmp_path)
         made.state = await State.open(tmp_path)

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from exporter.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import Secret
-from exporter.net.resolver import Resolver
+from exporter.model.settings import GuardSettings
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.state import State
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
+from exporter.state.store import State
 from tests.canary import leaks
 from tests.net.lines_server import Peer, Script
 

@@ -14,13 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exporter.errors import DnsFailure, ProbeError
 from exporter.model import FactName, Phase
-from exporter.net.resolver import Answer, Resolver
+from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Answer, Resolver
+from exporter.probes.context import World
 from exporter.probes.dns import MAX_HOSTS, Settings, probe
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
 from tests.servers.world import DOMAIN, MailWorld
 
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
+from exporter.model.errors import ProbeError, Refusal, StartTlsUnavailable
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
 from tests.canary import leaks
 from tests.net.script import LoudTrace, Script, listening
 from tests.servers.certs import Authority

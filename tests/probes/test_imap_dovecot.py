@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.errors import ProbeError, Refusal
 from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
-from exporter.net import mutf7
+from exporter.model.errors import ProbeError, Refusal
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net import utf7
 from exporter.net.dial import dial
-from exporter.net.imap import ImapSession
-from exporter.net.resolver import Resolver
+from exporter.net.dns.resolver import Resolver
+from exporter.net.imap.session import ImapSession
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap
-from exporter.reasons import Reason
-from exporter.trace import Trace
 from tests.net.script import LoudTrace
 from tests.probes.test_imap import facts, phases, world
 from tests.servers.dovecot import GOOD, SECURE_ONLY, Dovecot
@@ -104,7 +104,7 @@ async def test_folders_in_chinese_are_found_by_either_name(dovecot: Dovecot):
     given = settings(dovecot, ALICE)
     dovecot.doveadm("mailbox", "create", "-u", ALICE, name)
     try:
-        trace = await run(replace(given, folders=("INBOX", name, mutf7.encode(name))))
+        trace = await run(replace(given, folders=("INBOX", name, utf7.encode(name))))
     finally:
         dovecot.doveadm("mailbox", "delete", "-u", ALICE, name)
     assert facts(trace, FactName.FOLDER_NAME)["folder_name", "other1"] == name

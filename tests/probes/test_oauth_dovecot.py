@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.check import Wanted, check
-from exporter.guard import GuardSettings, Logins
+from exporter.cli.check import Wanted, check
+from exporter.credentials.access_tokens import Tokens
+from exporter.credentials.guard import Logins
+from exporter.daemon.options import options
 from exporter.model import (
     Endpoint,
     FactName,
@@ -26,15 +28,14 @@ from exporter.model import (
     TokenSource,
     Wait,
 )
-from exporter.net.resolver import Resolver
+from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.options import options
 from exporter.probes import imap, pop3, smtp
-from exporter.reasons import Reason
-from exporter.runner import Runner
-from exporter.state import State
-from exporter.tokens import Tokens
-from exporter.world import World
+from exporter.probes.context import World
+from exporter.run.runner import Runner
+from exporter.state.store import State
 from tests.probes.login_scene import Given
 from tests.servers.certs import Authority
 from tests.servers.dovecot import GOOD, Dovecot
@@ -139,7 +140,7 @@ async def test_probes_of_a_mailbox_share_one_token(box: Box, tokens: TokenServer
 @pytest.mark.parametrize("probe", ALL)
 @pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer"])
 async def test_a_token_that_ran_out_is_replaced_in_the_next_run_not_in_this_one(box, tokens, monkeypatch, probe, auth):
-    monkeypatch.setattr("exporter.guard.NEW_FOR", 0.0)
+    monkeypatch.setattr("exporter.credentials.guard.NEW_FOR", 0.0)
     assert (await box.run(probe, auth=auth)).outcome is Outcome.OK
     tokens.expire_all()
     result = await box.run(probe, auth=auth)

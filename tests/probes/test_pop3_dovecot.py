@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.guard import GuardSettings, Logins
+from exporter.credentials.guard import Logins
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Service, Target
-from exporter.net.resolver import Resolver
+from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, tls
-from exporter.reasons import Reason
-from exporter.runner import Runner
-from exporter.state import State
-from exporter.world import World
+from exporter.probes.context import World
+from exporter.run.runner import Runner
+from exporter.state.store import State
 from tests.probes.login_scene import Given
 from tests.servers.dovecot import EXPIRED, GOOD, SECURE_ONLY, Dovecot
 from tests.servers.world import ALICE, BOB, CAROL

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from exporter.model import FactName
-from exporter.reasons import Reason
-from tests.probes.route import Bench, counts, value
+from exporter.model.reasons import Reason
+from tests.probes.roundtrip.route import Bench, counts, value
 
 
 async def test_a_status_that_does_not_tell_is_not_asked_and_junk_is_opened_instead(bench: Bench):
@@ -35,7 +35,7 @@ async def test_a_mail_is_seen_in_junk_although_another_one_left_it_and_the_count
 
 async def test_something_is_said_before_the_provider_drops_an_idle_connection(bench: Bench, monkeypatch):
     """IDLE is begun anew after half of the provider's time, though junk would not ask for a look so soon."""
-    monkeypatch.setattr("exporter.arrival.JUNK_EVERY", 60.0)
+    monkeypatch.setattr("exporter.probes.roundtrip.inbox.JUNK_EVERY", 60.0)
     servers, tasks = bench.servers, []
 
     async def after_the_third_idle(raw: bytes) -> None:

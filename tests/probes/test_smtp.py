@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from exporter.diagnosis import diagnose
-from exporter.errors import Suspended
+from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, Fact, FactName, Login, Phase, Security, Service
+from exporter.model.errors import Suspended
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
 from exporter.probes import smtp
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
 from tests.net.lines_server import Peer, Script
 from tests.probes.login_scene import Given, in_time, listening, small_world
 from tests.servers.certs import Authority

@@ -11,13 +11,13 @@ from typing import cast
 
 import pytest
 
-from exporter.errors import Garbage, Refusal, ServerClosed, StartTlsUnavailable
 from exporter.model import Endpoint, FactName, Phase, Security, Service
-from exporter.net.resolver import Resolver
+from exporter.model.errors import Garbage, Refusal, ServerClosed, StartTlsUnavailable
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
+from exporter.probes.context import World
 from exporter.probes.tls import Settings, probe
-from exporter.trace import Trace
-from exporter.world import World
 from tests.net.peers import peer
 from tests.servers.certs import Authority
 from tests.servers.world import MailWorld

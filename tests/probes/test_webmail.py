@@ -12,15 +12,15 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from exporter.diagnosis import diagnose
+from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Failure, Phase, Security, Service
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
 from exporter.net.http import MAX_HEAD, without_query
-from exporter.net.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import webmail
-from exporter.reasons import Reason
-from exporter.trace import Trace
-from exporter.world import World
+from exporter.probes.context import World
 from tests.net.peers import Talk, peer
 from tests.servers.certs import Authority
 

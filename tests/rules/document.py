@@ -16,7 +16,7 @@ from tests.walk.faults import EVERY
 
 # Live tests beside the walk, by the alerts that they wait for: real servers, Prometheus and Alertmanager.
 LIVE = {
-    "tests/test_alert.py": ("MailHostOutage", "MailEndpointDown"),
+    "tests/system/test_alert.py": ("MailHostOutage", "MailEndpointDown"),
     "tests/alertmanager/test_live.py": ("MailHostOutage", "MailprobeAllVantagesOffline"),
 }
 # What many expressions read besides what they are about.

@@ -9,9 +9,9 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.families import BASE_LABELS, Shape
 from exporter.model import Kind, Phase, ProbeName, Scope
-from exporter.reasons import Layer, Reason
+from exporter.model.reasons import Layer, Reason
+from exporter.outputs.metrics.families import BASE_LABELS, Shape
 from tests.rules.output import COMPARISONS, OPERATIONS, SCRAPED, Labels, family_of, labels, operator, walk
 
 Rule = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.families import BASE_LABELS, FAMILIES, Family, Shape
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Family, Shape
 
 Labels = frozenset[str]
 SCRAPED = frozenset({"job", "instance"})

@@ -14,8 +14,8 @@ from deploy.rules.book import ALERTS, RECORDINGS, alerts
 from deploy.rules.files import ALERT_FILE, KUBERNETES_FILE, MIXIN_FILE, RECORDING_FILE, rule_files, shipped
 from deploy.rules.rule import Options
 from deploy.rules.writer import as_data
-from exporter import alertnames
-from exporter.wording import SUMMARIES
+from exporter.incidents import alert_labels
+from exporter.incidents.alert_text import SUMMARIES
 from tests.alertmanager.pushed import pushed
 from tests.rules.output import SCRAPED, walk
 
@@ -115,4 +115,4 @@ def test_a_pushed_alert_carries_only_labels_that_the_rules_have_too():
     ours = {"alertname", "severity", "layer", "mailbox", "target", "kind", "provider", "domain", "from", "to"}
     for labels in pushed():
         assert set(labels) <= ours | {"protocol", "server", "port"} | SCRAPED - {"instance"}
-    assert alertnames.JOB == "mailprobe"
+    assert alert_labels.JOB == "mailprobe"

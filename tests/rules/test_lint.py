@@ -10,7 +10,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from exporter.reasons import Layer
+from exporter.model.reasons import Layer
 from tests.alertmanager.shipped import inhibitions, seen
 from tests.rules.lint import complaints, recording_complaints, seconds
 from tests.rules.output import Labels, labels

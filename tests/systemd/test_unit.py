@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from exporter import DEFAULT_PORT
-from exporter.options import FLAGS
-from exporter.schedule import ALIVE_EVERY
+from exporter.daemon.options import FLAGS
+from exporter.run.scheduler import ALIVE_EVERY
 from tests.install.page import blocks
 from tests.servers.process import binary, short_folder
 from tests.systemd.unit import FOLDER, UNIT, one, settings
@@ -154,7 +154,7 @@ def test_the_page_names_the_credential_that_systemd_makes():
 
 def test_the_page_shows_a_configuration_that_is_good(tmp_path: Path, monkeypatch):
     from exporter.config import load
-    from exporter.targets import build
+    from exporter.targets.build import build
 
     (config,) = (text for language, text in blocks(PAGE)["Watch a mailbox"] if language == "yaml")
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)

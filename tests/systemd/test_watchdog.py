@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter import schedule
+from exporter.daemon.systemd import Watchdog
 from exporter.model import Kind, ProbeName, Target
-from exporter.schedule import Limits, Scheduler
-from exporter.sdnotify import Watchdog
-from tests.test_schedule import Clinic
+from exporter.model.settings import Limits
+from exporter.run import scheduler as schedule
+from exporter.run.scheduler import Scheduler
+from tests.run.test_scheduler import Clinic
 
 SIGN = b"WATCHDOG=1"
 MANY_SIGNS = 0.2  # seconds in which a loop that lives gives many

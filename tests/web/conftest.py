@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from exporter.web import build
+from exporter.web.server import build
 from tests.web.view import FakeView
 
 Client = TestClient[web.Request, web.Application]

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.web import Runner, build
 from exporter.web import server as module
+from exporter.web.server import Runner, build
 from tests.results import mailbox, ok
 from tests.web.view import FakeView
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.sharding import Sharding
+from exporter.model.sharding import Sharding
 from tests.results import mailbox
 from tests.web.view import FakeView
 

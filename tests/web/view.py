@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from exporter.bridge import Bridge
-from exporter.causes import Cause
-from exporter.discovery import Notice
-from exporter.history import History
-from exporter.incident import Incident
-from exporter.metrics import Metrics
+from exporter.incidents.incident import Incident
+from exporter.incidents.rootcause.cause import Cause
+from exporter.incidents.rootcause.tracker import RootCauses
 from exporter.model import ProbeName, Result, Target, Wait
-from exporter.sharding import WHOLE
-from exporter.standing import RootCauses
+from exporter.model.sharding import WHOLE
+from exporter.outputs.history import History
+from exporter.outputs.metrics.registry import Metrics
+from exporter.targets.provider_watch import Notice
+from exporter.web.bridge.bridge import Bridge
 from tests.results import START
 
 

@@ -1,0 +1,116 @@
+"""How the command line reaches a running daemon: its control socket, or its address with the login from ~/.netrc."""
+
+from __future__ import annotations
+
+import base64
+import netrc
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from exporter.daemon.address import address
+from exporter.daemon.options import Options
+
+SOCKET = "unix:"
+
+
+class ReachError(Exception):
+    """Somebody is there, but not a daemon that answers us; the text says what the user can do."""
+
+
+class NobodyThere(Exception):
+    """Nobody listens at the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A session, and what stands before each path."""
+
+    session: aiohttp.ClientSession
+    base: str
+
+
+def usual(options: Options) -> str:
+    """Where this machine's daemon is asked when no --url says it: the control socket, else the listen address."""
+    # Not Path.exists, which raises where the folder is another account's.
+    if os.path.exists(options.control_socket):  # noqa: PTH110
+        return f"{SOCKET}{options.control_socket}"
+    return address(options)
+
+
+@asynccontextmanager
+async def reach(url: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[Reached]:
+    """Certificates are verified against the system's authorities (SSL_CERT_FILE names others)."""
+    if url.startswith(SOCKET):
+        connector = aiohttp.UnixConnector(url.removeprefix(SOCKET))
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            yield Reached(session, "http://localhost")
+        return
+    async with aiohttp.ClientSession(headers=login(url), timeout=timeout) as session:
+        yield Reached(session, url)
+
+
+def login(url: str) -> dict[str, str]:
+    """The header with this host's login in $NETRC or ~/.netrc; none where it would cross a network in the clear."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return {}
+    if parts.hostname is None or (parts.scheme != "https" and not _is_this_machine(parts.hostname)):
+        return {}
+    file = os.environ.get("NETRC")
+    try:
+        found = netrc.netrc(file or Path.home() / ".netrc").authenticators(parts.hostname)
+    except (OSError, netrc.NetrcParseError, RuntimeError, UnicodeDecodeError):
+        return {}
+    if found is None:
+        return {}
+    user, _, password = found
+    return {"Authorization": "Basic " + base64.b64encode(f"{user or ''}:{password or ''}".encode()).decode("ascii")}
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def asking(url: str, alone: str) -> Iterator[None]:
+    """Around a request and the reading of its answer. `alone`: what the command does without a daemon.
+
+    Raises NobodyThere or ReachError.
+    """
+    try:
+        yield
+    except aiohttp.ClientSSLError as exc:
+        told = f"{url}: no TLS that can be trusted ({exc.os_error}); SSL_CERT_FILE names other authorities"
+        raise ReachError(told) from exc
+    except aiohttp.ClientConnectorError as exc:
+        raise NobodyThere(url) from exc
+    except aiohttp.InvalidURL as exc:
+        raise ReachError(f"--url {url}: not a URL") from exc
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as exc:
+        told = f"{url} answers, but not like mailprobe ({type(exc).__name__}); --url '' {alone} without a daemon"
+        raise ReachError(told) from exc
+
+
+def admitted(status: int, url: str) -> None:
+    """Raises ReachError where the status is not of a page of the daemon, but of what guards it."""
+    host = urlsplit(url).hostname or ""
+    why = {
+        400: f"{url} refuses plain HTTP, it seems: try --url https://… and the name in its certificate",
+        401: f"{url} wants user and password: put them into ~/.netrc (machine {host} login USER password PASSWORD), "
+        "or run this as the daemon's own account, with its --storage.path",
+        403: f"{url} does not let this client in",
+        429: f"{url} has a rate limit (rate_limit in its web configuration): try again later",
+    }.get(status)
+    if why:
+        raise ReachError(why)

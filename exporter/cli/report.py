@@ -1,0 +1,88 @@
+"""`mailprobe report`: the support ticket, from a running daemon's history; without one, the target is probed once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+import aiohttp
+
+from exporter.cli.check import PATIENCE, Alone, CheckError, Job, Wanted, select
+from exporter.cli.daemon_client import NobodyThere, ReachError, admitted, asking, reach
+from exporter.config import ConfigError
+from exporter.daemon.options import Options
+from exporter.model import ProbeName, Target, Wait
+from exporter.outputs.history import History
+from exporter.outputs.ticket.render import render
+from exporter.outputs.ticket.ticket import make
+from exporter.state.store import StateError
+
+ANSWER_WITHIN = 30.0  # seconds for a daemon to write the ticket
+
+
+async def report(options: Options, target: str, url: str, shape: str, language: str) -> int:
+    """Print the ticket; `shape` is text, md or json. Returns 0, or 2 for an unknown target or a bad configuration."""
+    try:
+        text = await _asked(url, target, shape, language) if url else None
+        if text is None:
+            told = f"no daemon at {url}" if url else "no daemon asked"
+            print(f"{told}: probing once, so there is no history", file=sys.stderr)
+            text = await _alone(options, target, shape, language)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except (CheckError, ReachError, StateError) as exc:
+        print(f"mailprobe: {exc}", file=sys.stderr)
+        return 2
+    sys.stdout.write(text)
+    return 0
+
+
+async def _asked(url: str, target: str, shape: str, language: str) -> str | None:
+    """What the daemon writes; None where nobody listens. Raises CheckError or ReachError."""
+    query = {"target": target, "format": shape, "lang": language}
+    limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
+    try:
+        with asking(url, "reports"):
+            async with (
+                reach(url, limits) as reached,
+                reached.session.get(f"{reached.base}/api/v1/report", params=query) as answer,
+            ):
+                text = await answer.text()
+                if answer.status == 200:
+                    return text
+                admitted(answer.status, url)
+                raise CheckError(str(json.loads(text)["error"]))
+    except NobodyThere:
+        return None
+
+
+async def _alone(options: Options, name: str, shape: str, language: str) -> str:
+    wanted = Wanted((name,), (), "", force=False, wait=Wait.LATE, as_json=False, language=language)
+    history = History()
+    async with Alone.open(options, wanted) as prober:
+        own = select(prober.jobs, wanted, prober.waiting)
+        jobs = [*own, *_around(name, prober.targets)]
+        for result in await asyncio.gather(*(prober.result(job, lambda _, __: None) for job in jobs)):
+            history.record(result)
+        ticket = make(name, prober.targets, history, history.recent(), time.time())
+    return render(ticket, shape, language)
+
+
+def _around(name: str, targets: Sequence[Target]) -> list[Job]:
+    """What may rule something out without another login: the target's servers, and its domain."""
+    own = [target for target in targets if target.name == name]
+    servers = {server for target in own for server in target.servers}
+    domains = {target.domain for target in own if target.domain}
+    return [
+        target.key
+        for target in targets
+        if target.name != name
+        and (
+            (target.probe is ProbeName.TLS and servers & set(target.servers))
+            or (target.probe is ProbeName.DNS and target.domain in domains)
+        )
+    ]

@@ -1,0 +1,144 @@
+"""What a usable config may still have: secrets that others can read, files that are not there, passwords in clear."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.config import problems, robot_urls
+from exporter.config.schema.daemon import Defaults
+from exporter.config.schema.notify import Bridge, Push
+from exporter.config.schema.targets import Mailbox
+from exporter.credentials.sources import CREDENTIALS
+from exporter.net.urls import MAX_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
+
+    path: problems.Path
+    message: str
+    broken: bool = False
+
+
+@dataclass(slots=True)
+class Audit:
+    """Looks at the files that keys name, each once."""
+
+    environment: Mapping[str, str]
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def defaults(self, defaults: Defaults) -> Iterator[Doubt]:
+        if defaults.ca_file is not None:
+            yield from self._file(("defaults", "ca_file"), defaults.ca_file)
+
+    def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+        path: problems.Path = ("mailboxes", index)
+        yield from self._password(path, mailbox, folder)
+        yield from self._oauth2(path, mailbox)
+        for name, server in (("imap", mailbox.imap), ("pop3", mailbox.pop3), ("smtp", mailbox.smtp)):
+            if server is not None and server.ca_file is not None:
+                yield from self._file((*path, name, "ca_file"), server.ca_file)
+
+    def push(self, push: Push) -> Iterator[Doubt]:
+        yield Doubt(
+            ("alertmanager",),
+            "incidents are pushed from here: instead of mailprobe's rules in Prometheus, never beside them",
+        )
+        for index, each in enumerate(push.targets):
+            path: problems.Path = ("alertmanager", "targets", index)
+            if each.basic_auth is not None:
+                file = each.basic_auth.password_file
+                yield from self._file((*path, "basic_auth", "password_file"), file, secret=True)
+            if each.bearer_token_file is not None:
+                yield from self._file((*path, "bearer_token_file"), each.bearer_token_file, secret=True)
+            if each.ca_file is not None:
+                yield from self._file((*path, "ca_file"), each.ca_file)
+            if (each.basic_auth or each.bearer_token_file) and not each.url.startswith("https:"):
+                yield Doubt((*path, "url"), "the password or token is sent in the clear: prefer https")
+
+    def bridges(self, bridges: Iterable[Bridge]) -> Iterator[Doubt]:
+        for index, each in enumerate(bridges):
+            for key in ("url_file", "secret_file", "token_file"):
+                file = getattr(each, key)
+                if file is not None:
+                    yield from self._file(("bridges", index, key), file, secret=True)
+            url = _content(each.url_file)
+            if url is not None and (why := robot_urls.fault(each.kind, url)):
+                yield Doubt(("bridges", index, "url_file"), f"what {each.url_file} holds {why}", broken=True)
+
+    def _oauth2(self, path: problems.Path, mailbox: Mailbox) -> Iterator[Doubt]:
+        if mailbox.oauth2 is None:
+            return
+        for key in ("client_secret_file", "refresh_token_file", "key_file"):
+            file = getattr(mailbox.oauth2, key)
+            if key == "refresh_token_file" and file is not None and not file.exists():
+                text = f"is not there: run mailprobe oauth {mailbox.title}"
+                yield Doubt((*path, "oauth2", key), text, broken=True)
+            elif file is not None:
+                yield from self._file((*path, "oauth2", key), file, secret=True)
+
+    def _password(self, path: problems.Path, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+        if mailbox.password_file is not None:
+            yield from self._file((*path, "password_file"), mailbox.password_file, secret=True)
+        elif mailbox.password_env is not None:
+            if not self.environment.get(mailbox.password_env):
+                yield Doubt((*path, "password_env"), "this environment variable is not set", broken=True)
+        elif mailbox.password_credential is not None:
+            yield from self._credential((*path, "password_credential"), mailbox.password_credential)
+        elif mailbox.password_command is not None:
+            program = mailbox.password_command[0]
+            found = folder / program if "/" in program else shutil.which(program, path=self.environment.get("PATH"))
+            if found is None or not os.access(found, os.X_OK):
+                yield Doubt((*path, "password_command"), "this program is not there, or may not be run", broken=True)
+        elif mailbox.password is not None:
+            yield Doubt((*path, "password"), "a password in the file itself: prefer password_file")
+
+    def _credential(self, path: problems.Path, name: str) -> Iterator[Doubt]:
+        folder = self.environment.get(CREDENTIALS)
+        if folder:
+            yield from self._file(path, Path(folder) / name)
+        else:
+            yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
+
+    def _file(self, path: problems.Path, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
+        name = str(file)
+        why = self.seen.get(name)
+        if why is None:
+            why = self.seen[name] = _look(name)
+        if why.startswith("mode "):
+            if secret:
+                yield Doubt(path, f"{why}: others can read this secret; chmod 600")
+        elif why:
+            yield Doubt(path, f"cannot be read: {why}", broken=True)
+
+
+def _content(file: Path) -> str | None:
+    """As a secret is read, of a URL's length; None where nothing is, which `_look` tells, or where reading may hang."""
+    try:
+        if not file.is_file() or file.stat().st_size == 0:
+            return None
+        with file.open("rb") as opened:
+            return opened.read(MAX_LENGTH + 3).decode("utf-8", "replace").rstrip("\r\n")
+    except OSError:
+        return None
+
+
+def _look(file: str) -> str:
+    """`` where all is well, `mode 0644` where others can read it, else the system's words."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - thousands of them, and Path's costs twice as much
+    except OSError as exc:
+        return exc.strerror or "unreadable"
+    if stat.S_ISDIR(found.st_mode):
+        return "Is a directory"
+    if not os.access(file, os.R_OK):
+        return "Permission denied"
+    if found.st_size == 0 and stat.S_ISREG(found.st_mode):
+        return "it is empty"
+    return f"mode {stat.S_IMODE(found.st_mode):04o}" if found.st_mode & 0o044 else ""

@@ -1,0 +1,74 @@
+"""The shape of whom the daemon itself tells: Alertmanagers, and the robots of chat groups."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from exporter.config.schema import fields
+from exporter.config.schema.mapping import Shape
+from exporter.model.settings import RobotKind
+
+
+class BasicAuth(Shape):
+    """User name and password for a service of ours."""
+
+    username: fields.Text = Field(description="user name")
+    password_file: fields.LocalPath = Field(description="file with the password, read at each use")
+
+
+class Alertmanager(Shape):
+    """One Alertmanager."""
+
+    url: fields.ServiceUrl = Field(description="such as http://127.0.0.1:9093, without /api/v2/alerts")
+    basic_auth: BasicAuth | None = Field(default=None, description="user name and password")
+    bearer_token_file: fields.LocalPath | None = Field(default=None, description="file with a token, read at each use")
+    ca_file: fields.LocalPath | None = Field(default=None, description="trusted CAs (PEM); default: the system's")
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Alertmanager:
+        if self.url.endswith("/api/v2/alerts"):
+            raise ValueError("write url without /api/v2/alerts")
+        if self.basic_auth and self.bearer_token_file:
+            raise ValueError("basic_auth and bearer_token_file exclude each other")
+        if self.ca_file and not self.url.startswith("https:"):
+            raise ValueError("ca_file without https: nothing is verified")
+        return self
+
+
+class Push(Shape):
+    """Incidents are pushed to every Alertmanager named here: instead of Prometheus and its rules, not beside them."""
+
+    targets: tuple[Alertmanager, ...] = Field(
+        min_length=1, max_length=20, description="each of a cluster, not a load balancer before it"
+    )
+    labels: fields.Labels = Field(default_factory=dict, description="for every alert, such as site: berlin")
+    resend: fields.Wait = Field(default=60.0, description="what is wrong is said again after this time")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Push:
+        if len({each.url for each in self.targets}) < len(self.targets):
+            raise ValueError("targets names an Alertmanager twice")
+        return self
+
+
+class Bridge(Shape):
+    """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
+
+    name: fields.Word = Field(description="NAME in the address")
+    kind: RobotKind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
+    url_file: fields.LocalPath = Field(description="file with the robot's URL, which holds its key; read at each use")
+    secret_file: fields.LocalPath | None = Field(
+        default=None, description="file with the secret of its signature, where it asks for one; WeCom has none"
+    )
+    token_file: fields.LocalPath = Field(
+        description="file with the token that the caller shows: Authorization: Bearer …; read at each use"
+    )
+    lang: Literal["zh", "en"] = Field(default="zh", description="language of the messages")
+
+    @model_validator(mode="after")
+    def _signed_or_not(self) -> Bridge:
+        if self.kind is RobotKind.WECOM and self.secret_file is not None:
+            raise ValueError("secret_file: a WeCom robot has no signature, its key is in the URL")
+        return self

@@ -1,0 +1,1 @@
+"""Passwords and tokens: where they lie, and whether one may be used now."""

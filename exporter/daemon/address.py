@@ -1,0 +1,25 @@
+"""The address at which a daemon on this machine is reached, from its options."""
+
+from __future__ import annotations
+
+from exporter.config import ConfigError
+from exporter.daemon.options import Options
+from exporter.web.config.load import load
+
+
+def address(options: Options) -> str:
+    """The URL of the first listen address, as it is reached from this machine."""
+    host, port = options.listen[0]
+    if host in (None, "0.0.0.0", "::"):
+        host = "127.0.0.1"
+    shown = f"[{host}]" if host and ":" in host else host
+    return f"{_scheme(options)}://{shown}:{port}"
+
+
+def _scheme(options: Options) -> str:
+    if options.web_config_file is None:
+        return "http"
+    try:
+        return "https" if load(options.web_config_file).tls is not None else "http"
+    except ConfigError:
+        return "http"  # what is wrong with it, or that only the daemon may read its key, is not for here

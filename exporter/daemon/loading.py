@@ -1,0 +1,114 @@
+"""A configuration, the targets built from it, and the world that their probes get."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.config import Config, ConfigError, load
+from exporter.credentials.access_tokens import Tokens
+from exporter.credentials.guard import Logins
+from exporter.daemon.options import Options
+from exporter.model import Target
+from exporter.model.settings import Limits, PushSettings
+from exporter.model.sharding import WHOLE, Sharding
+from exporter.net.dns.resolver import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.probes.context import World
+from exporter.state.store import State
+from exporter.targets.build import Built, build
+from exporter.targets.placement import allotted, newcomers
+from exporter.targets.provider_watch import Discovery
+from exporter.targets.resharding import Move
+
+logger = logging.getLogger(__name__)
+
+TOKENS = "tokens"  # folder in the storage folder: refresh tokens that providers have put in the place of others
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and what became of it."""
+
+    config: Config
+    built: Built
+    sharding: Sharding = WHOLE
+
+    @property
+    def limits(self) -> Limits:
+        """What this shard may use up."""
+        return self.config.limits.divided(self.sharding)
+
+    @property
+    def push(self) -> PushSettings | None:
+        """As configured. Shards must not speak for each other: one would resolve what another sees failing still."""
+        push = self.config.alertmanager
+        if push is None or not self.sharding.on or "shard" in dict(push.labels):
+            return push
+        return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
+
+    def divide(self, logins: Logins, move: Move | None) -> None:
+        """Tell the login guard what is this shard's."""
+        here, credentials = self.sharding, self.built.credentials
+        logins.settings = self.config.login_guard
+        logins.divide(
+            allotted(credentials, here, self.config.login_guard),
+            newcomers(credentials, here, move.before) if move is not None else (),
+            move.until if move is not None else 0.0,
+        )
+
+
+def load_all(options: Options, sharding: Sharding = WHOLE) -> Loaded:
+    """Read, check and build, synchronously. Raises ConfigError."""
+    config = load(options.config_file)
+    return Loaded(config, build(config, sharding=sharding), sharding)
+
+
+async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
+    """The same, with what is remembered of domains whose provider only the DNS tells."""
+    await discovery.recall(loaded.built.by_dns)
+    if not loaded.built.by_dns:
+        return loaded
+    try:
+        built = await asyncio.to_thread(build, loaded.config, dict(discovery.known), loaded.sharding)
+        return dataclasses.replace(loaded, built=built)
+    except ConfigError as exc:
+        # What the DNS said must not stop what the user wrote.
+        logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
+            "mailboxes that were recognised cannot be watched", extra={"fields": {"err": str(exc)}}
+        )
+        return loaded
+
+
+def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
+    """Why mailboxes are not watched, by name."""
+    told = {notice.domain: notice.text() for notice in discovery.notices()}
+    return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
+
+
+def make_world(config: Config, state: State, logins: Logins, tokens: Tokens | None = None) -> World:
+    """The capabilities that a configuration's probes get."""
+    return World(
+        resolver=Resolver(config.resolvers),
+        contexts=TlsContexts(),
+        logins=logins,
+        mailbag=state.mailbag,
+        notes=state.notes,
+        signing_key=state.signing_key,
+        tokens=tokens or Tokens(),
+    )
+
+
+def stored_tokens(storage: Path) -> Tokens:
+    """The OAuth tokens kept in this storage folder."""
+    return Tokens(storage / TOKENS)
+
+
+def logins_of(target: Target) -> set[str]:
+    """The accounts that a run of this target logs in to."""
+    fields = dataclasses.fields(target.settings) if dataclasses.is_dataclass(target.settings) else ()
+    found = (getattr(target.settings, field.name) for field in fields)
+    return {value.account for value in found if hasattr(value, "account")}

@@ -1,0 +1,187 @@
+"""The command line's flags: each works before and after the verb, and has a twin in the environment; the flag wins."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from exporter import DEFAULT_PORT
+from exporter.model.sharding import WHOLE, Sharding, ShardingError, sharding
+
+DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag. `kind` is str, int, float, bool or list (repeatable; comma separated in the environment)."""
+
+    name: str
+    kind: type
+    default: object
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def env(self) -> str:
+        return "MAILPROBE_" + self.name.replace(".", "_").replace("-", "_").upper()
+
+    @property
+    def dest(self) -> str:
+        return self.name.replace(".", "_").replace("-", "_")
+
+
+FLAGS = (
+    Flag("config.file", str, "config.yaml", "the configuration file"),
+    Flag("config.check", bool, False, "check the configuration and exit: 0 good, 2 bad"),
+    Flag("config.enable-auto-reload", bool, False, "reload when a configuration file's content changes"),
+    Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
+    Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
+    Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
+    Flag("web.telemetry-path", str, "/metrics", "path of the metrics"),
+    Flag("storage.path", str, "data/", "folder for what must survive a restart"),
+    Flag("log.level", str, "info", "least severe level to log", ("debug", "info", "warn", "error")),
+    Flag("log.format", str, "logfmt", "how to log, to stderr", ("logfmt", "json")),
+    Flag("history.limit", int, 100, "how many recent runs to keep for the page and /logs (failures as many again)"),
+    Flag("shard", str, "", "which of --total-shards this daemon is: a number from 0, or auto (from the pod's name)"),
+    Flag("total-shards", int, 1, "so many daemons share the targets of one configuration"),
+    Flag("timeout-offset", float, 0.5, "seconds to take off a scraper's timeout on /probe"),
+)
+
+
+class OptionError(ValueError):
+    """A flag or its twin in the environment has no valid value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags as the daemon uses them."""
+
+    config_file: Path
+    config_check: bool
+    auto_reload: bool
+    listen: tuple[tuple[str | None, int], ...]  # (host, port); None = all addresses, IPv4 and IPv6
+    external_url: str
+    telemetry_path: str
+    storage_path: Path
+    log_level: str
+    log_format: str
+    history_limit: int
+    timeout_offset: float  # seconds
+    sharding: Sharding = WHOLE
+    web_config_file: Path | None = None
+
+    @property
+    def control_socket(self) -> Path:
+        """Where a running daemon listens for the command line of its own account, whatever the web configuration."""
+        return self.storage_path / "control.sock"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add every flag to a parser. Unset ones leave no attribute, so that the verb's parser overrides nothing."""
+    group = parser.add_argument_group("flags", "each has a twin in the environment: --log.level is MAILPROBE_LOG_LEVEL")
+    for flag in FLAGS:
+        name = f"--{flag.name}"
+        if flag.kind is bool:
+            group.add_argument(name, dest=flag.dest, action="store_true", default=argparse.SUPPRESS, help=flag.help)
+            continue
+        shown = ", ".join(str(each) for each in flag.default) if isinstance(flag.default, list) else flag.default
+        group.add_argument(
+            name,
+            dest=flag.dest,
+            type=str if flag.kind is list else flag.kind,
+            action="append" if flag.kind is list else "store",
+            default=argparse.SUPPRESS,
+            choices=flag.choices or None,
+            metavar="|".join(flag.choices) if flag.choices else flag.kind.__name__.upper().replace("LIST", "ADDRESS"),
+            help=f"{flag.help} (default: {shown})" if shown != "" else flag.help,
+        )
+
+
+def options(
+    given: argparse.Namespace, environ: Mapping[str, str] = os.environ, host_name: str | None = None
+) -> Options:
+    """Flag, else environment, else default. Raises OptionError that names the flag or variable and its fault."""
+    value = {flag.dest: _value(flag, given, environ) for flag in FLAGS}
+    path = str(value["web_telemetry_path"])
+    if not path.startswith("/") or path == "/":
+        raise OptionError(f"--web.telemetry-path {path}: must start with / and not be the status page's own path")
+    return Options(
+        config_file=Path(str(value["config_file"])),
+        config_check=bool(value["config_check"]),
+        auto_reload=bool(value["config_enable_auto_reload"]),
+        listen=tuple(listen_address(each) for each in cast("list[str]", value["web_listen_address"])),
+        web_config_file=Path(str(value["web_config_file"])) if value["web_config_file"] else None,
+        external_url=str(value["web_external_url"]).rstrip("/"),
+        telemetry_path=path,
+        storage_path=Path(str(value["storage_path"])),
+        log_level=str(value["log_level"]),
+        log_format=str(value["log_format"]),
+        history_limit=_at_least_one(value["history_limit"]),
+        timeout_offset=float(str(value["timeout_offset"])),
+        sharding=_sharding(value, environ.get("POD_NAME", ""), platform.node() if host_name is None else host_name),
+    )
+
+
+def _sharding(value: Mapping[str, object], pod_name: str, host_name: str) -> Sharding:
+    try:
+        return sharding(str(value["shard"]), int(str(value["total_shards"])), pod_name, host_name)
+    except ShardingError as exc:
+        raise OptionError(str(exc)) from None
+
+
+def _at_least_one(value: object) -> int:
+    number = int(str(value))
+    if number < 1:
+        raise OptionError(f"--history.limit {number}: must be 1 or more")
+    return number
+
+
+def _value(flag: Flag, given: argparse.Namespace, environ: Mapping[str, str]) -> object:
+    if hasattr(given, flag.dest):
+        return getattr(given, flag.dest)
+    text = environ.get(flag.env)
+    if text is None:
+        return flag.default
+    if flag.kind is bool:
+        if text.lower() not in {"true", "false", "1", "0", "yes", "no"}:
+            raise OptionError(f"{flag.env}={text}: must be true or false")
+        return text.lower() in {"true", "1", "yes"}
+    if flag.kind is list:
+        return [each.strip() for each in text.split(",") if each.strip()]
+    if flag.choices and text not in flag.choices:
+        raise OptionError(f"{flag.env}={text}: must be one of {', '.join(flag.choices)}")
+    try:
+        return flag.kind(text)
+    except ValueError as exc:
+        raise OptionError(f"{flag.env}={text}: must be a number") from exc
+
+
+def listen_address(text: str) -> tuple[str | None, int]:
+    """`:9826`, `127.0.0.1:9826` or `[::1]:9826` as (host, port)."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise OptionError(f"--web.listen-address {text}: must be like :9826, 127.0.0.1:9826 or [::1]:9826")
+    return host.strip("[]") or None, int(port)
+
+
+def with_verb(arguments: Sequence[str], verbs: Sequence[str]) -> list[str]:
+    """Put the default verb `run` in where the user gave only flags, or nothing."""
+    known = {f"--{flag.name}" for flag in FLAGS if flag.kind is not bool}
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument in known:
+            skip = True
+        elif argument in {"-h", "--help", "--version"} or argument in verbs:
+            return list(arguments)
+        elif not argument.startswith("-"):
+            break  # not a verb of ours: argparse says so, with the list
+    else:
+        return [*arguments, "run"]
+    return list(arguments)

@@ -1,0 +1,96 @@
+"""`mailprobe run` and `--config.check`: the daemon in a process of its own, from signals to exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+
+import uvloop
+
+from exporter.config import ConfigError
+from exporter.daemon import log_setup
+from exporter.daemon.app import App
+from exporter.daemon.loading import load_all
+from exporter.daemon.options import Options
+from exporter.diagnosis import signatures
+from exporter.state.store import StateError
+from exporter.web.config.load import load as load_web_config
+from exporter.web.listener import StartError
+
+STOP_WITHIN = 8  # seconds
+
+
+def check_config(options: Options) -> int:
+    """`--config.check`: 0 good, 2 bad; every problem on a line of its own."""
+    web_config_good = _check_web_config(options)
+    try:
+        loaded = load_all(options, options.sharding)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    problems = loaded.config.problems()
+    for warning in (*(each for each in loaded.config.warnings if each not in problems), *loaded.built.warnings):
+        print(f"warning: {warning}", file=sys.stderr)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems or not web_config_good:
+        return 2
+    names = {target.name for target in loaded.built.targets}
+    shard = f" on shard {options.sharding}" if options.sharding.on else ""
+    print(f"{options.config_file}: good, {len(names)} targets with {len(loaded.built.targets)} probes{shard}")
+    waiting = loaded.built.waiting
+    if waiting:
+        some = ", ".join(sorted({each.domain for each in waiting})[:10])
+        print(f"{len(waiting)} mailboxes name no provider and no server: recognised at run time, by the MX of {some}")
+    return 0
+
+
+def _check_web_config(options: Options) -> bool:
+    try:
+        settings = load_web_config(options.web_config_file) if options.web_config_file is not None else None
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return False
+    for warning in settings.warnings if settings is not None else ():
+        print(f"warning: {warning}", file=sys.stderr)
+    return True
+
+
+def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
+    """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
+    app = App(options)
+    log_setup.setup(options.log_level, options.log_format, app.metrics.log_message)
+    signatures.warm()  # before there is a loop that it would block
+    return uvloop.run(_serve(app, started))
+
+
+async def _serve(app: App, started: Callable[[], None]) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await app.start()
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except (StateError, StartError) as exc:
+        print(f"mailprobe: {exc}", file=sys.stderr)
+        return 1
+    started()
+    reloads: set[asyncio.Task[str | None]] = set()
+
+    def on_hangup() -> None:
+        task = asyncio.ensure_future(app.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    await stop.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_WITHIN):
+            await app.stop()
+    return 0

@@ -1,0 +1,1 @@
+"""An exception or a server's words become a failure with its reason."""

@@ -1,0 +1,120 @@
+"""What a refusal means: by signatures of the server's own family, of its software, generic ones, then standard codes.
+
+Rows of other families never count. Where nobody knows whose server it is, all families are asked, and if they disagree
+the answer is ambiguous. What nothing matches is None, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from exporter.diagnosis import signatures, standard_codes
+from exporter.diagnosis.reply import Spoken, protocol_of, read
+from exporter.diagnosis.signatures import ANY, Row
+from exporter.model import Phase, Service
+from exporter.model.reasons import Reason
+
+MOST = 6  # causes of an ambiguous text that are listed
+_RULES = 3  # rules of disagreeing rows that are named
+_UNDECIDED = Reason.AMBIGUOUS_LOGIN_REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The reason that a text states, and the rule that found it. `ambiguous`: the causes, where it has several."""
+
+    reason: Reason
+    rule: str
+    ambiguous: tuple[Reason, ...] = ()
+    apart: tuple[str, str] = ("", "")  # what tells the causes apart over time: English, Chinese
+
+
+def meaning_of(
+    protocol: Service | None,
+    code: str,
+    text: str,
+    phase: Phase | None,
+    *,
+    families: tuple[str, ...] = (),
+    software: tuple[str, ...] = (),
+) -> Meaning | None:
+    """`families` are the target's own, in the order in which they are asked; `software` is what its greeting says.
+
+    `protocol` and `phase` None: not known, and told from the words as far as they tell.
+    """
+    spoken_by = protocol or protocol_of(text.lstrip())
+    said = read(spoken_by, text, phase)
+    token = signatures.about_token(said)
+    if token is not None:
+        return _one(token)
+    if families or software:
+        for scope in dict.fromkeys((*families, *software)):
+            found = signatures.in_scope(scope, spoken_by, said)
+            if found:
+                return _settled(_agreed(found), spoken_by, code, said, phase)
+    else:
+        found = signatures.everywhere(spoken_by, said)
+        if found:
+            return _settled(_vote(found, spoken_by, code, said, phase), spoken_by, code, said, phase)
+    found = signatures.in_scope(ANY, spoken_by, said)
+    if found:
+        return _settled(_agreed(found), spoken_by, code, said, phase)
+    return _standard(spoken_by, code, said, phase)
+
+
+def _settled(found: Meaning, protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning:
+    """Causes that disagree about anything but a login: what the standard says, if it is one of them, else unknown."""
+    if found.reason is not _UNDECIDED or phase in (None, Phase.LOGIN):
+        return found
+    standard = _standard(protocol, code, said, phase)
+    if standard and standard.reason in found.ambiguous:
+        return replace(found, reason=standard.reason, rule=standard.rule)
+    return replace(found, reason=Reason.UNKNOWN)
+
+
+def _standard(protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning | None:
+    """Standard codes. Where the protocol is not known, what all of them agree on."""
+    asked = (protocol,) if protocol else (Service.SMTP, Service.IMAP, Service.POP3)
+    verdicts = [standard_codes.judge(each, code, said.literal, phase) for each in asked]
+    found = dict.fromkeys(verdict for verdict in verdicts if verdict)
+    if not found:
+        return None
+    reason, rule = next(iter(found))
+    return Meaning(reason, rule) if len({each for each, _ in found}) == 1 else None
+
+
+def _vote(rows: tuple[Row, ...], protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning:
+    """Nobody knows whose server it is. Of words that many use, the rest of the text and the standard have a say."""
+    if all(row.shared for row in rows):
+        plain = signatures.in_scope(ANY, protocol, said)
+        if plain and not any(row.shared for row in plain):
+            return _agreed(plain)
+        standard = _standard(protocol, code, said, phase)
+        others = {row.reason: f"signature:{row.id}" for row in plain}
+        if standard:
+            others[standard.reason] = standard.rule
+        others = {reason: rule for reason, rule in others.items() if reason is not _UNDECIDED}
+        if not others.keys() <= {row.reason for row in rows}:
+            return _several([*others, *(row.reason for row in rows)], (*others.values(), *_rules(rows)))
+    return _agreed(rows)
+
+
+def _agreed(rows: tuple[Row, ...]) -> Meaning:
+    """One row's meaning, or that of several which may disagree."""
+    if len({row.reason for row in rows}) == 1:
+        return _one(next((row for row in rows if row.causes), rows[0]))
+    return _several([cause for row in rows for cause in (row.causes or (row.reason,))], _rules(rows))
+
+
+def _one(row: Row) -> Meaning:
+    return Meaning(row.reason, f"signature:{row.id}", row.causes[:MOST], row.apart)
+
+
+def _several(causes: Iterable[Reason], rules: Iterable[str]) -> Meaning:
+    named = dict.fromkeys(cause for cause in causes if cause is not _UNDECIDED)
+    return Meaning(_UNDECIDED, " | ".join(list(rules)[:_RULES]), tuple(named)[:MOST])
+
+
+def _rules(rows: Iterable[Row]) -> tuple[str, ...]:
+    return tuple(f"signature:{row.id}" for row in rows)

@@ -1,0 +1,210 @@
+"""Exceptions become Failures here, and nowhere else: the only file that knows exception classes."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import sqlite3
+import ssl
+from dataclasses import replace
+
+from exporter.diagnosis import oauth_errors
+from exporter.diagnosis.banners import software_of
+from exporter.diagnosis.classify import Meaning, meaning_of
+from exporter.diagnosis.reply import closing_protocol
+from exporter.model import Failure, Outcome, Phase
+from exporter.model.errors import (
+    DnsFailure,
+    Garbage,
+    Inconclusive,
+    ProbeError,
+    Refusal,
+    ServerClosed,
+    StartTlsUnavailable,
+    Suspended,
+    TokenRefusal,
+)
+from exporter.model.reasons import Layer, Reason, about
+from exporter.model.text import clean
+
+MAX_WORDS = 2048  # characters of a server's words that are kept: a support desk wants them complete
+
+INCONCLUSIVE = "inconclusive"
+"""The rule of a Failure that was raised as Inconclusive."""
+
+_UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
+_OURS = frozenset(
+    {
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT),
+        *(errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM),
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EROFS, errno.EIO),
+    }
+)
+_CUT = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENETRESET, errno.ENOTCONN})
+
+_DNS = {
+    "nxdomain": Reason.HOST_NOT_FOUND,
+    "no_data": Reason.HOST_NOT_FOUND,
+    "servfail": Reason.DNS_SERVER_FAILURE,
+    "refused": Reason.DNS_SERVER_FAILURE,
+    "timeout": Reason.DNS_TIMEOUT,
+    "bogus": Reason.DNSSEC_BOGUS,
+}
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code leaves the chain untrusted.
+_VERIFY = {
+    9: Reason.CERTIFICATE_NOT_YET_VALID,
+    10: Reason.CERTIFICATE_EXPIRED,
+    62: Reason.CERTIFICATE_NAME_MISMATCH,
+    64: Reason.CERTIFICATE_NAME_MISMATCH,
+}
+
+# How OpenSSL says, in a handshake, that the other side does not speak TLS (the last two from 3.2 on).
+_NOT_TLS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+    }
+)
+
+_OPENSSL_FRAME = re.compile(r"^\[[A-Z0-9_]+(?:: [A-Z0-9_]+)?\] | \(_ssl\.c:\d+\)$")
+
+
+def diagnose(exc: BaseException, phase: Phase | None, *, families: tuple[str, ...] = (), greeting: str = "") -> Failure:
+    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`.
+
+    Whose words they are, where that is known: the signature `families` of the target, and how its server greeted.
+    """
+    if isinstance(exc, BaseExceptionGroup):
+        found = [diagnose(each, phase, families=families, greeting=greeting) for each in exc.exceptions]
+        return next((failure for failure in found if failure.reason is not Reason.BUG), found[0])
+    if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
+        meaning = _meaning(exc, phase, families, software_of(greeting))
+        text = clean(exc.text or _words(exc), MAX_WORDS)
+        answer_to = exc.answer_to if isinstance(exc, Suspended) else None
+        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
+    reason, rule, text = _cause(exc, phase)
+    return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc))
+
+
+def outcome_of(failure: Failure) -> Outcome:
+    """Inconclusive where the fault is on our side of the wire, so that nothing is known about the mail service."""
+    ours = failure.reason in (Reason.LOCAL_ERROR, Reason.CONFIG) or about(failure.reason).layer is Layer.VANTAGE
+    return Outcome.INCONCLUSIVE if ours or failure.rule == INCONCLUSIVE else Outcome.FAILED
+
+
+def _quoted(exc: BaseException) -> bool:
+    """Whether the text is what a server said, literally. Ours may hold some of its words, and yet are ours."""
+    match exc:
+        case Refusal() | ServerClosed():
+            return bool(exc.text)
+        case StartTlsUnavailable():
+            return exc.quoted
+        case Suspended():
+            return exc.answer_to is not None
+    return False
+
+
+def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
+    """Reason, rule and text. The order matters: much of this is an OSError by inheritance."""
+    match exc:
+        case ProbeError():
+            return exc.reason, "probe", exc.text
+        case Inconclusive():
+            return exc.reason, INCONCLUSIVE, exc.text
+        case TokenRefusal():
+            return *oauth_errors.of_endpoint(exc.status, exc.code, exc.text), exc.text
+        case StartTlsUnavailable():
+            return Reason.STARTTLS_UNAVAILABLE, "starttls", exc.text or _words(exc)
+        case Garbage():
+            reason = Reason.WRONG_PROTOCOL if exc.wrong_protocol else Reason.PROTOCOL_ERROR
+            return reason, "garbage", exc.text
+        case DnsFailure():
+            return _DNS.get(exc.kind, Reason.DNS_SERVER_FAILURE), f"dns:{exc.kind}", _words(exc)
+        case TimeoutError() if not exc.errno:
+            return _deadline(phase), "deadline", _words(exc) or "no answer before the deadline"
+        case ssl.SSLError():
+            return *_tls(exc, phase), _words(exc)
+        case socket.gaierror():
+            missing = exc.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
+            return (Reason.HOST_NOT_FOUND if missing else Reason.DNS_SERVER_FAILURE), "dns:getaddrinfo", _words(exc)
+        case OSError() if known := _socket(exc):
+            return known, _errno_rule(exc), _words(exc)
+        case MemoryError() | sqlite3.OperationalError():
+            return Reason.LOCAL_ERROR, f"exception:{type(exc).__name__}", _words(exc) or type(exc).__name__
+    return Reason.BUG, f"exception:{type(exc).__name__}", f"{type(exc).__name__}: {_words(exc)}".removesuffix(": ")
+
+
+def _meaning(
+    exc: Refusal | ServerClosed | Suspended, phase: Phase | None, families: tuple[str, ...], software: tuple[str, ...]
+) -> Meaning:
+    """What a server's words say. Its last words explain the end of a connection better than the end itself."""
+    if isinstance(exc, Suspended):  # the words are of the login that paused it
+        found = meaning_of(None, "", exc.text, Phase.LOGIN, families=families, software=software)
+        return Meaning(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
+    if isinstance(exc, ServerClosed):
+        protocol = closing_protocol(exc.text)
+        said = protocol and meaning_of(protocol, "", exc.text, phase, families=families, software=software)
+        return said or Meaning(Reason.CONNECTION_RESET, "closed")
+    known = meaning_of(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
+    known = known or Meaning(Reason.UNKNOWN, "")
+    about_token = oauth_errors.of_server(known.reason, exc.token, exc.text) if exc.token else known.reason
+    return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
+
+
+def _deadline(phase: Phase | None) -> Reason:
+    match phase:
+        case Phase.RESOLVE:
+            return Reason.DNS_TIMEOUT
+        case Phase.ARRIVE:
+            return Reason.MESSAGE_LATE
+    return Reason.TIMEOUT
+
+
+def _tls(exc: ssl.SSLError, phase: Phase | None) -> tuple[Reason, str]:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        code = getattr(exc, "verify_code", 0)
+        return _VERIFY.get(code, Reason.CERTIFICATE_UNTRUSTED), f"verify:{code}"
+    name = getattr(exc, "reason", None) or type(exc).__name__  # OpenSSL's exceptions have it, hand-made ones not
+    handshake = phase in (Phase.TLS, None)
+    if handshake and name in _NOT_TLS:
+        return Reason.WRONG_PROTOCOL, f"ssl:{name}"
+    if not handshake and isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Reason.CONNECTION_RESET, f"ssl:{name}"
+    return Reason.TLS_FAILED, f"ssl:{name}"
+
+
+def _socket(exc: OSError) -> Reason | None:
+    if isinstance(exc, ConnectionRefusedError):
+        return Reason.CONNECTION_REFUSED
+    if isinstance(exc, ConnectionError) or exc.errno in _CUT:
+        return Reason.CONNECTION_RESET
+    if isinstance(exc, TimeoutError):
+        return Reason.TIMEOUT
+    if exc.errno in _UNREACHABLE:
+        return Reason.HOST_UNREACHABLE
+    return Reason.LOCAL_ERROR if exc.errno in _OURS else None
+
+
+def _errno_rule(exc: OSError) -> str:
+    name = errno.errorcode.get(exc.errno or 0)
+    return f"errno:{name}" if name else f"exception:{type(exc).__name__}"
+
+
+def _words(exc: BaseException) -> str:
+    """What an exception says, without OpenSSL's source line and Python's errno prefix. Never raises."""
+    if isinstance(exc, ssl.SSLCertVerificationError) and getattr(exc, "verify_message", None):
+        return str(exc.verify_message)
+    if isinstance(exc, ssl.SSLError) and exc.strerror:
+        return _OPENSSL_FRAME.sub("", str(exc.strerror))
+    if isinstance(exc, OSError) and exc.strerror and not exc.filename:
+        return str(exc.strerror)
+    try:
+        return str(exc)
+    except Exception:
+        return ""

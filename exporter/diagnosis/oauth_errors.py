@@ -1,0 +1,72 @@
+"""What OAuth refusals mean: a token endpoint's error, and a mail server's no to an access token. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from exporter.model.reasons import Reason
+
+# RFC 6749 section 5.2, RFC 7523, OpenID Connect. Other errors say as little as `invalid_grant` does.
+_ERRORS: Mapping[str, Reason] = {
+    "temporarily_unavailable": Reason.AUTH_UNAVAILABLE,
+    "server_error": Reason.AUTH_UNAVAILABLE,
+    "slow_down": Reason.RATE_LIMITED,
+}
+# Microsoft says more in its description (learn.microsoft.com, "Microsoft Entra authentication and authorization error
+# codes").
+_DETAIL = re.compile(r"\bAADSTS(\d{5,7})\b")
+_DETAILS: Mapping[str, Reason] = {
+    "50034": Reason.ACCOUNT_MISSING,
+    "50053": Reason.ACCOUNT_LOCKED,
+    "50057": Reason.ACCOUNT_DISABLED,
+    "50055": Reason.PASSWORD_EXPIRED,
+    "90033": Reason.AUTH_UNAVAILABLE,
+    "90055": Reason.RATE_LIMITED,
+}
+_CLOCK = re.compile(r"reasonable timeframe|\bAADSTS700024\b")  # an assertion is not valid yet, or no more
+# Verdicts about a password, which an access token is not.
+_OF_PASSWORDS = frozenset(
+    {
+        Reason.WRONG_PASSWORD,
+        Reason.PASSWORD_EXPIRED,
+        Reason.AUTH_CODE_REQUIRED,
+        Reason.APP_PASSWORD_REQUIRED,
+        Reason.OAUTH_REQUIRED,
+    }
+)
+_UNDECIDED = frozenset({Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN})
+# The JSON of RFC 7628 section 3.2.2 and of XOAUTH2: Google says 400 of a token that has run out.
+_STATUS = re.compile(r'"status"\s*:\s*"?([A-Za-z0-9_]{1,40})')
+_STALE = frozenset({"invalid_token", "400", "401"})
+
+
+def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
+    """The reason in a token endpoint's refusal, and the rule that found it."""
+    if _CLOCK.search(text):
+        return Reason.CLOCK_WRONG, "oauth:clock"
+    detail = _DETAIL.search(text)
+    if detail and detail[1] in _DETAILS:
+        return _DETAILS[detail[1]], f"oauth:AADSTS{detail[1]}"
+    if error in _ERRORS:
+        return _ERRORS[error], f"oauth:{error}"
+    if status == 429:
+        return Reason.RATE_LIMITED, "oauth:429"
+    if status >= 500:
+        return Reason.AUTH_UNAVAILABLE, f"oauth:{status}"
+    if error:
+        return Reason.OAUTH_TOKEN_REJECTED, f"oauth:{error}"
+    return Reason.HTTP_STATUS, f"http:{status}"
+
+
+def of_server(reason: Reason, token: str, text: str) -> Reason:
+    """What a mail server's refusal means that a password would have got for `reason`.
+
+    `token` is "kept" where a fresh one may help, "new" where this is one. What is not about the token stays.
+    """
+    status = _STATUS.search(text)
+    stale = reason is Reason.OAUTH_TOKEN_EXPIRED or (status is not None and status[1] in _STALE)
+    about_token = reason in _OF_PASSWORDS or reason in (Reason.OAUTH_TOKEN_EXPIRED, Reason.OAUTH_TOKEN_REJECTED)
+    if not about_token and not (reason in _UNDECIDED and status is not None):
+        return reason
+    return Reason.OAUTH_TOKEN_EXPIRED if stale and token == "kept" else Reason.OAUTH_TOKEN_REJECTED  # noqa: S105

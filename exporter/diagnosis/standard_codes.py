@@ -1,0 +1,267 @@
+"""What the standard codes in a refusal mean (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206). No match is None: no guess.
+
+The answer to a login is the exception: what names no cause there is `ambiguous_login_refused`, because a refused
+credential must count as one, or the guard would go on trying it until the account is locked. The tables hold only what
+an RFC says: a code that names no cause maps to none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from exporter.model import Phase, Service
+from exporter.model.reasons import Reason
+
+Verdict = tuple[Reason, str]
+"""A reason, and the id of the rule that found it."""
+
+
+# RFC 3501 section 7.1, RFC 2221, RFC 5530, RFC 7889, RFC 9208. ALERT is absent: it asks to be shown, it is no cause.
+IMAP_CODES: Mapping[str, Verdict] = {
+    "TRYCREATE": (Reason.FOLDER_MISSING, "rfc3501"),
+    "REFERRAL": (Reason.WRONG_SERVER, "rfc2221"),
+    "UNAVAILABLE": (Reason.TEMPORARILY_UNAVAILABLE, "rfc5530"),
+    "AUTHENTICATIONFAILED": (Reason.WRONG_PASSWORD, "rfc5530"),
+    "AUTHORIZATIONFAILED": (Reason.ACCOUNT_DISABLED, "rfc5530"),  # the password was right, the account may not in
+    "EXPIRED": (Reason.PASSWORD_EXPIRED, "rfc5530"),
+    "PRIVACYREQUIRED": (Reason.TLS_REQUIRED, "rfc5530"),
+    "NOPERM": (Reason.NO_PERMISSION, "rfc5530"),
+    "INUSE": (Reason.MAILBOX_IN_USE, "rfc5530"),
+    "EXPUNGEISSUED": (Reason.MESSAGE_MISSING, "rfc5530"),
+    "CORRUPTION": (Reason.SERVER_ERROR, "rfc5530"),
+    "SERVERBUG": (Reason.SERVER_ERROR, "rfc5530"),
+    "CLIENTBUG": (Reason.COMMAND_REJECTED, "rfc5530"),
+    "CANNOT": (Reason.UNSUPPORTED_OPERATION, "rfc5530"),
+    "LIMIT": (Reason.RATE_LIMITED, "rfc5530"),
+    "OVERQUOTA": (Reason.MAILBOX_OVER_QUOTA, "rfc9208"),
+    "ALREADYEXISTS": (Reason.FOLDER_EXISTS, "rfc5530"),
+    "NONEXISTENT": (Reason.FOLDER_MISSING, "rfc5530"),
+    "TOOBIG": (Reason.MESSAGE_TOO_LARGE, "rfc7889"),
+    "CONTACTADMIN": (Reason.ACCOUNT_DISABLED, "rfc5530"),
+}
+
+# What the same codes mean as the answer to a login, where that differs.
+IMAP_LOGIN_CODES: Mapping[str, Verdict] = {
+    "NOPERM": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
+    "CANNOT": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
+    "NONEXISTENT": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
+}
+
+# RFC 2449 section 8, RFC 3206.
+POP3_CODES: Mapping[str, Verdict] = {
+    "LOGIN-DELAY": (Reason.RATE_LIMITED, "rfc2449"),
+    "IN-USE": (Reason.MAILBOX_IN_USE, "rfc2449"),
+    "SYS/TEMP": (Reason.TEMPORARILY_UNAVAILABLE, "rfc3206"),
+    "SYS/PERM": (Reason.SERVER_ERROR, "rfc3206"),
+    "AUTH": (Reason.WRONG_PASSWORD, "rfc3206"),
+}
+
+# The answer to AUTH: RFC 4954 section 6, RFC 5248. X stands for either class, 4 or 5.
+ENHANCED_AUTH: Mapping[str, Reason] = {
+    "X.5.6": Reason.COMMAND_REJECTED,
+    "X.7.8": Reason.WRONG_PASSWORD,
+    "X.7.9": Reason.AUTH_MISSING,  # mechanism too weak: another one is wanted
+    "X.7.10": Reason.TLS_REQUIRED,
+    "X.7.11": Reason.TLS_REQUIRED,
+    "X.7.12": Reason.AUTH_MISSING,  # the mechanism works only after one login with PLAIN
+    "X.7.13": Reason.ACCOUNT_DISABLED,
+}
+
+# Any other command: RFC 3463 and the IANA registry of RFC 5248 (7.20 to 7.26: RFC 7372; 1.10, 7.27: RFC 7505; 7.30:
+# RFC 8689).
+ENHANCED: Mapping[str, Reason] = {
+    **ENHANCED_AUTH,
+    "5.1.1": Reason.RECIPIENT_UNKNOWN,
+    "X.1.2": Reason.RECIPIENT_DOMAIN_BAD,
+    "5.1.3": Reason.RECIPIENT_UNKNOWN,
+    "5.1.4": Reason.RECIPIENT_UNKNOWN,
+    "5.1.6": Reason.RECIPIENT_UNKNOWN,
+    "X.1.7": Reason.SENDER_REJECTED,
+    "X.1.8": Reason.SENDER_REJECTED,
+    "X.1.10": Reason.RECIPIENT_DOMAIN_BAD,
+    "5.2.1": Reason.RECIPIENT_DISABLED,
+    "X.2.2": Reason.RECIPIENT_OVER_QUOTA,
+    "X.2.3": Reason.MESSAGE_TOO_LARGE,
+    "4.3.1": Reason.TEMPORARILY_UNAVAILABLE,
+    "5.3.1": Reason.SERVER_ERROR,
+    "4.3.2": Reason.TEMPORARILY_UNAVAILABLE,
+    "X.3.4": Reason.MESSAGE_TOO_LARGE,
+    "X.3.5": Reason.SERVER_ERROR,
+    "X.4.1": Reason.REMOTE_UNREACHABLE,
+    "X.4.2": Reason.REMOTE_UNREACHABLE,
+    "4.4.3": Reason.TEMPORARILY_UNAVAILABLE,
+    "4.4.4": Reason.REMOTE_UNREACHABLE,
+    "5.4.4": Reason.RECIPIENT_DOMAIN_BAD,
+    "X.4.5": Reason.TEMPORARILY_UNAVAILABLE,
+    "X.4.6": Reason.ROUTING_LOOP,
+    "X.4.7": Reason.REMOTE_UNREACHABLE,
+    "X.5.1": Reason.COMMAND_REJECTED,
+    "X.5.2": Reason.COMMAND_REJECTED,
+    "X.5.3": Reason.SENDING_LIMIT_REACHED,  # too many recipients
+    "X.5.4": Reason.COMMAND_REJECTED,
+    "X.5.5": Reason.COMMAND_REJECTED,
+    "X.6.0": Reason.CONTENT_MALFORMED,
+    "X.6.1": Reason.CONTENT_MALFORMED,
+    "X.6.2": Reason.CONTENT_MALFORMED,
+    "X.6.3": Reason.CONTENT_MALFORMED,
+    "X.6.5": Reason.CONTENT_MALFORMED,
+    "X.6.7": Reason.CONTENT_MALFORMED,  # 6.7 and 6.9 (RFC 6531): an address or header in UTF-8
+    "X.6.9": Reason.CONTENT_MALFORMED,
+    "X.7.2": Reason.POLICY_REJECTED,
+    "X.7.16": Reason.MESSAGE_TOO_LARGE,
+    "X.7.17": Reason.RECIPIENT_UNKNOWN,
+    "X.7.18": Reason.RECIPIENT_DOMAIN_BAD,
+    "X.7.20": Reason.DKIM_FAIL,
+    "X.7.21": Reason.DKIM_FAIL,
+    "X.7.22": Reason.DKIM_FAIL,
+    "X.7.23": Reason.SPF_FAIL,
+    "X.7.24": Reason.SPF_FAIL,
+    "X.7.25": Reason.RDNS_MISSING,
+    "X.7.26": Reason.DMARC_REJECT,
+    "X.7.27": Reason.SENDER_REJECTED,
+    "X.7.28": Reason.RATE_LIMITED,
+    "X.7.30": Reason.TLS_REQUIRED,  # RFC 8689
+}
+
+VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
+"""Details that leave a basic code its own meaning (535 5.7.3 is how Exchange says 535 5.7.8)."""
+
+# The answer to AUTH: RFC 4954 section 6, RFC 5321, RFC 7504. 535 is `replies`' business.
+BASIC_AUTH: Mapping[str, Reason] = {
+    "432": Reason.AUTH_MISSING,
+    "454": Reason.TEMPORARILY_UNAVAILABLE,
+    "500": Reason.COMMAND_REJECTED,
+    "501": Reason.COMMAND_REJECTED,
+    "502": Reason.AUTH_MISSING,
+    "503": Reason.COMMAND_REJECTED,
+    "504": Reason.AUTH_MISSING,
+    "523": Reason.TLS_REQUIRED,
+    "524": Reason.TLS_REQUIRED,
+    "525": Reason.ACCOUNT_DISABLED,
+    "530": Reason.AUTH_MISSING,
+    "534": Reason.AUTH_MISSING,
+    "538": Reason.TLS_REQUIRED,
+}
+
+# Any other command. 550, 553 and 554 are absent: RFC 5321 gives each of them several causes.
+BASIC: Mapping[str, Reason] = {
+    "500": Reason.COMMAND_REJECTED,
+    "501": Reason.COMMAND_REJECTED,
+    "502": Reason.COMMAND_REJECTED,
+    "503": Reason.COMMAND_REJECTED,
+    "504": Reason.COMMAND_REJECTED,
+    "523": Reason.TLS_REQUIRED,
+    "525": Reason.ACCOUNT_DISABLED,
+    "530": Reason.AUTH_MISSING,
+    "535": Reason.WRONG_PASSWORD,
+    "538": Reason.TLS_REQUIRED,
+    "551": Reason.RELAY_DENIED,
+    "552": Reason.RECIPIENT_OVER_QUOTA,
+    "555": Reason.COMMAND_REJECTED,
+    "556": Reason.RECIPIENT_DOMAIN_BAD,
+}
+
+MAX_TEXT = 4096  # characters of a reply that are looked at
+
+# "A1 NO [CODE argument] text", "* BYE [CODE] text", and, from a user's clipboard, "[CODE] text". Servers also send
+# two codes in a row: "NO [ALERT] [UNAVAILABLE] text".
+_IMAP_STATUS = re.compile(r"^(?:\S{1,40} )?(NO|BAD|BYE)\b", re.IGNORECASE | re.MULTILINE)
+_IMAP_CODES = re.compile(
+    r"^(?:\S{1,40} )?(?:(?:NO|BAD|BYE) )?((?:\[[^\]\r\n]{1,200}\] ?){1,4})", re.IGNORECASE | re.MULTILINE
+)
+_IMAP_ATOM = re.compile(r"\[([A-Z0-9/-]{2,30})[\] ]", re.IGNORECASE)
+_POP3_CODE = re.compile(r"^(?:-ERR )?\[([A-Z/-]{2,30})\]", re.IGNORECASE | re.MULTILINE)
+_SMTP_BASIC = re.compile(r"^([45]\d\d)(?=[ -]|$)", re.MULTILINE)
+_SMTP_ENHANCED = re.compile(r"^(?:[45]\d\d[ -])?([45])\.(\d{1,3}\.\d{1,3})(?=[\s:;,-]|$)", re.MULTILINE)
+_AUTH_ONLY = frozenset({"432", "534", "535"})  # codes that nothing but AUTH is answered with
+_AUTH_WORDS = re.compile(r"\b(auth\w*|log-?in|password|credentials?)\b", re.IGNORECASE)
+_HTTP_STATUS = re.compile(r"(?:^|\b(?:HTTP/[\d.]+|status|code):? )([345]\d\d)\b", re.IGNORECASE)
+
+
+def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdict | None:
+    """The reason that a refusal's codes state, and the rule that found it. `phase` None: it is not known."""
+    text = text[:MAX_TEXT]
+    match protocol:
+        case Service.IMAP:
+            return _imap(code, text, phase)
+        case Service.POP3:
+            return _pop3(text, phase)
+        case Service.SMTP:
+            return _smtp(code, text, phase)
+        case Service.HTTPS:
+            status = code if _HTTP_STATUS.fullmatch(code) else _first(_HTTP_STATUS, text)
+            return (Reason.HTTP_STATUS, f"http:{status}") if status else None
+
+
+def _imap(code: str, text: str, phase: Phase | None) -> Verdict | None:
+    login = phase is Phase.LOGIN
+    for group in _IMAP_CODES.findall(text):
+        for atom in _IMAP_ATOM.findall(group):
+            name = atom.upper()
+            known = (IMAP_LOGIN_CODES.get(name) if login else None) or IMAP_CODES.get(name)
+            if known:
+                return known[0], f"{known[1]}:{name}"
+    match (code.split(" ", 1)[0] or _first(_IMAP_STATUS, text)).upper():
+        case "BAD":
+            return Reason.COMMAND_REJECTED, "imap:BAD"
+        case "BYE" if not (login and _AUTH_WORDS.search(text)):
+            return Reason.TEMPORARILY_UNAVAILABLE, "imap:BYE"
+    return (Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO") if login else None
+
+
+def _pop3(text: str, phase: Phase | None) -> Verdict | None:
+    for atom in _POP3_CODE.findall(text):
+        known = POP3_CODES.get(atom.upper())
+        if known:
+            return known[0], f"{known[1]}:{atom.upper()}"
+    if phase is Phase.LOGIN:
+        return Reason.AMBIGUOUS_LOGIN_REFUSED, "pop3:-ERR"
+    return None
+
+
+def _smtp(code: str, text: str, phase: Phase | None) -> Verdict | None:
+    basic = code if _SMTP_BASIC.fullmatch(code) else _first(_SMTP_BASIC, text)
+    grade, detail = _enhanced(basic, text)
+    login = phase is Phase.LOGIN or (phase is None and basic in _AUTH_ONLY)
+    table = ENHANCED_AUTH if login else ENHANCED
+    reason = table.get(f"{grade}.{detail}") or table.get(f"X.{detail}")
+    if reason:
+        return reason, f"rfc3463:{grade}.{detail}"
+    return _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)
+
+
+def _smtp_login(basic: str, detail: str) -> Verdict:
+    if basic == "535" and (not detail or f"X.{detail}" in VAGUE):
+        return Reason.WRONG_PASSWORD, "smtp:535"
+    if basic in BASIC_AUTH:
+        return BASIC_AUTH[basic], f"smtp:{basic}"
+    if basic.startswith("4"):
+        return Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"
+    return Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz"
+
+
+def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None) -> Verdict | None:
+    if detail in ("7.0", "7.1") and grade == "5" and (not basic or basic.startswith("55")):
+        return Reason.POLICY_REJECTED, f"rfc3463:{grade}.{detail}"
+    if basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service, for us
+        return Reason.POLICY_REJECTED, "smtp:554"
+    if basic == "454" and phase is Phase.STARTTLS:
+        return Reason.STARTTLS_UNAVAILABLE, "smtp:454"
+    if basic in BASIC:
+        return BASIC[basic], f"smtp:{basic}"
+    if basic.startswith("4") or (not basic and grade == "4"):
+        return Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"
+    return None
+
+
+def _enhanced(basic: str, text: str) -> tuple[str, str]:
+    for grade, detail in _SMTP_ENHANCED.findall(text):
+        if not basic or basic[0] == grade:
+            return grade, detail
+    return "", ""
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""

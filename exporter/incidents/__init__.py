@@ -1,0 +1,1 @@
+"""Results become root causes, incidents and alerts, which are pushed to Alertmanager."""

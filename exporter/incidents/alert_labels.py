@@ -1,0 +1,128 @@
+"""Which alert an incident is: the names and labels that the shipped rules, routes and inhibitions have, too.
+
+The labels are made once, when the incident opens: they are its identity at Alertmanager, and no reason is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from exporter.incidents.rootcause.cause import Cause
+from exporter.model import Endpoint, FactName, Kind, Result, Scope, Target
+from exporter.model.reasons import Layer, Reason
+
+JOB = "mailprobe"
+Labels = tuple[tuple[str, str], ...]
+
+
+class Name(NamedTuple):
+    """An alert by name, as in the contract's table."""
+
+    alert: str
+    severity: str
+    layer: str
+
+
+_CERTIFICATE = frozenset(
+    {Reason.CERTIFICATE_NOT_YET_VALID, Reason.CERTIFICATE_NAME_MISMATCH, Reason.CERTIFICATE_UNTRUSTED}
+)
+_THROTTLED = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED, Reason.GREYLISTED})
+_QUOTA: Mapping[Reason, str] = {Reason.MAILBOX_OVER_QUOTA: "critical", Reason.MAILBOX_NEAR_QUOTA: "warning"}
+_DELIVERY: Mapping[Reason, tuple[str, str]] = {
+    Reason.MESSAGE_LATE: ("MailRoundTripOverdue", "critical"),
+    Reason.MESSAGE_LOST: ("MailRoundTripLost", "critical"),
+    Reason.BOUNCED: ("MailRoundTripLost", "critical"),
+    Reason.MESSAGE_IN_JUNK: ("MailRoundTripMisfiled", "warning"),
+    Reason.MESSAGE_ALTERED: ("MailRoundTripAltered", "warning"),
+    Reason.MESSAGE_DUPLICATED: ("MailRoundTripDuplicated", "warning"),
+}
+_WIDE = {Scope.HOST: "MailHostOutage", Scope.PROVIDER: "MailProviderOutage", Scope.DOMAIN: "MailDomainOutage"}
+
+
+def labels_of(
+    cause: Cause, targets: Sequence[Target], results: Sequence[Result], alert_labels: Iterable[str] = ()
+) -> Labels:
+    """The labels of the alert about a cause. `targets` are its, `results` their failures."""
+    first = next(iter(targets), None)
+    name = name_of(cause, first, results)
+    found = {
+        "alertname": name.alert,
+        "severity": name.severity,
+        "layer": name.layer,
+        "job": JOB,
+        "provider": cause.provider or _agreed(target.provider for target in targets),
+        "domain": cause.domain or _agreed(target.domain for target in targets),
+        **_thing(cause, first),
+    }
+    for label in alert_labels:
+        found.setdefault(label, _agreed(dict(target.labels).get(label, "") for target in targets))
+    return tuple(sorted((label, value) for label, value in found.items() if value))
+
+
+def name_of(cause: Cause, first: Target | None, results: Sequence[Result]) -> Name:
+    """By scope, then by what fails and how."""
+    if cause.inconclusive and cause.layer is not Layer.VANTAGE:
+        return Name("MailprobeInconclusive", "warning", "exporter")
+    if cause.layer is Layer.VANTAGE:
+        if cause.reason is Reason.VANTAGE_OFFLINE:
+            return Name("MailprobeAllVantagesOffline", "critical", "vantage")
+        return Name("MailprobeVantageOffline", "warning", "vantage")  # in part: this mutes nothing
+    if cause.scope is Scope.DOMAIN and cause.layer is Layer.DNS:
+        return _domain(results)
+    if cause.scope in _WIDE:
+        layer = Layer.TRANSPORT if cause.layer is Layer.EXPORTER else cause.layer
+        return Name(_WIDE[cause.scope], "critical", layer)
+    kind = first.kind if first is not None else Kind.MAILBOX
+    if kind is Kind.ENDPOINT:
+        return _endpoint(cause.reason)
+    if kind is Kind.DOMAIN:
+        return _domain(results)
+    if cause.reason in _THROTTLED:
+        return Name("MailSubmissionThrottled", "warning", "delivery")
+    if kind is Kind.ROUTE:
+        return Name(*_DELIVERY.get(cause.reason, ("MailRoundTripStopped", "warning")), "delivery")
+    if cause.reason in _QUOTA:
+        return Name("MailQuotaAlmostFull", _QUOTA[cause.reason], "capacity")
+    return Name("MailLoginRejected" if cause.layer is Layer.AUTH else "MailLoginFailing", "critical", "auth")
+
+
+def _endpoint(reason: Reason) -> Name:
+    if reason is Reason.CERTIFICATE_EXPIRED:
+        return Name("MailCertificateExpired", "critical", "transport")
+    return Name("MailCertificateInvalid" if reason in _CERTIFICATE else "MailEndpointDown", "critical", "transport")
+
+
+def _domain(results: Sequence[Result]) -> Name:
+    """Without an answer, without a usable MX, or with a policy that is wrong."""
+    if any(result.fact(FactName.DNS_LOOKUP, each) == 0 for result in results for each in ("mx", "a")):
+        return Name("MailDNSFailing", "critical", "dns")
+    if any(result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 for result in results):
+        return Name("MailDNSRecordMissing", "critical", "dns")
+    if all(result.fact(FactName.DNS_LOOKUP, "mx") is None for result in results):
+        return Name("MailDNSFailing", "critical", "dns")  # it did not come as far as an answer
+    return Name("MailDNSPolicyInvalid", "warning", "dns")
+
+
+def _thing(cause: Cause, first: Target | None) -> dict[str, str]:
+    """What identifies the thing."""
+    if cause.scope is Scope.HOST:
+        return {"server": cause.server}
+    if cause.scope is not Scope.TARGET or first is None:
+        return {}
+    found = {"target": first.name, "kind": str(first.kind)}
+    if first.kind is Kind.MAILBOX:
+        found["mailbox"] = first.name
+    elif first.kind is Kind.ROUTE and first.route:
+        found |= {"mailbox": first.route[0], "from": first.route[0], "to": first.route[1]}
+    elif first.kind is Kind.ENDPOINT:
+        endpoint = getattr(first.settings, "endpoint", None)
+        if isinstance(endpoint, Endpoint):
+            found |= {"protocol": endpoint.protocol, "server": endpoint.host, "port": str(endpoint.port)}
+    return found
+
+
+def _agreed(values: Iterable[str]) -> str:
+    """The one value that all have which have any; else nothing."""
+    found = {value for value in values if value}
+    return found.pop() if len(found) == 1 else ""

@@ -1,0 +1,240 @@
+"""Pushes alerts to every configured Alertmanager (API v2), for people who have no Prometheus to do it.
+
+Level-triggered: what is wrong is said again and again. `endsAt` lies well ahead, so that a restart, a slow server or a
+few lost requests resolve nothing; only an incident that is over says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import re
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import aiohttp
+
+from exporter.model.errors import ProbeError
+from exporter.model.settings import Alertmanager
+from exporter.net.tls import TlsContexts
+
+Labels = tuple[tuple[str, str], ...]
+
+BATCH = 64  # alerts a request, as Prometheus sends them
+MAX_QUEUED = 10_000  # alerts for one Alertmanager; the oldest go first
+WITHIN = 10.0  # seconds for a request
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds after a failure, doubling
+LEASES = 4  # endsAt is this many intervals ahead
+MAX_ANSWER = 2048  # bytes of an answer that are read
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert as it is now. Its labels are its identity."""
+
+    labels: Labels
+    annotations: Mapping[str, str] = field(hash=False)
+    starts: float  # Unix time
+    lease: float  # seconds for which it holds when nothing more is said
+    ends: float = 0.0  # Unix time; 0 while it fires
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        """Alertmanager would take an alert without a name, and refuse the whole batch for a bad label."""
+        names = dict(self.labels)
+        wrong = [name for name in names if not _LABEL.fullmatch(name) or name.startswith("__")]
+        if not names.get("alertname") or wrong or len(names) != len(self.labels):
+            raise ValueError(f"not the labels of an alert: {self.labels}")
+
+    def body(self, now: float) -> dict[str, Any]:
+        """As JSON, sent at `now`."""
+        starts = min(self.starts, now)
+        ends = max(self.ends, starts + 0.001) if self.ends else now + self.lease
+        body: dict[str, Any] = {
+            "labels": {name: value for name, value in self.labels if value},
+            "annotations": dict(self.annotations),
+            "startsAt": _time(starts),
+            "endsAt": _time(ends),
+        }
+        return body | ({"generatorURL": self.url} if self.url else {})
+
+
+def lease(interval: float, resend: float) -> float:
+    """How long an alert that is looked at every `interval` seconds holds."""
+    return LEASES * max(interval, resend)
+
+
+class Watcher(Protocol):
+    """Who counts."""
+
+    def notified(self, alertmanager: str, alerts: int) -> None:
+        """A request with so many alerts is made."""
+        ...
+
+    def notify_failed(self, alertmanager: str, alerts: int) -> None:
+        """It was in vain."""
+        ...
+
+    def notify_dropped(self, alertmanager: str, alerts: int) -> None:
+        """So many were never sent: too many waited."""
+        ...
+
+
+class Pusher:
+    """All Alertmanagers: each gets everything."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._contexts = TlsContexts()
+        self._couriers: dict[Alertmanager, tuple[_Courier, asyncio.Task[None]]] = {}
+
+    def configure(self, targets: Iterable[Alertmanager], now: Clock) -> None:
+        """Make these the Alertmanagers; what waits for one that stays is kept. On the event loop."""
+        wanted = dict.fromkeys(targets)
+        for gone in self._couriers.keys() - wanted.keys():
+            self._couriers.pop(gone)[1].cancel()
+        for target in wanted:
+            if target not in self._couriers:
+                courier = _Courier(target, self._contexts, self._watcher, now)
+                self._couriers[target] = courier, asyncio.create_task(courier.run(), name=f"push to {target.name}")
+
+    def push(self, alerts: Iterable[Alert]) -> None:
+        """Queue these for everybody. An alert takes the place of what waits under its labels."""
+        every = tuple(alerts)
+        for courier, _ in self._couriers.values():
+            courier.put(every)
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._couriers.values()]
+        self._couriers.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Clock(Protocol):
+    """Unix time, seconds."""
+
+    def __call__(self) -> float: ...
+
+
+class _FailedError(Exception):
+    """A request was in vain. `final`: so it would be again."""
+
+    def __init__(self, text: str, *, final: bool = False) -> None:
+        super().__init__(text)
+        self.final = final
+
+
+class _Courier:
+    """What waits for one Alertmanager, and who brings it there."""
+
+    def __init__(self, target: Alertmanager, contexts: TlsContexts, watcher: Watcher, now: Clock) -> None:
+        self._target = target
+        self._contexts = contexts
+        self._watcher = watcher
+        self._now = now
+        self._waiting: dict[Labels, Alert] = {}
+        self._news = asyncio.Event()
+        self._failing = False
+
+    def put(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._waiting.pop(alert.labels, None)
+            self._waiting[alert.labels] = alert
+        surplus = len(self._waiting) - MAX_QUEUED
+        if surplus > 0:
+            for labels in list(self._waiting)[:surplus]:
+                del self._waiting[labels]
+            self._watcher.notify_dropped(self._target.name, surplus)
+        if self._waiting:
+            self._news.set()
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        timeout = aiohttp.ClientTimeout(total=WITHIN)
+        pause = FIRST_PAUSE
+        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            while True:
+                await self._news.wait()
+                batch = list(self._waiting.values())[:BATCH]
+                self._watcher.notified(self._target.name, len(batch))
+                try:
+                    await self._send(session, batch)
+                except _FailedError as exc:
+                    self._watcher.notify_failed(self._target.name, len(batch))
+                    self._tell(str(exc))
+                    if exc.final:
+                        self._done(batch)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+                else:
+                    self._done(batch)
+                    self._tell("")
+                    pause = FIRST_PAUSE
+
+    def _done(self, batch: Iterable[Alert]) -> None:
+        for alert in batch:
+            if self._waiting.get(alert.labels) is alert:  # not a newer one that came meanwhile
+                del self._waiting[alert.labels]
+        if not self._waiting:
+            self._news.clear()
+
+    def _tell(self, failure: str) -> None:
+        fields = {"alertmanager": self._target.name}
+        if failure and not self._failing:
+            logger.warning("Alertmanager does not take alerts", extra={"fields": {**fields, "err": failure}})
+        elif self._failing and not failure:
+            logger.info("Alertmanager takes alerts again", extra={"fields": fields})
+        self._failing = bool(failure)
+
+    async def _send(self, session: aiohttp.ClientSession, batch: Iterable[Alert]) -> None:
+        """Raises _FailedError."""
+        try:
+            headers = {"Content-Type": "application/json", **await self._authorization()}
+            context = self._contexts.get(self._target.ca_file) if self._target.url.startswith("https:") else True
+            now = self._now()
+            data = json.dumps([alert.body(now) for alert in batch]).encode()
+            url = f"{self._target.url.rstrip('/')}/api/v2/alerts"
+            async with session.post(url, data=data, headers=headers, ssl=context, allow_redirects=False) as answer:
+                if answer.status == 200:
+                    return
+                said = ""
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    said = (await answer.content.read(MAX_ANSWER)).decode(errors="replace").strip()
+                # A bad alert is bad the next time, too; Alertmanager has taken the others of its batch.
+                raise _FailedError(f"HTTP {answer.status} {said}".strip(), final=answer.status == 400)
+        except TimeoutError:
+            raise _FailedError(f"no answer within {WITHIN:g} s") from None
+        except ProbeError as exc:
+            raise _FailedError(exc.text) from None
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as exc:
+            raise _FailedError(_words(exc)) from None
+
+    async def _authorization(self) -> dict[str, str]:
+        """Secrets are read each time, so that a changed one needs no reload."""
+        if self._target.bearer_token is not None:
+            return {"Authorization": f"Bearer {(await self._target.bearer_token.read()).reveal()}"}
+        if self._target.password is not None:
+            pair = f"{self._target.username}:{(await self._target.password.read()).reveal()}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return {}
+
+
+def _words(exc: Exception) -> str:
+    """What happened. A ValueError may quote a header, and that is a secret."""
+    return type(exc).__name__ if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

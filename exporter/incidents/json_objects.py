@@ -1,0 +1,69 @@
+"""Root causes and incidents as JSON objects, and root causes back from JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from exporter.incidents.incident import Incident
+from exporter.incidents.rootcause.cause import Cause
+from exporter.model import ProbeName, Scope
+from exporter.model.reasons import Layer, Reason, about
+
+
+def cause_object(cause: Cause) -> dict[str, Any]:
+    """`causes` of the contract's JSON."""
+    known = about(cause.reason)
+    return {
+        "targets": list(cause.targets),
+        "reason": str(cause.reason),
+        "layer": str(cause.layer),
+        "scope": str(cause.scope),
+        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+    }
+
+
+def whole_object(cause: Cause) -> dict[str, Any]:
+    """All of it, for `mailprobe check`."""
+    return asdict(cause)
+
+
+def from_object(data: Mapping[str, Any]) -> Cause:
+    """What `whole_object` was made of. Raises ValueError, KeyError, TypeError."""
+    return Cause(
+        **{
+            **data,
+            "scope": Scope(data["scope"]),
+            "layer": Layer(data["layer"]),
+            "reason": Reason(data["reason"]),
+            "targets": tuple(map(str, data["targets"])),
+            "also": tuple(map(ProbeName, data["also"])),
+        }
+    )
+
+
+def incident_object(incident: Incident) -> dict[str, Any]:
+    """What /api/v1/incidents tells of an incident."""
+    known, labels = about(incident.reason), dict(incident.labels)
+    return {
+        "alert": labels["alertname"],
+        "severity": labels["severity"],
+        "scope": str(incident.scope),
+        "layer": str(incident.layer),
+        "reason": str(incident.reason),
+        "server": incident.server or None,
+        "provider": incident.provider or None,
+        "domain": incident.domain or None,
+        "targets": list(incident.targets),
+        "text": incident.text or None,
+        "told": {"en": incident.told[0], "zh": incident.told[1]},
+        "owner": str(known.owner),
+        "waiting_helps": known.waiting_helps,
+        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+        "since": incident.since,
+        "opened": incident.opened,
+        "resolved": incident.resolved or None,
+        "confirmed": incident.confirmed,
+        "labels": labels,
+    }

@@ -1,0 +1,292 @@
+"""When a cause becomes an incident, and when that is over: a pure state machine that counts conclusive looks.
+
+An incident is a scope, a thing and a layer. The reason is no part of it: one that flips is still the same incident.
+It opens when a target has failed `open_after` times running, and is over when its cause is gone, every target of it
+has been looked at again, and `resolve_after` of those looks were good. No look, no change: neither a restart nor a run
+that could not tell anything opens an incident or ends one, but for an incident about that inability itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from exporter.incidents.incident import Changes, Incident, Key, Labels, Member
+from exporter.incidents.rootcause.cause import Cause, sentence
+from exporter.incidents.streaks import Look, Looks
+from exporter.model import Kind, Outcome, Result, Scope, Target
+from exporter.model.reasons import Layer, about
+from exporter.model.settings import IncidentSettings
+
+KEPT = 900.0  # seconds for which a resolved incident is remembered, so that every Alertmanager hears of its end
+LONGEST_HOLD = 90.0  # seconds that one target's failure waits for a wider cause to show itself
+HOLD = 1.5  # beats of the servers' own looks: one, and time for it to end
+MAX_TEXT = 2048
+
+# Lower layers come first. A failure of a later one proves that the earlier ones work.
+_RANK: Mapping[Layer, int] = {
+    Layer.VANTAGE: 0,
+    Layer.DNS: 1,
+    Layer.TRANSPORT: 2,
+    Layer.AUTH: 3,
+    Layer.CAPACITY: 4,
+    Layer.DELIVERY: 4,
+    Layer.MAILBOX: 5,
+}
+
+LabelsOf = Callable[[Cause, Sequence[Target], Sequence[Result]], Labels]
+
+
+class Incidents:
+    """Sink of results. No I/O, no clock of its own."""
+
+    def __init__(self, settings: IncidentSettings, labels_of: LabelsOf, known: Iterable[Incident] = ()) -> None:
+        self.settings = settings
+        self._labels_of = labels_of
+        self._hold = 0.0  # seconds
+        self._incidents = {incident.key: incident for incident in known}
+        self._touched: dict[Key, set[str]] = {}  # keys of the open incidents that a target is a member of
+        for incident in self._incidents.values():
+            if incident.open:
+                self._index(incident)
+        self._failing = Looks()  # conclusively
+        self._unable = Looks()  # to tell anything
+        self._targets: dict[str, list[Target]] = {}
+        self._seen: dict[str, int] = {}  # causes without incident → looks taken before they appeared
+        self._looked: set[str] = set()  # names of targets looked at since the last tick
+        self._held: set[str] = set()  # causes that would be incidents, but wait or are covered
+        self._causes: Iterable[Cause] | None = None  # of the last tick
+        self._seq = 0  # looks taken
+        self._before = 0  # looks taken at the last tick
+        self._lost: set[str] = set()  # incidents that the config has taken members from
+
+    def load(self, targets: Sequence[Target]) -> None:
+        """Take a config over. An incident all of whose targets have left ends at the next tick."""
+        self._targets = {}
+        for target in targets:
+            self._targets.setdefault(target.name, []).append(target)
+        beats = [target.interval for target in targets if target.kind is Kind.ENDPOINT]
+        self._hold = min(LONGEST_HOLD, HOLD * max(beats, default=0.0))
+        keys = {target.key for target in targets}
+        for key in self._touched.keys() - keys:
+            for found in self._touched.pop(key):
+                self._incidents[found].members.pop(key, None)
+                self._lost.add(found)
+        self._failing.keep(keys)
+        self._unable.keep(keys)
+
+    def all(self) -> tuple[Incident, ...]:
+        """The open ones, latest first, then those resolved lately."""
+        return tuple(sorted(self._incidents.values(), key=lambda each: (not each.open, -each.opened, each.key)))
+
+    def record(self, result: Result) -> None:
+        """Take note of a look."""
+        self._seq += 1
+        self._looked.add(result.target.name)
+        key, layer = result.target.key, _layer(result)
+        if result.outcome is Outcome.INCONCLUSIVE:
+            self._unable.add(result, layer, self._seq)
+        else:
+            self._failing.add(result, layer, self._seq)
+            self._unable.add(result, None, self._seq)
+        for found in self._touched.get(key, ()):
+            incident = self._incidents[found]
+            member = incident.members[key]
+            good = _good(result.outcome, layer, member)
+            if good is not None:
+                member.good, member.seq = good, self._seq
+                incident.good_looks = incident.good_looks + 1 if good else 0
+
+    # -- tick ---------------------------------------------------------------------------------------------------
+
+    def tick(self, causes: Iterable[Cause], now: float) -> Changes:
+        """Compare the causes that there are with the incidents that are known."""
+        if causes is self._causes and not (self._looked or self._held or self._lost):
+            return Changes(forgotten=self._forget(now))
+        self._causes = causes
+        opened, changed = [], []
+        present: set[str] = set()
+        for cause in causes:
+            key = identity(cause)
+            present.add(key)
+            looked = not self._looked.isdisjoint(cause.targets)
+            incident = self._incidents.get(key)
+            if incident is not None and incident.open:
+                if self._update(incident, cause, looked=looked):
+                    changed.append(incident)
+            elif looked or key not in self._seen or key in self._held:
+                made = self._maybe_open(key, cause, now)
+                if made is not None:
+                    opened.append(made)
+        resolved = [each for each in self._incidents.values() if each.open and self._is_over(each, present)]
+        for incident in resolved:
+            incident.resolved = max(now, incident.opened)
+            incident.version += 1
+            self._unindex(incident)
+        for found in self._lost:
+            left = self._incidents.get(found)
+            if left is not None and left.open and left not in changed:
+                changed.append(left)
+        self._lost.clear()
+        for key in self._seen.keys() - present:
+            del self._seen[key]
+        self._held &= present
+        self._looked.clear()
+        self._before = self._seq
+        return Changes(tuple(opened), tuple(resolved), tuple(changed), self._forget(now))
+
+    def _forget(self, now: float) -> tuple[str, ...]:
+        over = [each for each in self._incidents.values() if not each.open and not 0 <= now - each.resolved < KEPT]
+        for incident in over:
+            del self._incidents[incident.key]
+        return tuple(incident.key for incident in over)
+
+    def _update(self, incident: Incident, cause: Cause, *, looked: bool) -> bool:
+        """The cause is (still) there. Whether that changed anything worth writing down."""
+        gone, incident.absent_since, incident.good_looks = incident.absent_since, None, 0
+        if not looked and gone is None and cause == incident.cause:
+            return False
+        before = (incident.reason, incident.targets, len(incident.members))
+        if self._join(incident, self._members_of(cause)):
+            incident.confirmed = True
+            incident.version += 1
+            unseen = {name for (name, _), member in incident.members.items() if member.good is None}
+            unseen.difference_update(cause.targets)
+            still = tuple(name for name in incident.targets if name in unseen)
+            incident.targets = (*cause.targets, *still) if still else cause.targets
+            if cause != incident.cause:
+                incident.reason, incident.text, incident.told = cause.reason, cause.text[:MAX_TEXT], _told(cause)
+                incident.cause = cause
+        return before != (incident.reason, incident.targets, len(incident.members))
+
+    def _join(self, incident: Incident, members: Mapping[Key, Look]) -> bool:
+        """Whether any of them was found failing since the start."""
+        for key, look in members.items():
+            member = incident.members.get(key)
+            if member is None:
+                incident.members[key] = Member(look.layer, look.conclusive, good=False, seq=look.seq)
+                self._touched.setdefault(key, set()).add(incident.key)
+                incident.interval = max([incident.interval, *(each.interval for each in self._targets_of(key))])
+            else:
+                member.layer, member.conclusive, member.good, member.seq = look.layer, look.conclusive, False, look.seq
+        return bool(members)
+
+    def _maybe_open(self, key: str, cause: Cause, now: float) -> Incident | None:
+        members = self._members_of(cause)
+        seen = self._seen.setdefault(key, self._before)
+        if not members or max(look.streak for look in members.values()) < self.settings.open_after:
+            return None
+        if all(look.seq <= seen for look in members.values()):
+            return None  # what is left of a wider cause, not looked at since
+        if self._is_covered(members, cause.layer) or not self._has_waited(cause, members, now):
+            self._held.add(key)
+            return None
+        self._held.discard(key)
+        since = min(look.began for look in members.values())
+        targets = [target for name in cause.targets for target in self._targets.get(name, ())]
+        incident = Incident(
+            key=key,
+            scope=cause.scope,
+            layer=cause.layer,
+            reason=cause.reason,
+            text=cause.text[:MAX_TEXT],
+            told=_told(cause),
+            server=cause.server,
+            provider=cause.provider,
+            domain=cause.domain,
+            targets=cause.targets,
+            labels=self._labels_of(cause, targets, [look.result for look in members.values()]),
+            since=min(since, now),
+            opened=now,
+            interval=0.0,
+            cause=cause,
+        )
+        self._incidents[key] = incident
+        self._join(incident, members)
+        del self._seen[key]
+        return incident
+
+    def _is_covered(self, members: Mapping[Key, Look], layer: Layer) -> bool:
+        """Whether an open incident of the same layer has all of these targets: then they are no news."""
+        found: set[str] | None = None
+        for key in members:
+            here = self._touched.get(key, set())
+            found = set(here) if found is None else found & here
+            if not found:
+                return False
+        return any(self._incidents[each].layer is layer for each in found or ())
+
+    def _has_waited(self, cause: Cause, members: Mapping[Key, Look], now: float) -> bool:
+        """One target's failure is told later than a wider cause would be, so that it can be a part of that."""
+        waited = now - min(look.began for look in members.values())
+        return cause.scope is not Scope.TARGET or not 0 <= waited < self._hold
+
+    def _is_over(self, incident: Incident, present: AbstractSet[str]) -> bool:
+        members = incident.members
+        if not members:
+            return True
+        if incident.key in present:
+            return False
+        if incident.absent_since is None:
+            incident.absent_since = self._before
+        if incident.good_looks < self.settings.resolve_after:
+            return False
+        # One that fails on is another cause's; but it must have been looked at since this one's was there.
+        absent = incident.absent_since
+        if not all(member.good or (member.good is False and member.seq > absent) for member in members.values()):
+            return False
+        # What still fails, otherwise than before, is not told to be well before that is an incident, too.
+        failing = (key for key in members if incident.scope is Scope.TARGET and self._failing.has(key))
+        return all(any(each in present for each in self._touched[key]) for key in failing)
+
+    # -- who belongs to what ------------------------------------------------------------------------------------
+
+    def _members_of(self, cause: Cause) -> dict[Key, Look]:
+        """The probes of its targets that go wrong at its layer, or at any where none does at that."""
+        failing = self._failing.of(cause.targets)
+        if cause.inconclusive or cause.layer is Layer.VANTAGE:
+            failing = self._unable.of(cause.targets) or failing
+        return {key: look for key, look in failing.items() if look.layer is cause.layer} or failing
+
+    def _targets_of(self, key: Key) -> Iterable[Target]:
+        return (target for target in self._targets.get(key[0], ()) if target.probe is key[1])
+
+    def _index(self, incident: Incident) -> None:
+        for key in incident.members:
+            self._touched.setdefault(key, set()).add(incident.key)
+
+    def _unindex(self, incident: Incident) -> None:
+        for key in incident.members:
+            found = self._touched.get(key, set())
+            found.discard(incident.key)
+            if not found:
+                self._touched.pop(key, None)
+
+
+def identity(cause: Cause) -> str:
+    """Scope, thing and layer."""
+    return f"{cause.key}:{cause.layer}"
+
+
+def _told(cause: Cause) -> tuple[str, str]:
+    return sentence(cause, "en"), sentence(cause, "zh")
+
+
+def _layer(result: Result) -> Layer | None:
+    """At which layer it failed; None where it did not."""
+    if result.outcome is Outcome.OK:
+        return None
+    return about(result.failure.reason).layer if result.failure else Layer.EXPORTER
+
+
+def _good(outcome: Outcome, layer: Layer | None, member: Member) -> bool | None:
+    """What a look tells about the fault of a member; None: nothing."""
+    if outcome is Outcome.INCONCLUSIVE:
+        return None if member.conclusive or layer is not member.layer else False
+    if not member.conclusive:
+        return True
+    if layer is None or layer is member.layer:
+        return layer is None
+    if layer in _RANK and member.layer in _RANK and _RANK[layer] > _RANK[member.layer]:
+        return True
+    return None

@@ -1,0 +1,1 @@
+"""Many failures at one moment become few root causes."""

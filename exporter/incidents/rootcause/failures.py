@@ -1,0 +1,213 @@
+"""What fails now, kept sorted by target, server, provider and domain, so that a search need not begin from nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from exporter.incidents.rootcause.topology import DNS, TRANSPORT, Failing, Key, Topology
+from exporter.model import Kind
+from exporter.model.reasons import Reason
+
+ACCOUNTS = 3  # so many mailboxes make a provider's or a domain's outage, if they are half of those there
+TOGETHER = 900.0  # seconds within which logins were refused that are taken for one event
+
+NOT_THE_ACCOUNTS = frozenset(
+    {
+        Reason.AUTH_UNAVAILABLE,
+        Reason.AUTH_MISSING,
+        Reason.LOGIN_FROM_NEW_LOCATION_BLOCKED,  # our address, not the account
+        Reason.RATE_LIMITED,
+    }
+)
+"""Reasons above transport that speak of the server, or of us. A wrong password and the like speak of one account."""
+
+_Said = dict[str, dict[Key, str]]  # mailbox → what it cannot reach: a host, or "" for something above
+
+
+@dataclass(slots=True)
+class _Votes:
+    """What a provider's or a domain's mailboxes say, and what that amounts to until it changes."""
+
+    said: _Said = field(default_factory=dict)
+    judged: tuple[int, Collection[str], bool] | None = None
+
+    def is_outage(self, accounts: int, unreachable: Collection[str]) -> bool:
+        if self.judged is None or self.judged[:2] != (accounts, unreachable):
+            self.judged = (accounts, unreachable, _is_outage(self.said, accounts, unreachable))
+        return self.judged[2]
+
+
+@dataclass(slots=True)
+class _Server:
+    """Who cannot reach a server."""
+
+    endpoints: dict[Key, Failing] = field(default_factory=dict)
+    mailboxes: dict[Key, Failing] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> Failing | None:
+        return next(iter(self.endpoints.values()), None)
+
+
+class Evidence:
+    """Failures by what they speak of."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.found: dict[Key, Failing] = {}
+        self.by_name: dict[str, tuple[Failing, ...]] = {}  # another tuple whenever something has changed
+        self._servers: dict[str, _Server] = {}
+        self._providers: dict[str, _Votes] = {}
+        self._domains: dict[str, _Votes] = {}
+        self._refused: dict[str, dict[Key, Failing]] = {}  # provider → logins refused for nobody knows which reason
+        self._zones: dict[str, set[Key]] = {}  # domains whose names cannot be looked up
+
+    def put(self, each: Failing) -> None:
+        key = each.target.key
+        self.drop(key)
+        self.found[key] = each
+        self.by_name[key[0]] = (*self.by_name.get(key[0], ()), each)
+        if each.target.kind is Kind.DOMAIN and each.lookup:
+            self._zones.setdefault(each.target.domain, set()).add(key)
+        if reaches_not(each) and each.server:
+            server = self._servers.get(each.server)
+            if server is None:
+                server = self._servers[each.server] = _Server()
+            (server.mailboxes if each.target.kind is Kind.MAILBOX else server.endpoints)[key] = each
+        if each.target.kind is Kind.MAILBOX:
+            self._vote(key, each)
+
+    def _vote(self, key: Key, each: Failing) -> None:
+        target = each.target
+        if reaches_not(each) or each.reason in NOT_THE_ACCOUNTS:
+            host = each.host if reaches_not(each) else ""
+            for votes, group in ((self._providers, target.provider), (self._domains, target.domain)):
+                if group:
+                    mine = votes.get(group)
+                    if mine is None:
+                        mine = votes[group] = _Votes()
+                    mine.said.setdefault(key[0], {})[key] = host
+                    mine.judged = None
+        elif each.reason is Reason.AMBIGUOUS_LOGIN_REFUSED and each.worked and target.provider:
+            self._refused.setdefault(target.provider, {})[key] = each
+
+    def drop(self, key: Key) -> None:
+        each = self.found.pop(key, None)
+        if each is None:
+            return
+        others = tuple(other for other in self.by_name[key[0]] if other is not each)
+        if others:
+            self.by_name[key[0]] = others
+        else:
+            del self.by_name[key[0]]
+        target = each.target
+        _discard(self._zones, target.domain, key)
+        if (server := self._servers.get(each.server)) is not None:
+            server.endpoints.pop(key, None)
+            server.mailboxes.pop(key, None)
+            if not server.endpoints and not server.mailboxes:
+                del self._servers[each.server]
+        for votes, group in ((self._providers, target.provider), (self._domains, target.domain)):
+            mine = votes.get(group)
+            if mine is not None and (by_key := mine.said.get(key[0])) is not None:
+                by_key.pop(key, None)
+                mine.judged = None
+                if not by_key:
+                    del mine.said[key[0]]
+                if not mine.said:
+                    del votes[group]
+        if (refused := self._refused.get(target.provider)) is not None:
+            refused.pop(key, None)
+            if not refused:
+                del self._refused[target.provider]
+
+    # -- what it amounts to -------------------------------------------------------------------------------------
+
+    def dead_zones(self) -> frozenset[str]:
+        """Watched domains whose names cannot be looked up."""
+        return frozenset(self._zones)
+
+    def dead_servers(self) -> dict[str, Failing]:
+        """Servers that are down, host:port, each with a failure that shows it: its own, or that of a mailbox.
+
+        Its own tls probe has the word; without that, half of its mailboxes and at least two.
+        """
+        dead = {}
+        for name, server in self._servers.items():
+            count = len(server.mailboxes)
+            if server.endpoint is not None:
+                dead[name] = server.endpoint
+            elif count >= 2 and 2 * count >= self.topology.at_server.get(name, 0):
+                dead[name] = next(iter(server.mailboxes.values()))
+        return dead
+
+    def endpoint(self, server: str) -> Failing | None:
+        """The failure that a server's own probe found."""
+        known = self._servers.get(server)
+        return known.endpoint if known is not None else None
+
+    def refused_together(self) -> dict[str, list[Failing]]:
+        """By provider, the logins that worked and were refused at one time, for reasons that nobody knows."""
+        return {provider: _together(refused.values()) for provider, refused in self._refused.items()}
+
+    def provider_outages(self, unreachable: Collection[str]) -> Iterator[tuple[str, set[str]]]:
+        """Providers half of whose mailboxes fail, and the domains of these. `unreachable` hosts are explained."""
+        refused, domain_of = self.refused_together(), self.topology.domain_of
+        for provider in {*self._providers, *refused}:
+            votes = self._providers.get(provider) or _Votes()
+            if provider in refused:
+                votes = _Votes({name: dict(by_key) for name, by_key in votes.said.items()})
+                for each in refused[provider]:
+                    votes.said.setdefault(each.target.name, {})[each.target.key] = ""
+            if votes.is_outage(self.topology.at_provider[provider], unreachable):
+                yield provider, {domain_of.get(name, "") for name in votes.said}
+
+    def domain_outages(self, unreachable: Collection[str]) -> Iterator[str]:
+        """Domains half of whose mailboxes fail."""
+        for domain, votes in self._domains.items():
+            if votes.is_outage(self.topology.at_domain[domain], unreachable):
+                yield domain
+
+
+def reaches_not(each: Failing) -> bool:
+    """Whether the server was not even reached."""
+    return DNS <= each.rank <= TRANSPORT
+
+
+def _is_outage(votes: _Said, accounts: int, unreachable: Collection[str]) -> bool:
+    """Enough of them, and not explained by one server."""
+    if len(votes) < ACCOUNTS or 2 * len(votes) < accounts:
+        return False
+    said = [set(by_key.values()) for by_key in votes.values()]
+    if unreachable:
+        said = [left for hosts in said if (left := hosts.difference(unreachable))]
+        if len(said) < ACCOUNTS or 2 * len(said) < accounts:
+            return False
+    reached = Counter([host for hosts in said for host in hosts if host])
+    if not reached:
+        return True
+    top = {reached.most_common(1)[0][0]}
+    return sum(hosts != top for hosts in said) >= 2
+
+
+def _together(refused: Collection[Failing]) -> list[Failing]:
+    """The most of them that began to be refused within TOGETHER."""
+    ordered = sorted(refused, key=lambda each: each.since)
+    best: list[Failing] = []
+    start = 0
+    for end, each in enumerate(ordered):
+        while each.since - ordered[start].since > TOGETHER:
+            start += 1
+        if end - start + 1 > len(best):
+            best = ordered[start : end + 1]
+    return best
+
+
+def _discard(sets: dict[str, set[Key]], name: str, key: Key) -> None:
+    found = sets.get(name)
+    if found is not None:
+        found.discard(key)
+        if not found:
+            del sets[name]

@@ -1,0 +1,305 @@
+"""Many results become few causes: one for each target that fails, as wide as the evidence reaches. Pure.
+
+The order is vantage, dns, transport, auth, capacity and delivery, mailbox: what fails at a lower layer explains what
+fails above it. How wide: a server (`host`) when its own tls probe or half of its mailboxes, at least two, cannot reach
+it; a `provider` or `domain` when half of its mailboxes, at least three, fail for reasons that are not the account's
+own, and not on one server alone; else the target itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from exporter.config import presets
+from exporter.incidents.rootcause.cause import Cause
+from exporter.incidents.rootcause.failures import NOT_THE_ACCOUNTS, Evidence, reaches_not
+from exporter.incidents.rootcause.topology import RANKS, TRANSPORT, VANTAGE, Failing, Key, Topology, failing
+from exporter.model import Kind, ProbeName, Result, Scope, Target
+from exporter.model.reasons import Layer, Reason
+
+__all__ = ["Cause", "Findings", "Label", "Memory", "causes", "find"]
+
+_POLICIES = frozenset({Reason.SPF_FAIL, Reason.DKIM_FAIL, Reason.DMARC_REJECT, Reason.MESSAGE_IN_JUNK})
+_POLICY_FAULTS = frozenset(
+    {Reason.RECORD_MISSING, Reason.RECORD_INVALID, Reason.RECORD_MULTIPLE, Reason.TOO_MANY_LOOKUPS}
+)
+
+Label = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
+_Every = tuple[Failing, ...]  # the failures of one target
+_Member = tuple[str, _Every, Failing]  # a target, its failures, and the one (or its server's) that explains them
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The causes, widest first, and for each target that fails the labels of its root cause."""
+
+    causes: tuple[Cause, ...] = ()
+    labels: Mapping[str, Label] = field(default_factory=dict)
+
+
+def causes(results: Mapping[Key, Result], targets: Iterable[Target]) -> tuple[Cause, ...]:
+    """Of one result per target and probe. One that is missing counts as working."""
+    evidence = Evidence(Topology(targets))
+    for result in results.values():
+        each = failing(result)
+        if each is not None:
+            evidence.put(each)
+    return find(evidence).causes
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the last search found, so that the next one looks only at what has changed since."""
+
+    decided: object = None  # what is down, as wide as it gets
+    placed: dict[str, tuple[_Every, Failing, str]] = field(default_factory=dict)
+    told: dict[str, tuple[list[_Member], Cause, dict[str, Label]]] = field(default_factory=dict)
+
+
+def find(evidence: Evidence, memory: Memory | None = None) -> Findings:
+    """The causes of everything that fails now."""
+    return _Search(evidence, memory or Memory()).findings()
+
+
+class _Search:
+    def __init__(self, evidence: Evidence, memory: Memory) -> None:
+        self._evidence = evidence
+        self._memory = memory
+        self._topology = topology = evidence.topology
+        self._found = evidence.found
+        self._by_name = evidence.by_name
+        self._dead_zones = evidence.dead_zones()
+        self._dead_servers = evidence.dead_servers()
+        hosts = topology.hosts_in(self._dead_zones) if self._dead_zones else ()
+        self._providers = {
+            provider
+            for provider, domains in evidence.provider_outages(hosts)
+            if len(domains) >= 2 or any(map(presets.is_free_mail, domains))
+        }
+        self._domains = {name for name in evidence.domain_outages(hosts) if not presets.is_free_mail(name)}
+        self._refused = {each.target.name for every in evidence.refused_together().values() for each in every}
+        self._groups: dict[str, list[_Member]] = {}
+        self._group_of: dict[str, str] = {}
+
+    def findings(self) -> Findings:
+        servers = {server: (each.since, each.reason) for server, each in self._dead_servers.items()}
+        decided = (self._dead_zones, servers, self._providers, self._domains, self._refused)
+        before = self._memory.placed if decided == self._memory.decided else {}
+        placed: dict[str, tuple[_Every, Failing, str]] = {}
+        routes = []
+        for name, every in self._by_name.items():
+            known = before.get(name)
+            if known is None or known[0] is not every:
+                if every[0].target.kind is Kind.ROUTE:
+                    routes.append((name, every))
+                    continue
+                root = self._root(every)
+                known = every, root, self._place(root)
+            placed[name] = known
+            self._join(known[2], (name, every, known[1]))
+        for name, every in routes:
+            key, each = self._route(name, every[0])
+            self._join(key, (name, every, each))
+        self._memory.decided, self._memory.placed = decided, placed
+        told: dict[str, tuple[list[_Member], Cause, dict[str, Label]]] = {}
+        labels: dict[str, Label] = {}
+        for key, members in self._groups.items():
+            same = self._memory.told.get(key)
+            told[key] = same if same is not None and same[0] == members else (members, *self._tell(key, members))
+            labels.update(told[key][2])
+        self._memory.told = told
+        causes = sorted((each[1] for each in told.values()), key=_order)
+        return Findings(tuple(causes), labels)
+
+    def _join(self, key: str, member: _Member) -> None:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = []
+        group.append(member)
+        self._group_of[member[0]] = key
+
+    def _root(self, every: Sequence[Failing]) -> Failing:
+        """Of one target's failures, and its servers' own, the one that explains the others."""
+        best = every[0]
+        if len(every) == 1 and best.rank <= TRANSPORT:
+            return best
+        for each in every:
+            if each is not best and self._order(each) < self._order(best):
+                best = each
+            below = self._evidence.endpoint(each.server) if each.rank > TRANSPORT else None
+            # Its server's own failure, where that began after this probe had last got past it.
+            if below is not None and below.since > each.started and self._order(below) < self._order(best):
+                best = below
+        return best
+
+    def _order(self, each: Failing) -> tuple[int, bool, float]:
+        return each.rank, each.server not in self._dead_servers, each.since
+
+    def _zone_of(self, each: Failing) -> str:
+        """The watched domain whose dead DNS keeps it from looking the server up."""
+        zone = self._topology.zone(each.host) if self._dead_zones and each.lookup and each.server else ""
+        return zone if zone in self._dead_zones else ""
+
+    # -- where a failure belongs --------------------------------------------------------------------------------
+
+    def _place(self, each: Failing) -> str:
+        """The key of its cause."""
+        target = each.target
+        if each.rank == VANTAGE:
+            return self._ours(each)
+        if target.kind is Kind.DOMAIN:
+            return f"dns:{target.domain}" if each.lookup else f"target:{target.name}"
+        if zone := self._zone_of(each):
+            return f"dns:{zone}"
+        unreached = reaches_not(each)
+        if unreached or each.reason in NOT_THE_ACCOUNTS or target.name in self._refused:
+            if target.provider in self._providers:
+                return f"provider:{target.provider}"
+            if target.domain in self._domains:
+                return f"domain:{target.domain}"
+        if unreached and each.server in self._dead_servers and each.host in self._topology.at_host:
+            return f"host:{each.host}"
+        return f"target:{target.name}"
+
+    def _ours(self, each: Failing) -> str:
+        if each.reason is not Reason.PORT_BLOCKED:
+            return f"vantage:{each.reason}"
+        keys = [f"vantage:{each.reason}:{server.rpartition(':')[2]}" for server in each.target.servers]
+        return next((key for key in keys if key in self._groups), keys[0] if keys else f"vantage:{each.reason}")
+
+    def _route(self, name: str, own: Failing) -> tuple[str, Failing]:
+        """A route is a symptom of what its mailboxes and domains suffer from, where that can explain it."""
+        sender, receiver = own.target.route or ("", "")
+        if own.rank == VANTAGE:
+            return self._place(own), own
+        known: list[Failing | None] = [
+            self._found.get((sender, ProbeName.SMTP)),
+            self._found.get((receiver, ProbeName.IMAP)),
+        ]
+        known += [self._dead_servers.get(server) for server in own.target.servers]
+        below = [
+            each
+            for each in known
+            if each is not None
+            and VANTAGE < each.rank <= own.rank
+            and (each.rank == own.rank or each.since > own.started)
+        ]
+        for each in sorted(below, key=lambda each: (each.rank, each.since)):
+            key = self._place(each)
+            if not key.startswith("target:") or self._group_of.get(each.target.name) == key:
+                return key, each
+        if own.layer is Layer.DELIVERY:
+            for end, mends in ((receiver, _is_bad_mx), (sender, _is_bad_policy)):
+                watched = self._topology.domains.get(self._topology.domain_of.get(end, ""), "")
+                record = self._found.get((watched, ProbeName.DNS))
+                if record is not None and mends(record, own) and watched in self._group_of:
+                    return self._group_of[watched], record
+        return f"target:{name}", own
+
+    # -- telling it ---------------------------------------------------------------------------------------------
+
+    def _tell(self, key: str, members: list[_Member]) -> tuple[Cause, dict[str, Label]]:
+        what, _, thing = key.partition(":")
+        if len(members) > 1:
+            members = sorted(members, key=_standing)
+        names = tuple([name for name, _, _ in members])
+        targets = [every[0].target for _, every, _ in members]
+        layer, reason = _most([each for _, _, each in members])
+        first = min((each for _, _, each in members if each.layer is layer), key=lambda each: each.since)
+        scope = Scope.TARGET if what == "dns" and len(names) == 1 else _SCOPES[what]
+        roots = {first.target.probe} if scope is Scope.TARGET else {each.target.probe for _, _, each in members}
+        also = {each.target.probe for _, every, _ in members for each in every} - roots
+        mailboxes = sum([target.kind is Kind.MAILBOX for target in targets])
+        cause = Cause(
+            key=key,
+            scope=scope,
+            layer=layer,
+            reason=reason,
+            targets=names,
+            server=first.host if what in ("host", "target") else "",
+            provider=thing if what == "provider" else _agreed({target.provider for target in targets}),
+            domain=thing if what in ("domain", "dns") else _agreed({target.domain for target in targets}),
+            since=min([each.since for _, _, each in members]),
+            text=first.text,
+            subject=_subject(what, thing),
+            mailboxes=mailboxes,
+            of=max(self._total(what, thing), mailboxes),
+            also=tuple([probe for probe in ProbeName if probe in also]) if also else (),
+            inconclusive=first.inconclusive,
+        )
+        host = thing if what == "host" else ""
+        return cause, {
+            name: (layer, each.reason if each.layer is layer else reason, scope, host) for name, _, each in members
+        }
+
+    def _total(self, what: str, thing: str) -> int:
+        """The mailboxes there."""
+        topology = self._topology
+        match what:
+            case "host":
+                return topology.at_host.get(thing, 0)
+            case "provider":
+                return topology.at_provider[thing]
+            case "domain":
+                return topology.at_domain[thing]
+        return 0
+
+
+_SCOPES = {
+    "vantage": Scope.VANTAGE,
+    "provider": Scope.PROVIDER,
+    "domain": Scope.DOMAIN,
+    "dns": Scope.DOMAIN,
+    "host": Scope.HOST,
+    "target": Scope.TARGET,
+}
+_WIDTH = {
+    scope: width for width, scope in enumerate((Scope.VANTAGE, Scope.PROVIDER, Scope.DOMAIN, Scope.HOST, Scope.TARGET))
+}
+_FIRST = {Kind.DOMAIN: 0, Kind.MAILBOX: 1, Kind.ENDPOINT: 2, Kind.ROUTE: 3}
+
+
+def _order(cause: Cause) -> tuple[int, int, str]:
+    """The widest first."""
+    return _WIDTH[cause.scope], -len(cause.targets), cause.key
+
+
+def _standing(member: _Member) -> tuple[int, str]:
+    """Always the same order, and what has the cause before its symptoms."""
+    return _FIRST[member[1][0].target.kind], member[0]
+
+
+def _most(failures: Sequence[Failing]) -> tuple[Layer, Reason]:
+    """The layer at which most fail, the lowest of several; and the reason that most have there."""
+    if len(failures) == 1:
+        return failures[0].layer, failures[0].reason
+    counts = Counter([(each.layer, each.reason) for each in failures])
+    layers: Counter[Layer] = Counter()
+    for (layer, _), count in counts.items():
+        layers[layer] += count
+    most = min(layers, key=lambda layer: (-layers[layer], RANKS[layer]))
+    return max((pair for pair in counts if pair[0] is most), key=lambda pair: (counts[pair], pair[1]))
+
+
+def _subject(what: str, thing: str) -> str:
+    """What fails, for people."""
+    if what == "provider" and thing in presets.presets():
+        return presets.presets()[thing].name
+    return thing.partition(":")[2] if what == "vantage" else thing
+
+
+def _is_bad_mx(record: Failing, own: Failing) -> bool:
+    """Whether mail to this domain cannot be delivered."""
+    return record.bad_mx and own.reason not in _POLICIES
+
+
+def _is_bad_policy(record: Failing, own: Failing) -> bool:
+    """Whether a receiver has reason to distrust mail from this domain."""
+    return record.reason in _POLICY_FAULTS and own.reason in _POLICIES
+
+
+def _agreed(values: set[str]) -> str:
+    """The value that all have, or nothing."""
+    return values.pop() if len(values) == 1 else ""

@@ -1,0 +1,125 @@
+"""What stands on what: which mailboxes use a server, a provider, a domain; and one failure, placed among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from exporter.model import FactName, Kind, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.reasons import Layer, Reason, about
+
+Key = tuple[str, ProbeName]
+
+VANTAGE, DNS, TRANSPORT, AUTH, CAPACITY, MAILBOX, EXPORTER = range(7)
+RANKS: Mapping[Layer, int] = {
+    Layer.VANTAGE: VANTAGE,
+    Layer.DNS: DNS,
+    Layer.TRANSPORT: TRANSPORT,
+    Layer.AUTH: AUTH,
+    Layer.CAPACITY: CAPACITY,
+    Layer.DELIVERY: CAPACITY,
+    Layer.MAILBOX: MAILBOX,
+    Layer.EXPORTER: EXPORTER,
+}
+"""A failure of a lower rank explains those of higher ones."""
+
+_OURS = {Reason.LOCAL_ERROR: VANTAGE, Reason.CONFIG: AUTH}
+_LOOKUP = frozenset({Reason.DNS_TIMEOUT, Reason.DNS_SERVER_FAILURE, Reason.DNSSEC_BOGUS, Reason.HOST_NOT_FOUND})
+
+
+@dataclass(slots=True, eq=False)
+class Failing:
+    """One (target, probe) that does not work now. Made once per result, read at every look."""
+
+    target: Target
+    reason: Reason
+    layer: Layer
+    rank: int
+    server: str  # host:port; "" where it has none, or two (a route)
+    host: str
+    lookup: bool  # names cannot be looked up
+    bad_mx: bool  # of a domain: no mail can be delivered to it
+    since: float  # Unix time of the first failure in a row
+    started: float  # Unix time of the last
+    worked: bool  # before
+    inconclusive: bool
+    text: str
+
+
+def failing(
+    result: Result, since: float = 0.0, *, worked: bool = False, target: Target | None = None
+) -> Failing | None:
+    """None where the run succeeded. `target`: that of the config, where the run was made for a guest of it."""
+    if result.outcome is Outcome.OK:
+        return None
+    target, failure = target or result.target, result.failure
+    reason = failure.reason if failure is not None else Reason.UNKNOWN
+    layer = about(reason).layer
+    server = target.servers[0] if len(target.servers) == 1 else ""
+    rank = _OURS.get(reason, RANKS[layer])
+    for_token = failure is not None and failure.phase is Phase.TOKEN  # about the token endpoint, not the mail server
+    return Failing(
+        target=target,
+        reason=reason,
+        layer=layer,
+        rank=max(rank, AUTH) if for_token and rank > VANTAGE else rank,
+        server=server,
+        host=host_of(server),
+        lookup=reason in _LOOKUP and not for_token,
+        bad_mx=target.kind is Kind.DOMAIN
+        and (result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 or result.fact(FactName.DNS_LOOKUP, "mx") == 0),
+        since=since or result.started,
+        started=result.started,
+        worked=worked,
+        inconclusive=result.outcome is Outcome.INCONCLUSIVE,
+        text=failure.text if failure is not None else "",
+    )
+
+
+def host_of(server: str) -> str:
+    """The host of host:port or [address]:port."""
+    return server.rpartition(":")[0].strip("[]")
+
+
+class Topology:
+    """The config's targets, counted and indexed once."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self.targets: dict[Key, Target] = {target.key: target for target in targets}
+        at_server: dict[str, set[str]] = {}
+        at_host: dict[str, set[str]] = {}
+        mailboxes: dict[str, Target] = {}
+        self.domains: dict[str, str] = {}  # domain → name of the target that watches it
+        self.endpoints: dict[str, list[Key]] = {}  # host:port → the targets that look at it without a login
+        for target in self.targets.values():
+            if target.kind is Kind.MAILBOX:
+                mailboxes[target.name] = target
+                for server in target.servers:
+                    at_server.setdefault(server, set()).add(target.name)
+                    at_host.setdefault(host_of(server), set()).add(target.name)
+            elif target.kind is Kind.ENDPOINT:
+                for server in target.servers:
+                    self.endpoints.setdefault(server, []).append(target.key)
+            elif target.kind is Kind.DOMAIN:
+                self.domains[target.domain] = target.name
+        self.at_server = {server: len(names) for server, names in at_server.items()}
+        self.at_host = {host: len(names) for host, names in at_host.items()}
+        self.at_provider = Counter(target.provider for target in mailboxes.values())
+        self.at_domain = Counter(target.domain for target in mailboxes.values())
+        self.domain_of = {name: target.domain for name, target in mailboxes.items()}
+        hosts = {host_of(server) for target in self.targets.values() for server in target.servers}
+        self._zones = {host: self._zone(host) for host in hosts}
+
+    def zone(self, host: str) -> str:
+        """The nearest domain that is watched and holds this host; "" where none does."""
+        return self._zones.get(host, "")
+
+    def hosts_in(self, zones: Collection[str]) -> frozenset[str]:
+        """The servers' hosts in any of these domains."""
+        return frozenset(host for host, zone in self._zones.items() if zone in zones)
+
+    def _zone(self, host: str) -> str:
+        labels = host.split(".")
+        names = (".".join(labels[index:]) for index in range(len(labels)))
+        return next((name for name in names if name in self.domains), "")

@@ -1,0 +1,121 @@
+"""What fails at this moment, kept up result by result, and the causes of it whenever somebody asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from exporter.incidents.rootcause.cause import Cause
+from exporter.incidents.rootcause.failures import Evidence
+from exporter.incidents.rootcause.search import Findings, Memory, find
+from exporter.incidents.rootcause.topology import Failing, Key, Topology, failing
+from exporter.model import Outcome, Result, Target
+from exporter.model.reasons import Layer, Reason, about
+
+LEAST_AGE = 600.0  # seconds; as the result gauges, a failure that nobody has looked at for long is withdrawn
+
+_TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
+
+
+class RootCauses:
+    """Sink of results. `look` searches only where something has changed since the last time."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._evidence = Evidence(Topology(()))
+        self._intervals: dict[Key, float] = {}
+        self._verdicts: dict[Key, Failing] = {}  # what conclusive runs found, while a later one could tell nothing
+        self._worked: set[Key] = set()
+        self._findings = Findings()
+        self._memory = Memory()
+        self._changed = False
+        self._expires = float("inf")  # Unix time at which the first failure becomes too old
+
+    def load(self, targets: Sequence[Target], effective: Callable[[Target], float]) -> None:
+        """Take a config over; what is known of targets that stay is kept."""
+        before, self._evidence = self._evidence, Evidence(Topology(targets))
+        self._memory = Memory()
+        self._intervals = {target.key: effective(target) for target in targets}
+        known = self._evidence.topology.targets
+        self._worked.intersection_update(known)
+        self._verdicts = {key: each for key, each in self._verdicts.items() if known.get(key) == each.target}
+        for key, each in before.found.items():
+            if known.get(key) == each.target:
+                self._evidence.put(each)
+        self._changed = True
+
+    def record(self, result: Result) -> None:
+        """Take a result over. One that could tell nothing leaves what was known, unless it says what kept it."""
+        key = result.target.key
+        target = self._evidence.topology.targets.get(key)
+        if target is None:
+            return
+        if result.outcome is Outcome.OK:
+            self._worked.add(key)
+            self._verdicts.pop(key, None)
+            self._drop(key)
+            return
+        if result.outcome is Outcome.INCONCLUSIVE and not _tells(result):
+            self._put(key, self._verdicts.pop(key, None) or self._evidence.found.get(key))
+            return
+        before = self._evidence.found.get(key)
+        if result.outcome is Outcome.INCONCLUSIVE:
+            if before is not None and not before.inconclusive:
+                self._verdicts[key] = before
+        else:
+            before = self._verdicts.pop(key, before)
+        began = before.since if before is not None and before.inconclusive is _is_inconclusive(result) else 0.0
+        self._put(key, failing(result, began, worked=key in self._worked, target=target))
+
+    def vantage_back(self) -> None:
+        """Our network works again: what it kept us from finding out is no cause any more."""
+        for key, each in list(self._evidence.found.items()):
+            if each.reason is Reason.VANTAGE_OFFLINE:
+                verdict = self._verdicts.pop(key, None)
+                self._drop(key)
+                self._put(key, verdict)
+
+    def _drop(self, key: Key) -> None:
+        if key in self._evidence.found:
+            self._evidence.drop(key)
+            self._changed = True
+
+    def _put(self, key: Key, each: Failing | None) -> None:
+        before = self._evidence.found.get(key)
+        if each is None:
+            self._drop(key)
+        elif each is not before:
+            self._evidence.put(each)
+            self._changed = True
+            self._expires = min(self._expires, self._end(key, each))
+
+    def _end(self, key: Key, each: Failing) -> float:
+        return each.started + max(5 * self._intervals.get(key, 0.0), LEAST_AGE)
+
+    def look(self) -> Findings:
+        """The causes of what fails now, and the labels of each target's root cause."""
+        now = self._now()
+        if now > self._expires:
+            for key in [key for key, each in self._evidence.found.items() if self._end(key, each) < now]:
+                self._drop(key)
+                self._verdicts.pop(key, None)
+            ends = (self._end(key, each) for key, each in self._evidence.found.items())
+            self._expires = min(ends, default=float("inf"))
+        if self._changed:
+            self._changed = False
+            self._findings = find(self._evidence, self._memory)
+        return self._findings
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self.look().causes
+
+
+def _is_inconclusive(result: Result) -> bool:
+    return result.outcome is Outcome.INCONCLUSIVE
+
+
+def _tells(result: Result) -> bool:
+    """Whether an inconclusive run names what kept it from finding out."""
+    reason = result.failure.reason if result.failure is not None else None
+    return reason is not None and (reason in _TELLING or about(reason).layer is Layer.VANTAGE)

@@ -1,0 +1,60 @@
+"""The runs of each target that went wrong, one after the other: what opens an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from exporter.incidents.incident import Key
+from exporter.model import Outcome, ProbeName, Result
+from exporter.model.reasons import Layer
+
+
+@dataclass(slots=True)
+class Look:
+    """Runs of one (target, probe) that went wrong at one layer, one after the other."""
+
+    layer: Layer
+    streak: int
+    seq: int  # of the last one
+    began: float  # Unix time
+    result: Result  # the last one
+    conclusive: bool
+
+
+class Looks:
+    """By target and probe."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[ProbeName, Look]] = {}
+
+    def add(self, result: Result, layer: Layer | None, seq: int) -> None:
+        """Another run; `layer` None: it was good."""
+        name, probe = result.target.key
+        looks = self._of.get(name, {})
+        look = looks.get(probe)
+        if layer is None:
+            if look is not None:
+                del looks[probe]
+                if not looks:
+                    del self._of[name]
+        elif look is not None and look.layer is layer:
+            look.streak, look.seq, look.result = look.streak + 1, seq, result
+        else:
+            conclusive = result.outcome is not Outcome.INCONCLUSIVE
+            self._of.setdefault(name, {})[probe] = Look(layer, 1, seq, result.started, result, conclusive)
+
+    def has(self, key: Key) -> bool:
+        return key[1] in self._of.get(key[0], ())
+
+    def keep(self, keys: AbstractSet[Key]) -> None:
+        kept: dict[str, dict[ProbeName, Look]] = {}
+        for name, looks in self._of.items():
+            left = {probe: look for probe, look in looks.items() if (name, probe) in keys}
+            if left:
+                kept[name] = left
+        self._of = kept
+
+    def of(self, names: Iterable[str]) -> dict[Key, Look]:
+        return {(name, probe): look for name in names for probe, look in self._of.get(name, {}).items()}

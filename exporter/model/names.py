@@ -1,0 +1,108 @@
+"""The closed lists: every value that becomes a label or a word of the configuration."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a target is."""
+
+    MAILBOX = "mailbox"
+    DOMAIN = "domain"
+    ENDPOINT = "endpoint"
+    ROUTE = "route"
+
+
+class ProbeName(StrEnum):
+    """What is done to a target. File name = config key = label value."""
+
+    DNS = "dns"
+    TLS = "tls"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"
+    ROUNDTRIP = "roundtrip"
+    WEBMAIL = "webmail"
+
+
+class Phase(StrEnum):
+    """A step of a run, in the order in which the story is told."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    STARTTLS = "starttls"
+    GREETING = "greeting"
+    CAPABILITY = "capability"
+    TOKEN = "token"
+    LOGIN = "login"
+    ID = "id"
+    SELECT = "select"
+    FOLDERS = "folders"
+    QUOTA = "quota"
+    SUBMIT = "submit"
+    ARRIVE = "arrive"
+    FETCH = "fetch"
+    CLEANUP = "cleanup"
+    LOGOUT = "logout"
+    HTTP = "http"
+
+
+class Service(StrEnum):
+    """The application protocol spoken on an endpoint: the label `protocol` (`typing.Protocol` has the plain name)."""
+
+    IMAP = "imap"
+    POP3 = "pop3"
+    SMTP = "smtp"
+    HTTPS = "https"
+
+
+class Security(StrEnum):
+    """How a connection is protected: TLS from the first byte, upgraded by STARTTLS (RFC 3207, 3501, 2595), or not."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    PLAIN = "plain"
+
+
+class Family(StrEnum):
+    """Which addresses of a host may be used; `any` takes them in the resolver's order."""
+
+    ANY = "any"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Outcome(StrEnum):
+    """The verdict of a run. `inconclusive` says nothing about the mail service."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Scope(StrEnum):
+    """How far a root cause reaches."""
+
+    TARGET = "target"
+    DOMAIN = "domain"
+    HOST = "host"
+    PROVIDER = "provider"
+    VANTAGE = "vantage"
+
+
+class Wait(StrEnum):
+    """How long a round trip waits for its mail."""
+
+    LATE = "late"  # until it is late: the beat
+    SETTLED = "settled"  # until it has come or is lost: `check`
+    NOT = "not"  # one look; a mail that is not there yet makes the run inconclusive: `check --no-wait`
+
+
+class Flow(StrEnum):
+    """How an access token is obtained."""
+
+    REFRESH_TOKEN = "refresh_token"  # RFC 6749 section 6: the mailbox's owner signed in once
+    CLIENT_CREDENTIALS = "client_credentials"  # RFC 6749 section 4.4: the application itself may read the mailbox
+    JWT_BEARER = "jwt_bearer"  # RFC 7523: a service account's key signs for the mailbox

@@ -1,0 +1,133 @@
+"""What a run found: facts, at most one failure, and the transcript. All of it is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from exporter.model.names import Outcome, Phase, Service
+from exporter.model.reasons import Reason
+from exporter.model.target import Target
+
+
+class FactName(StrEnum):
+    """What a probe may learn on the way. A number is one metric row, a word is for people.
+
+    The comment after each gives the value's unit and the fact's labels.
+    """
+
+    # about a connection
+    ADDRESS = "address"  # text, the peer's IP address
+    FAMILY = "family"  # text, ipv4 or ipv6
+    SOURCE_ADDRESS = "source_address"  # text, our own IP address
+    BETTER_HOST = "better_host"  # text, where the mailbox's domain lives, by its MX, if that is another server
+    GREETING = "greeting"  # text, the server's first words
+    CAPABILITIES = "capabilities"  # text, space separated (POP3: lines, comma separated)
+    MECHANISM = "mechanism"  # text, the SASL mechanism (or LOGIN) that was used
+    TLS_VERSION = "tls_version"  # text, as OpenSSL names it: TLSv1.3
+    TLS_CIPHER = "tls_cipher"  # text
+    CERT_VALID = "cert_valid"  # 1 or 0: chain and name verify
+    CERT_NOT_BEFORE = "cert_not_before"  # Unix time, seconds, of the leaf
+    CERT_NOT_AFTER = "cert_not_after"  # Unix time, seconds, of the leaf
+    CHAIN_NOT_AFTER = "chain_not_after"  # Unix time, seconds, the earliest of the chain
+    CERT_SUBJECT = "cert_subject"  # text
+    CERT_ISSUER = "cert_issuer"  # text
+    CERT_NAMES = "cert_names"  # text, subjectAltName DNS names, space separated, at most 20
+    CERT_FINGERPRINT = "cert_fingerprint"  # text, SHA-256, hex
+    # about a mailbox
+    OAUTH_EXPIRY = "oauth_expiry"  # Unix time, seconds, at which the access token that was used ends
+    SMTP_SIZE_LIMIT = "smtp_size_limit"  # bytes
+    QUOTA_USED_BYTES = "quota_used_bytes"  # bytes · quota_root
+    QUOTA_LIMIT_BYTES = "quota_limit_bytes"  # bytes · quota_root
+    QUOTA_USED_MESSAGES = "quota_used_messages"  # messages · quota_root
+    QUOTA_LIMIT_MESSAGES = "quota_limit_messages"  # messages · quota_root
+    FOLDER_NAME = "folder_name"  # text, the server's name, decoded · folder
+    FOLDER_MESSAGES = "folder_messages"  # messages · folder
+    FOLDER_UNSEEN = "folder_unseen"  # messages · folder
+    FOLDER_NEWEST = "folder_newest"  # Unix time, seconds (INTERNALDATE) · folder
+    MAILDROP_MESSAGES = "maildrop_messages"  # messages (POP3 STAT); no metric
+    MAILDROP_BYTES = "maildrop_bytes"  # bytes (POP3 STAT); no metric
+    # about a web page
+    HTTP_STATUS = "http_status"  # status code; no metric
+    HTTP_LOCATION = "http_location"  # text, where a redirect leads, without its query
+    # about a domain
+    DNS_LOOKUP = "dns_lookup"  # 1: any definite answer, also "none"; 0: SERVFAIL, timeout, bogus, refused · record_type
+    DNS_LOOKUP_SECONDS = "dns_lookup_seconds"  # seconds · record_type
+    DNS_RECORDS = "dns_records"  # records · record_type
+    DNS_TEXT = "dns_text"  # text, the records as published, one per line, truncated to 512 characters · record_type
+    DNS_LAST_CHANGE = "dns_last_change"  # Unix time, seconds; 0 until a change was seen · record_type
+    DNS_POLICY_VALID = "dns_policy_valid"  # 1 or 0; absent: cannot know · policy
+    DKIM_KEY_BITS = "dkim_key_bits"  # bits · selector, algorithm
+    # about a route (one fact per event or state)
+    ROUNDTRIP_SENT = "roundtrip_sent"  # 1 per message submitted
+    ROUNDTRIP_RECEIVED = "roundtrip_received"  # seconds from submission to being visible, one per message
+    ROUNDTRIP_LATE = "roundtrip_late"  # 1 per message that became late
+    ROUNDTRIP_LOST = "roundtrip_lost"  # 1 per message given up
+    ROUNDTRIP_DUPLICATED = "roundtrip_duplicated"  # 1 per surplus copy
+    ROUNDTRIP_MISFILED = "roundtrip_misfiled"  # 1 per message found in junk
+    ROUNDTRIP_ALTERED = "roundtrip_altered"  # 1 per message whose body changed on the way
+    ROUNDTRIP_BOUNCED = "roundtrip_bounced"  # 1 per delivery status notification about a probe mail
+    ROUNDTRIP_IN_FLIGHT = "roundtrip_in_flight"  # messages
+    ROUNDTRIP_OLDEST_IN_FLIGHT = "roundtrip_oldest_in_flight"  # Unix time, seconds; 0 when none
+    ROUNDTRIP_HOP_DELAY = "roundtrip_hop_delay"  # seconds · hop (sender, relay, receiver)
+    ROUNDTRIP_AUTHENTICATION = "roundtrip_authentication"  # 1 pass, 0 not · method (spf, dkim, dmarc, dkim_verified)
+
+
+class Fact(NamedTuple):
+    """A number or short word learned on the way, with the label values its name declares."""
+
+    name: FactName
+    value: float | str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where and why. `text` is for page, log and annotation; never a label."""
+
+    phase: Phase | None
+    reason: Reason
+    text: str = ""
+    # What decided: "exception:ConnectionRefusedError", "signature:qq.five_causes", "rfc5530:AUTHENTICATIONFAILED" …
+    rule: str = ""
+    ambiguous: tuple[Reason, ...] = ()  # the causes, where the words have several; at most six
+    quoted: bool = False  # the text is a server's literal words, not ours
+    answer_to: Service | None = None  # whose login got them, where an earlier one's verdict stands
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a transcript. `direction` is `>` (we), `<` (the server) or `#` (a remark)."""
+
+    at: float  # seconds since the run's start
+    direction: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run found. The one thing that leaves the runner."""
+
+    target: Target
+    probe_id: str  # 12 hex digits; exemplar and key of /logs?id=
+    started: float  # Unix time, seconds
+    duration: float  # seconds
+    outcome: Outcome
+    phases: tuple[tuple[Phase, float], ...] = ()  # seconds; each phase once, in order of first use
+    facts: tuple[Fact, ...] = ()
+    failure: Failure | None = None
+    transcript: Sequence[Line] = ()
+    login_attempted: bool = False
+    login_refused: bool = False
+    login_suspended: bool = False
+    login_next_attempt: float = 0.0  # Unix time, seconds; 0 = not suspended
+
+    def fact(self, name: FactName, *labels: str) -> float | str | None:
+        """The last value of a fact, or None."""
+        found = None
+        for fact in self.facts:
+            if fact.name is name and fact.labels == labels:
+                found = fact.value
+        return found

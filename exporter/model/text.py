@@ -1,0 +1,13 @@
+"""Text of a server, made safe to show."""
+
+from __future__ import annotations
+
+MAX_TEXT = 512
+
+
+def clean(text: str, limit: int = MAX_TEXT) -> str:
+    """Server text made safe to show: control characters become `.`, and it is cut at `limit` characters."""
+    cut = text[:limit]
+    if not cut.isprintable():
+        cut = "".join(c if c.isprintable() else "\n" if c == "\n" else "." for c in cut)
+    return cut + "…" if len(text) > limit else cut

@@ -1,0 +1,186 @@
+"""What a probe writes down while it walks: phases with their times, facts, and a transcript without secrets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import overload
+
+from exporter.model import Fact, FactName, Line, Phase, Service
+from exporter.model.text import MAX_TEXT, clean
+
+MAX_LINES = 200
+_GREETS = {Service.IMAP: "*", Service.POP3: "+OK", Service.SMTP: "2"}
+
+
+class Transcript(Sequence[Line]):
+    """The lines of one run, made when somebody looks: nobody ever looks at most of them, and decoding is not free."""
+
+    __slots__ = ("_entries", "_started")
+
+    def __init__(self, entries: list[tuple[float, str, str | bytes]], started: float) -> None:
+        self._entries = entries  # bytes may hold several lines
+        self._started = started
+
+    def _lines(self) -> list[Line]:
+        return [
+            Line(at - self._started, direction, clean(line))
+            for at, direction, text in self._entries
+            for line in ([text] if isinstance(text, str) else text.decode("ascii").removesuffix("\r\n").split("\r\n"))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._lines())
+
+    @overload
+    def __getitem__(self, index: int) -> Line: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Line]: ...
+    def __getitem__(self, index: int | slice) -> Line | Sequence[Line]:
+        return self._lines()[index]
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class _Step:
+    """One phase while it is open; made by `Trace.phase`."""
+
+    __slots__ = ("_began", "_phase", "_trace")
+
+    def __init__(self, trace: Trace, phase: Phase) -> None:
+        self._trace = trace
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        trace, phase, began = self._trace, self._phase, self._began
+        ended = trace.arrived_at
+        if kind is not None:
+            if trace.failed_phase is None:
+                trace.failed_phase = phase
+            ended = time.perf_counter()
+        elif ended <= began:
+            ended = time.perf_counter()
+        times = trace.times
+        times[phase] = times.get(phase, 0.0) + ended - began
+
+
+class Trace:
+    """The notebook of one run.
+
+    `on_progress` is called with each phase as it begins (for a terminal). Times are `time.perf_counter()` seconds.
+    """
+
+    __slots__ = (
+        "_count",
+        "_entries",
+        "_if_silent",
+        "arrived_at",
+        "attempted",
+        "facts",
+        "failed_phase",
+        "on_progress",
+        "refused",
+        "started",
+        "times",
+    )
+
+    def __init__(self, on_progress: Callable[[Phase], None] | None = None) -> None:
+        self.started = time.perf_counter()
+        self.facts: list[Fact] = []
+        self.failed_phase: Phase | None = None
+        self.attempted = False  # a password was sent
+        self.refused = False  # and refused
+        self.on_progress = on_progress
+        self.times: dict[Phase, float] = {}
+        self.arrived_at = 0.0  # when the last bytes came in
+        self._entries: list[tuple[float, str, str | bytes]] = []
+        self._count = 0  # lines in them
+        self._if_silent = (0.0, "")  # `arrived_at` when that was known, and the explanation
+
+    def phase(self, phase: Phase) -> _Step:
+        """Name and time a step, as a context. If it raises, this is where the run failed.
+
+        The clock stops when the step's last bytes arrived at the socket (see `arrived`), not when our coroutine got
+        its turn: a busy event loop must not look like a slow server. Phases are not nested; one used twice adds up.
+        """
+        if self.on_progress is not None:
+            self.on_progress(phase)
+        return _Step(self, phase)
+
+    @property
+    def phases(self) -> tuple[tuple[Phase, float], ...]:
+        """Seconds per phase, in order of first use."""
+        return tuple(self.times.items())
+
+    def arrived(self, at: float) -> None:
+        """The socket callback says when bytes came in (`time.perf_counter()`)."""
+        self.arrived_at = at
+
+    def if_silent(self, explanation: str) -> None:
+        """What it would mean if nothing came in from now on."""
+        self._if_silent = self.arrived_at, explanation
+
+    @property
+    def silence(self) -> str:
+        """What it means that nothing has come in; empty where something has, or nothing is known."""
+        at, explanation = self._if_silent
+        return explanation if at == self.arrived_at else ""
+
+    def fact(self, name: FactName, value: float | str, *labels: str) -> None:
+        """Write a fact down the moment it is known, so that a later failure does not hide it."""
+        if isinstance(value, str) and not (len(value) <= MAX_TEXT and value.isprintable()):
+            value = clean(value)
+        self.facts.append(Fact(name, value, labels))
+
+    def greeting(self, protocol: Service | None = None) -> str:
+        """The last greeting that was noted, of this protocol's server; "" where there is none."""
+        start = _GREETS.get(protocol, "") if protocol else ""
+        greetings = (str(fact.value) for fact in reversed(self.facts) if fact.name is FactName.GREETING)
+        return next((greeting for greeting in greetings if greeting.startswith(start)), "")
+
+    @property
+    def lines(self) -> Transcript:
+        """The transcript so far."""
+        return Transcript(self._entries, self.started)
+
+    @property
+    def full(self) -> bool:
+        """The transcript takes no more lines."""
+        return self._count > MAX_LINES
+
+    def said(self, direction: str, text: str | bytes) -> None:
+        """Add to the transcript: `>` we, `<` the server, `#` a remark. Callers mask credentials before.
+
+        Bytes are ASCII. They are decoded when somebody looks, so that a run that nobody looks at does not pay for it.
+        """
+        if self._count < MAX_LINES:
+            self._count += 1
+            kept = text if len(text) <= MAX_TEXT else text[: MAX_TEXT + 1]
+            self._entries.append((time.perf_counter(), direction, kept))
+        elif self._count == MAX_LINES:
+            self._count += 1
+            self._entries.append((time.perf_counter(), "#", "transcript truncated"))
+
+    def heard(self, lines: bytes, count: int) -> bool:
+        """Add so many whole lines of the server's at once, in ASCII. False where there is not enough room for them."""
+        if self._count + count > MAX_LINES:
+            return False
+        self._count += count
+        self._entries.append((time.perf_counter(), "<", lines))
+        return True

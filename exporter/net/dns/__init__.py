@@ -1,0 +1,1 @@
+"""Asking DNS servers: the resolver, the transport and the message format."""

@@ -1,0 +1,1 @@
+"""One IMAP connection: the session, its protocol, parser and writer."""

@@ -1,0 +1,371 @@
+"""aioimaplib's protocol made fit for a monitor: bounded, iterative reading, and every fault an exception.
+
+What is replaced and why: its reader recurses once per line and re-scans its buffer, knows no bound, loses a BYE and the
+loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags and the table of
+commands. tests/net/imap/test_seam.py pins all that is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+
+from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4ClientProtocol
+
+from exporter.model import Service
+from exporter.model.errors import Garbage, Refusal, ServerClosed
+from exporter.model.text import MAX_TEXT, clean
+from exporter.model.trace import Trace
+from exporter.net.imap import parser
+from exporter.net.imap.reader import Reader, Response
+from exporter.net.mask import SHOWN, Mask
+from exporter.net.sasl.mechanisms import Exchange
+from exporter.net.text import decode, garbage, is_binary
+from exporter.net.wire import Wire
+
+MAX_WARNINGS = 10
+MAX_SHOWN = 16384  # bytes of a line that are decoded for the transcript; more than a token, so that none is cut
+BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
+_STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
+_DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # begins what only the command's caller cares for
+
+
+class Asked:
+    """A command under way. `answer` gets the tagged OK's text, or the exception that the command ends with."""
+
+    __slots__ = ("answer", "name", "tag", "untagged")
+
+    def __init__(self, name: str, tag: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.name = name
+        self.tag = tag
+        self.untagged: list[Response] = []
+        self.answer: asyncio.Future[str] = loop.create_future()
+
+
+class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib ships no types
+    """One command at a time over a Wire. Its answers are raw responses; NO, BAD, BYE and loss are exceptions."""
+
+    def __init__(self, wire: Wire, trace: Trace) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.mask = Mask()
+        self.greeting = b""
+        self.exists = 0  # messages in the selected folder, as last announced
+        self.news = False  # messages have been added since the session last looked
+        self.capabilities: frozenset[str] = frozenset()  # upper case; empty while unknown
+        self.pending_sync_command: Asked | None = None
+        self.exchange: Exchange | None = None  # of the AUTHENTICATE under way
+        self._trace = trace
+        self._reader = Reader()
+        self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
+        self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] of the command under way
+        self._bye = ""
+        self._deaf = False  # between the reply to STARTTLS and the handshake nothing in plain text counts
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None  # for the greeting, or for an event in IDLE
+        self._grace: asyncio.TimerHandle | None = None
+        self.connection_made(wire)
+        wire.attach(self)
+
+    # -- what the session calls -----------------------------------------------------------------------------------
+
+    async def greet(self) -> bytes:
+        """Wait for the greeting. Raises Refusal("BYE"), Garbage, ServerClosed."""
+        if not self.greeting and self._failure is None:
+            await self._wait()
+        if self._failure is not None:
+            raise self._failure
+        return self.greeting
+
+    def begin(self, name: str, tag: str, pieces: Sequence[bytes], shown: str | None = None) -> Asked:
+        """Send a command; `finish` waits for its answer.
+
+        The first piece is its line, the others are said after a `+` each. `shown` replaces the line in the transcript.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self.pending_sync_command is not None or self.state not in Commands[name].valid_states:
+            raise Abort(f"{name} in state {self.state}")
+        self._reader.restart()
+        self._warnings.clear()
+        self._rest.extend(pieces[1:])
+        command = self.pending_sync_command = Asked(name, tag, self.loop)
+        self.say(pieces[0], shown)
+        return command
+
+    async def finish(self, command: Asked) -> tuple[str, list[Response]]:
+        """The tagged OK's text and the untagged responses. Raises Refusal, ServerClosed, Garbage …"""
+        try:
+            return await command.answer, command.untagged
+        except asyncio.CancelledError:
+            self.give_up(command)
+            raise
+        finally:
+            self.pending_sync_command = None
+            self.exchange = None
+            self._rest.clear()
+
+    def give_up(self, command: Asked) -> None:
+        """Its answer may still come: a session out of step is not used again."""
+        self._fail(ServerClosed(f"given up while {command.name} was under way"))
+        self.pending_sync_command = None
+
+    async def announced(self, seconds: float) -> bool:
+        """In IDLE: True as soon as there is news, False after the time or when the command ends."""
+        over = False  # not judged by the clock: on uvloop it may show a rounding error less when the timer fires
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            self._wake()
+
+        timer = self.loop.call_later(seconds, end)
+        try:
+            while not self.news and self.idling and not over:
+                await self._wait()
+        finally:
+            timer.cancel()
+        return self.news
+
+    @property
+    def idling(self) -> bool:
+        """The command under way has no answer yet."""
+        return self.pending_sync_command is not None and not self.pending_sync_command.answer.done()
+
+    def say(self, line: bytes, shown: str | None = None) -> None:
+        if shown is None:
+            self._trace.said(">", self.mask.keep(line.rstrip()))  # names that the server made may be in it
+        else:
+            self._trace.said(">", shown)
+        self.transport.write(line)
+
+    def listen(self) -> None:
+        """The layer below has changed to TLS: what was heard before counts for nothing (RFC 3501 section 6.2.1)."""
+        self._reader.drop()
+        self.capabilities = frozenset()
+        self._deaf = False
+
+    # -- what the Wire calls --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            self._trace.said("#", f"{len(data)} bytes in plain text after the reply to STARTTLS are thrown away")
+            return
+        if self._failure is not None:
+            return
+        try:
+            self._read(data)
+        except Garbage as exc:
+            self._fail(exc)
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        last = b"" if self._deaf else self._reader.unfinished()
+        self._reader.drop()
+        if self._failure is not None:
+            return
+        if last:
+            self._said(last)
+        if self._bye:
+            self._fail(Refusal(Service.IMAP, "BYE", self._bye))
+        elif isinstance(exc, Garbage):
+            self._fail(exc)
+        elif last and not self.greeting and not last.startswith(b"*"):
+            self._fail(garbage(last, "IMAP"))
+        elif last or self._warnings:
+            self._fail(ServerClosed("\n".join([*self._warnings, *([self._shown(last)] if last else [])])))
+        elif exc is not None and not isinstance(exc, ssl.SSLEOFError):
+            self._fail(exc)
+        else:
+            self._fail(ServerClosed())
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        lines = self._reader.whole_lines(data)
+        responses = self._reader.feed(data) if lines is None else iter([(line,) for line in lines])
+        told = lines is not None and self._tell(data, len(lines))
+        command = self.pending_sync_command
+        for response in responses:
+            if not told:
+                self._note(response)
+            line = response[0]
+            if command is not None and line[2:6] in _DATA and line[:2] == b"* ":
+                command.untagged.append(response)
+                continue
+            self._take(response, line)
+            if self._deaf or self._failure is not None:
+                dropped = self._reader.drop() + sum(len(each[0]) + 2 for each in (responses if lines else ()))
+                if dropped:
+                    self._trace.said("#", f"{dropped} bytes that followed are thrown away")
+                return
+        if not self.greeting:
+            self._check_beginning()
+        if command is None or not command.answer.done():
+            self.transport.acknowledge()
+
+    def _take(self, response: Response, line: bytes) -> None:
+        if not self.greeting:
+            self._welcome(line)
+        elif line[:2] == b"* ":
+            self._untagged(response, line)
+        elif line[:1] == b"+":
+            self._continuation(line)
+        else:
+            self._tagged(line)
+
+    def _welcome(self, line: bytes) -> None:
+        star, _, rest = line.partition(b" ")
+        kind, _, text = decode(rest).partition(" ")
+        if star != b"*" or kind.upper() not in ("OK", "PREAUTH", "BYE", "NO", "BAD"):
+            raise garbage(line, "IMAP")
+        self.greeting = line
+        if kind.upper() in ("OK", "PREAUTH"):
+            self.state = NONAUTH if kind.upper() == "OK" else AUTH
+            self._note_capabilities(text)
+            self._wake()
+        else:
+            self._fail(Refusal(Service.IMAP, kind.upper(), f"{kind.upper()} {text}"))
+
+    def _check_beginning(self) -> None:
+        """Binary data (TLS, say) may never bring the line end that we wait for."""
+        beginning = self._reader.unfinished()[:80]
+        if len(beginning) >= 3 and is_binary(beginning):
+            self._said(beginning)
+            raise garbage(beginning, "IMAP")
+
+    def _untagged(self, response: Response, line: bytes) -> None:
+        kind = line[2:6].upper()
+        if kind[:3] in _STATUS:
+            self._status(line, kind)
+        elif kind == b"CAPA":
+            self.capabilities = _words(self.mask.hide(decode(line[13:])))
+        elif kind[:1].isdigit():
+            self._counted(line)
+        if self.pending_sync_command is not None:
+            self.pending_sync_command.untagged.append(response)
+
+    def _status(self, line: bytes, kind: bytes) -> None:
+        if kind[:3] == b"BYE":
+            self._bye = self._shown(line[2:])
+            if self.state != LOGOUT:
+                failure = Refusal(Service.IMAP, "BYE", self._bye)
+                self._grace = self.loop.call_later(BYE_GRACE, self._fail, failure)
+        elif (kind[:3] != b"OK " or line[5:12].upper() == b"[ALERT]") and len(self._warnings) < MAX_WARNINGS:
+            self._warnings.append(self._shown(line))
+
+    def _counted(self, line: bytes) -> None:
+        if line[-7:].upper() == b" EXISTS":
+            exists = parser.number(line[2:-7]) or 0
+            self.news = self.news or exists != self.exists  # some servers repeat it with every answer
+            self.exists = exists
+            self._wake()
+        elif self.exists and line[-8:].upper() == b" EXPUNGE":
+            self.exists -= 1
+
+    def _tagged(self, line: bytes) -> None:
+        command = self.pending_sync_command
+        tag, _, rest = line.partition(b" ")
+        text = decode(rest)
+        result = text[:4].partition(" ")[0].upper()
+        if command is None or tag != command.tag.encode() or result not in ("OK", "NO", "BAD"):
+            raise Garbage(f"not an answer to what was asked: {self._shown(line)}")
+        if self._grace is not None:
+            self._grace.cancel()
+        if result == "OK":
+            self._note_capabilities(text[3:])
+            self._deaf = command.name == "STARTTLS"
+            if not command.answer.done():
+                command.answer.set_result(text)
+            self._wake()
+        else:
+            words = [self.mask.hide(text), *self._warnings]
+            if self.exchange is not None and self.exchange.error:
+                words.append(clean(self.mask.hide(self.exchange.error)))
+            self._end(command, Refusal(Service.IMAP, result, "\n".join(words)))
+
+    def _continuation(self, line: bytes) -> None:
+        command = self.pending_sync_command
+        if command is None or not (self._rest or command.name in ("IDLE", "AUTHENTICATE")):
+            raise Garbage(f"asked to go on where nothing is left to say: {self._shown(line)}")
+        if self._rest:
+            self.say(self._rest.popleft(), SHOWN if command.name == "LOGIN" else None)
+        elif command.name == "IDLE":
+            self._wake()
+        else:
+            self._respond(line)
+
+    def _respond(self, line: bytes) -> None:
+        """The next step of AUTHENTICATE. After our last word `*` cancels, answered by BAD (RFC 3501 section 6.2.2)."""
+        exchange = self.exchange
+        response = exchange.reply(decode(line[1:]).strip()) if exchange is not None else None
+        if exchange is None or response is None:
+            if len(self._warnings) < MAX_WARNINGS:
+                self._warnings.append(self._shown(line))
+            self.say(b"*\r\n")
+        else:
+            self.say(f"{response}\r\n".encode(), exchange.shown)
+
+    def _note_capabilities(self, text: str) -> None:
+        if text[:12].upper() == "[CAPABILITY ":
+            self.capabilities = _words(self.mask.hide(parser.code(text)[1]))
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _end(self, command: Asked, exc: Exception) -> None:
+        if not command.answer.done():
+            command.answer.set_exception(exc)
+            command.answer.exception()  # asyncio need not complain where nobody waits any more
+        self._wake()
+
+    def _fail(self, exc: Exception) -> None:
+        if self._failure is not None:
+            return
+        self._failure = exc
+        if self._grace is not None:
+            self._grace.cancel()
+        if self.pending_sync_command is not None:
+            self._end(self.pending_sync_command, exc)
+        self._wake()
+
+    def _tell(self, data: bytes, lines: int) -> bool:
+        """Write whole lines down as they came. False where each needs a look: before the login, or for its content."""
+        if self.state == NONAUTH or not self.greeting or b" BODY[" in data or len(data) > MAX_TEXT * lines:
+            return False
+        if self.mask.keep(data) is not data:
+            return False
+        return self._trace.heard(data, lines)
+
+    def _note(self, response: Response) -> None:
+        line = response[0]
+        if len(response) > 1 or b" BODY[" in line:
+            # Literals and bodies are other people's mail: neither is written down.
+            line = b"".join(response[::2]).split(b" BODY[")[0]
+        self._said(line)
+
+    def _said(self, line: bytes) -> None:
+        # Looking at thousands of lines for a transcript that is full would cost more than reading them.
+        if not self._trace.full:
+            self._trace.said("<", self.mask.keep(line[:MAX_SHOWN]))
+
+    def _shown(self, line: bytes) -> str:
+        return clean(self.mask.hide(decode(line[:MAX_SHOWN]).strip()))
+
+
+@lru_cache(maxsize=256)
+def _words(text: str) -> frozenset[str]:
+    """Capabilities. Thousands of mailboxes are on few servers, which say the same at each login."""
+    return frozenset(text.upper().split())

@@ -1,0 +1,133 @@
+"""Cuts an IMAP byte stream into responses: iterative, each byte looked at once, everything bounded. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from exporter.model.errors import Garbage
+from exporter.model.text import clean
+from exporter.net.text import decode
+
+MAX_LINE = 64 * 1024  # bytes
+MAX_LITERAL = 1024 * 1024  # bytes
+MAX_LINES = 20_000  # for one command
+
+Response = tuple[bytes, ...]
+"""Text, literal, text, literal, … text, without line ends; nearly always one text."""
+
+_LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}\Z")
+_FREE_TEXT = (b"OK ", b"NO ", b"BAD", b"BYE")
+
+
+class Reader:
+    """Fed with what comes in, gives complete responses. Raises Garbage when the server breaks a bound."""
+
+    __slots__ = ("_at", "_buffer", "_count", "_missing", "_parts", "_scanned")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at = 0  # where the unread part of the buffer begins
+        self._scanned = 0  # up to where it is known to hold no line end
+        self._missing: int | None = None  # bytes of the literal that is coming in
+        self._parts: list[bytes] = []  # of a response that has literals
+        self._count = 0
+
+    def feed(self, data: bytes) -> Iterator[Response]:
+        """The responses that are complete now. Empty lines count, but are left out."""
+        buffer = self._buffer
+        del buffer[: self._at]
+        self._scanned = max(0, self._scanned - self._at)
+        self._at = 0
+        buffer += data
+        while (line := self._line()) is not None:
+            self._count += 1
+            if self._count > MAX_LINES:
+                raise Garbage(f"more than {MAX_LINES} lines to one command, now: {_start(line)}")
+            parts = self._parts
+            size = None
+            # Free text may end in `{12}` without announcing a literal; only untagged data has literals.
+            if parts or (line.startswith(b"* ") and line[2:5].upper() not in _FREE_TEXT):
+                size = literal_size(line)
+            if size is None:
+                if parts:
+                    self._parts = []
+                    yield (*parts, line)
+                elif line:
+                    yield (line,)
+            elif size > MAX_LITERAL:
+                raise Garbage(f"a literal of {size} bytes: {_start(line)}")
+            else:
+                parts.append(line)
+                self._missing = size
+
+    def whole_lines(self, data: bytes) -> list[bytes] | None:
+        """Instead of `feed` for what nearly always comes: whole lines without a literal, nothing left from before.
+
+        None, and nothing has happened, where it is not so.
+        """
+        if (
+            data[-2:] != b"\r\n"
+            or len(data) > MAX_LINE
+            or b"}\r" in data
+            or self._at != len(self._buffer)
+            or self._missing is not None
+            or self._parts
+        ):
+            return None
+        lines = data.split(b"\r\n")
+        if data.count(b"\n") != len(lines) - 1 or self._count + len(lines) > MAX_LINES:
+            return None
+        self._count += len(lines) - 1
+        return [line for line in lines if line]
+
+    def _line(self) -> bytes | None:
+        buffer, at = self._buffer, self._at
+        if self._missing is not None:
+            if len(buffer) - at < self._missing:
+                return None
+            self._parts.append(bytes(buffer[at : at + self._missing]))
+            self._at = at = at + self._missing
+            self._missing = None
+        end = buffer.find(b"\n", max(at, self._scanned))
+        length = (end if end >= 0 else len(buffer)) - at
+        if length > MAX_LINE:
+            raise Garbage(f"a line of more than {MAX_LINE} bytes: {_start(bytes(buffer[at : at + 80]))}")
+        if end < 0:
+            self._scanned = len(buffer)
+            return None
+        self._at = end + 1
+        return bytes(buffer[at:end]).removesuffix(b"\r")
+
+    def restart(self) -> None:
+        """A new command: count its lines anew."""
+        self._count = 0
+
+    def drop(self) -> int:
+        """Forget what has not been given out; returns how many bytes that is."""
+        dropped = len(self._buffer) - self._at
+        self._buffer.clear()
+        self._parts = []
+        self._missing = None
+        self._at = self._scanned = 0
+        return dropped
+
+    def unfinished(self) -> bytes:
+        """The server's last words: an incomplete response, without the literals (mail) in it."""
+        text = b"".join(self._parts[::2])
+        return text if self._missing is not None else text + bytes(self._buffer[self._at :])
+
+
+def literal_size(line: bytes) -> int | None:
+    """The size of the literal that this line announces at its end."""
+    found = _LITERAL.search(line, max(0, len(line) - 24)) if line.endswith(b"}") else None
+    return int(found[1]) if found else None
+
+
+def without_literal(line: bytes) -> bytes:
+    """The line without the announcement at its end."""
+    return _LITERAL.sub(b"", line)
+
+
+def _start(line: bytes) -> str:
+    return clean(decode(line[:200]), 80)

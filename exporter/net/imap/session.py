@@ -1,0 +1,326 @@
+"""An IMAP session (RFC 3501, 9051) for a monitor: each method is a step of the dialogue, each fault an exception.
+
+Refusal(NO, BAD, BYE), ServerClosed, Garbage, OSError and ssl.SSLError come out of every method; with a `timeout`,
+TimeoutError too. Looking changes nothing: EXAMINE and BODY.PEEK; and SEARCH is never used, because on some large
+providers it lies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED
+
+from exporter import __version__
+from exporter.model import Endpoint, Phase, Secret
+from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net import utf7
+from exporter.net.dial import secure
+from exporter.net.imap import auth as imap_auth
+from exporter.net.imap import parser, writer
+from exporter.net.imap.folders import Folder
+from exporter.net.imap.parser import Fetched, Quota, Selected, Status
+from exporter.net.imap.protocol import ImapProtocol
+from exporter.net.imap.reader import MAX_LITERAL, Response
+from exporter.net.mask import SHOWN
+from exporter.net.sasl.mechanisms import Exchange
+from exporter.net.text import decode
+from exporter.net.tls import TlsContexts
+from exporter.net.wire import Wire
+
+Uids = list[int]
+Messages = list[Fetched]
+Responses = list[Response]  # in the class below, `list` is the command
+
+FETCH_BATCH = 50  # messages a command; NetEase resets connections that ask for many
+MAX_FOLDERS = 5_000
+MAX_QUOTA_ROOTS = 8
+_WILD = re.compile(r"[*%]")  # in a folder's name, what LIST takes for a pattern
+
+
+class ImapSession:
+    """One connection's dialogue. `timeout` bounds each command, in seconds; None leaves it to the run's deadline.
+
+    Folder names go in as the server gave them (`Folder.name`); other non-ASCII names are encoded here.
+    """
+
+    def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
+        self.preauth = False
+        self._wire = wire
+        self._trace = trace
+        self._timeout = timeout
+        self._protocol = ImapProtocol(wire, trace)
+        self._eight_bit: set[str] = set()  # names that the server lists unencoded, against RFC 3501
+
+    # -- what was learned -----------------------------------------------------------------------------------------
+
+    @property
+    def greeting(self) -> str:
+        return decode(self._protocol.greeting)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Upper case; empty while unknown."""
+        return self._protocol.capabilities
+
+    @property
+    def is_coremail(self) -> bool:
+        """Coremail (NetEase and others) announces SASL-IR but refuses it, and wants an ID before EXAMINE."""
+        return "X-CM-EXT-1" in self._protocol.capabilities or b"COREMAIL" in self._protocol.greeting.upper()
+
+    def shown(self, name: str) -> str:
+        """A name that the server made, fit to be written down: a hostile server makes one of our password."""
+        return self._protocol.mask.hide(name)
+
+    # -- before the login -----------------------------------------------------------------------------------------
+
+    async def greet(self) -> None:
+        async with asyncio.timeout(self._timeout):
+            greeting = await self._protocol.greet()
+        self.preauth = greeting[:9].upper() == b"* PREAUTH"
+
+    async def capability(self) -> None:
+        """Ask, unless the greeting or the login's reply told."""
+        if not self._protocol.capabilities:
+            await self._ask("CAPABILITY")
+            if not self._protocol.capabilities:
+                raise Garbage("CAPABILITY was answered without capabilities")
+
+    async def starttls(self, endpoint: Endpoint, contexts: TlsContexts) -> None:
+        """RFC 3501 section 6.2.1. What was said in plain text, capabilities included, is forgotten."""
+        with self._trace.phase(Phase.STARTTLS):
+            if self.preauth:
+                raise StartTlsUnavailable("the server says PREAUTH, after which no STARTTLS is possible")
+            if "STARTTLS" not in self._protocol.capabilities:
+                offered = " ".join(sorted(self._protocol.capabilities))
+                raise StartTlsUnavailable(f"the server does not offer STARTTLS, only: {offered}")
+            try:
+                await self._ask("STARTTLS")
+            except Refusal as exc:
+                if exc.code == "BYE":
+                    raise
+                raise StartTlsUnavailable(exc.text, quoted=True) from exc
+        await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
+        self._protocol.listen()
+
+    def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
+        """The one mechanism of this run, of what is offered; see `imap_auth.choose`."""
+        return imap_auth.choose(self._protocol.capabilities, auth, encrypted=encrypted)
+
+    async def login(self, username: str, secret: Secret, mechanism: str) -> None:
+        """Log in with this mechanism and no other. Raises Refusal with the server's complete words.
+
+        `secret` is the password, or the access token where the mechanism takes one.
+        """
+        word = secret.reveal()
+        self._protocol.mask.learn(username, word)
+        offered = self._protocol.capabilities
+        at_once = "SASL-IR" in offered and not self.is_coremail
+        self._protocol.capabilities = frozenset()  # other ones hold after the login (RFC 3501 section 6.2.3)
+        if mechanism == "LOGIN":
+            user, quoted = imap_auth.arguments(username, word)
+            shown_user = user if isinstance(user, str) else username
+            non_sync = "LITERAL+" in offered
+            await self._ask("LOGIN", user, quoted, shown=f"LOGIN {shown_user} {SHOWN}", non_sync=non_sync)
+        else:
+            exchange = Exchange(mechanism, username, word)
+            self._protocol.mask.learn(username, word, *exchange.credentials)
+            first = exchange.first() if at_once else None
+            self._protocol.exchange = exchange
+            if first is None:
+                await self._ask("AUTHENTICATE", mechanism)
+            else:
+                await self._ask("AUTHENTICATE", mechanism, first, shown=f"AUTHENTICATE {mechanism} {SHOWN}")
+            exchange.verify()
+        self._protocol.state = AUTH
+
+    async def id(self) -> None:
+        """Say who we are (RFC 2971)."""
+        await self._ask("ID", f'("name" "mailprobe" "version" "{__version__}")')
+
+    # -- folders --------------------------------------------------------------------------------------------------
+
+    async def list(self) -> tuple[Folder, ...]:
+        extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self._protocol.capabilities
+        extra = ["RETURN (SPECIAL-USE)"] if extended else []
+        _, untagged = await self._ask("LIST", '""', '"*"', *extra)
+        found = [parser.folder(each) for each in _of(untagged, b"LIST")[:MAX_FOLDERS]]
+        kept = tuple(replace(folder, decoded=self.shown(folder.decoded)) for folder in found if folder is not None)
+        self._eight_bit = {folder.name for folder in kept if not folder.name.isascii()}
+        return kept
+
+    async def examine(self, folder: str) -> Selected:
+        return await self._open("EXAMINE", folder)
+
+    async def select(self, folder: str) -> Selected:
+        return await self._open("SELECT", folder)
+
+    async def _open(self, name: str, folder: str) -> Selected:
+        self._protocol.state, self._protocol.exists = AUTH, 0
+        text, untagged = await self._ask(name, self._mailbox(folder))
+        self._protocol.state = SELECTED
+        self._protocol.news = False
+        codes = dict(parser.code(decode(each[0][5:])) for each in untagged if each[0][:5].upper() == b"* OK ")
+        return Selected(
+            self._protocol.exists,
+            parser.number(codes.get("UIDVALIDITY", "").encode()) or 0,
+            parser.number(codes.get("UIDNEXT", "").encode()),
+            parser.code(text[3:])[0] == "READ-ONLY" or name == "EXAMINE",
+            frozenset(codes.get("PERMANENTFLAGS", "").strip("()").lower().split()),
+        )
+
+    async def status(self, folder: str) -> Status:
+        _, untagged = await self._ask("STATUS", self._mailbox(folder), "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)")
+        for each in _of(untagged, b"STATUS"):
+            found = parser.status(each)
+            if found is not None:
+                return found
+        return Status()
+
+    async def statuses(self, folders: Sequence[str]) -> dict[str, Status]:
+        """MESSAGES and UNSEEN of several folders in one answer, where the server offers it (RFC 5819); else nothing.
+
+        Only these folders are named, so that a mailbox with thousands is not counted through. A folder that the server
+        will not count is not in the result.
+        """
+        if not {"LIST-STATUS", "LIST-EXTENDED"} <= self._protocol.capabilities:
+            return {}
+        names = [self._mailbox(folder) for folder in folders if not _WILD.search(folder)]
+        listed = " ".join(name for name in names if isinstance(name, str))
+        if not listed:
+            return {}
+        _, untagged = await self._ask("LIST", '""', f"({listed})", "RETURN (STATUS (MESSAGES UNSEEN))")
+        return dict(found for each in _of(untagged, b"STATUS") if (found := parser.named_status(each)) is not None)
+
+    async def quota(self) -> tuple[Quota, ...]:
+        """The quota roots of INBOX (RFC 9208)."""
+        _, untagged = await self._ask("GETQUOTAROOT", "INBOX")
+        found = [parser.quota(each) for each in _of(untagged, b"QUOTA")]
+        kept = [quota for quota in found if quota is not None][:MAX_QUOTA_ROOTS]
+        return tuple(replace(quota, root=self.shown(quota.root)) for quota in kept)
+
+    # -- messages of the selected folder --------------------------------------------------------------------------
+
+    async def newest(self) -> float | None:
+        """INTERNALDATE of the last message, Unix time in seconds; None where there is none."""
+        if not self._protocol.exists:
+            return None
+        for each in await self._fetch("*", "(INTERNALDATE)"):
+            at = parser.internal_date(each.items.get(b"INTERNALDATE"))
+            if at is not None:
+                return at
+        return None
+
+    async def uids_from(self, uid: int) -> Uids:
+        """The UIDs that are not below `uid`, ascending. Marks the folder as looked at, for `idle`."""
+        self._protocol.news = False
+        found = await self._fetch(f"{uid}:*", "(FLAGS)", prefix="UID")
+        # `n:*` names the last message even where its UID is below n (RFC 3501 section 6.4.8).
+        return sorted({each.uid for each in found if each.uid is not None and each.uid >= uid})
+
+    async def following_uid(self) -> int:
+        """What UIDNEXT would be, for servers that do not tell it (some of NetEase's)."""
+        found = await self._fetch("*", "(UID)") if self._protocol.exists else []
+        return max((each.uid for each in found if each.uid is not None), default=0) + 1
+
+    async def fetch_headers(self, uids: Sequence[int], fields: Sequence[str]) -> dict[int, bytes]:
+        headers: dict[int, bytes] = {}
+        item = f"(BODY.PEEK[HEADER.FIELDS ({' '.join(fields)})])"
+        for start in range(0, len(uids), FETCH_BATCH):
+            batch = ",".join(map(str, uids[start : start + FETCH_BATCH]))
+            for each in await self._fetch(batch, item, prefix="UID"):
+                body = each.body()
+                if each.uid is not None and body is not None:
+                    headers[each.uid] = body
+        return headers
+
+    async def fetch_message(self, uid: int, limit: int) -> bytes:
+        """At most `limit` bytes of a message. Only for a mail that is known to be our own."""
+        for each in await self._fetch(str(uid), f"(BODY.PEEK[]<0.{min(limit, MAX_LITERAL)}>)", prefix="UID"):
+            body = each.body()
+            if each.uid == uid and body is not None:
+                return body
+        raise ProbeError(Reason.MESSAGE_MISSING, f"the message with UID {uid} is gone")
+
+    async def delete(self, uid: int) -> bool:
+        """Mark as deleted, and expunge this one alone if UIDPLUS allows (RFC 4315). False: it is only marked."""
+        await self._ask("STORE", str(uid), "+FLAGS.SILENT", "(\\Deleted)", prefix="UID")
+        if "UIDPLUS" not in self._protocol.capabilities:
+            return False
+        await self._ask("EXPUNGE", str(uid), prefix="UID")
+        return True
+
+    async def idle(self, seconds: float) -> bool:
+        """Wait for new messages (RFC 2177): True when some were announced since `uids_from` last looked."""
+        if self._protocol.news:
+            return True
+        tag = self._protocol.new_tag()
+        command = self._protocol.begin("IDLE", tag, [f"{tag} IDLE\r\n".encode()])
+        try:
+            news = await self._protocol.announced(seconds)
+        except asyncio.CancelledError:
+            self._protocol.say(b"DONE\r\n")
+            self._protocol.give_up(command)
+            raise
+        if self._protocol.idling:
+            self._protocol.say(b"DONE\r\n")
+        async with asyncio.timeout(self._timeout):
+            await self._protocol.finish(command)
+        return news
+
+    async def noop(self) -> None:
+        await self._ask("NOOP")
+
+    async def _fetch(self, numbers: str, items: str, prefix: str = "") -> Messages:
+        _, untagged = await self._ask("FETCH", numbers, items, prefix=prefix)
+        found = [parser.fetched(each) for each in untagged if each[0][:60].upper().find(b" FETCH ") > 0]
+        return [each for each in found if each is not None]
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    async def logout(self) -> None:
+        """Say goodbye. A server that hangs up on it, with or without a word, has done what was asked."""
+        self._protocol.state = LOGOUT
+        try:
+            await self._ask("LOGOUT")
+        except (Refusal, ConnectionError) as exc:
+            self._trace.said("#", f"at LOGOUT: {exc}")
+
+    # -- commands -------------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        name: str,
+        *args: str | bytes,
+        prefix: str = "",
+        shown: str | None = None,
+        non_sync: bool = False,
+    ) -> tuple[str, Responses]:
+        """One command, in one write where it has no literal. An argument of type bytes travels as a literal."""
+        tag = self._protocol.new_tag()
+        start = f"{tag} {prefix} {name}" if prefix else f"{tag} {name}"
+        pieces = writer.pieces(start, args, non_sync=non_sync)
+        told = f"{tag} {shown}" if shown is not None else None
+        if self._timeout is None:
+            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
+        async with asyncio.timeout(self._timeout):
+            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
+
+    def _mailbox(self, name: str) -> str | bytes:
+        if name.upper() == "INBOX":
+            return "INBOX"
+        encoded = name if name.isascii() or name in self._eight_bit else utf7.encode(name)
+        try:
+            return writer.string(encoded)
+        except ValueError as exc:
+            raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r} {exc}") from None
+
+
+def _of(untagged: Sequence[Response], kind: bytes) -> list[Response]:
+    start = b"* " + kind + b" "
+    return [each for each in untagged if each[0][: len(start)].upper() == start]

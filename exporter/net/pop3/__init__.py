@@ -1,0 +1,1 @@
+"""One POP3 connection and its login."""

@@ -1,0 +1,164 @@
+"""aiosmtplib's protocol with its reading replaced: bounded, literal, and nothing a server said is lost.
+
+What the original does that a monitor must not: it drops what arrives between commands (a 421 before a hang-up), turns
+every end of the connection into "Connection lost", takes the codes off the lines, and reports a reply in another
+charset with escapes. Its writing, its command lock and its check for injected control characters stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import cast
+
+from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib.response import SMTPResponse
+
+from exporter.model import Service
+from exporter.model.errors import Garbage, Refusal, ServerClosed
+from exporter.model.trace import Trace
+from exporter.net.mask import Mask
+from exporter.net.text import decode, garbage, is_binary
+from exporter.net.wire import Wire
+
+MAX_LINE = 8192  # bytes
+MAX_REPLY = 32768  # bytes
+
+
+class SmtpProtocol(SMTPProtocol):
+    """`read_response` gives (code, all lines with their codes), or raises what the connection's end means."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self.mask = Mask()
+        self._trace = trace
+        self._scanned = 0  # bytes of the buffer that hold no line end
+        self._lines: list[str] = []  # of the reply that is coming in
+        self._size = 0
+        self._replies: deque[SMTPResponse] = deque(maxlen=4)  # complete, and not asked for yet
+        self._fault: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._response_waiter = None  # nobody waits yet: a greeting that is quicker than `read_response` is kept
+
+    # -- called by the Wire -------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._fault is not None:
+            return
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        while (end := buffer.find(b"\n", max(start, self._scanned))) >= 0:
+            self._line(bytes(buffer[start:end]))
+            if self._fault is not None:
+                return
+            start = end + 1
+        del buffer[:start]
+        self._scanned = len(buffer)
+        if len(buffer) > MAX_LINE:
+            self._fail(Garbage(f"a line longer than {MAX_LINE} bytes: {self._shown(bytes(buffer[:80]))}"))
+        elif buffer and not 0x30 <= buffer[0] <= 0x39 and is_binary(bytes(buffer)):
+            self._fail(garbage(bytes(buffer), "SMTP"))
+        elif self._response_waiter is not None and not self._response_waiter.done():
+            cast("Wire", self.transport).acknowledge()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection_lost = True
+        rest = bytes(self._buffer)
+        if rest:
+            self._trace.said("<", self._shown(rest))
+        words = "\n".join([*self._lines, *([self._shown(rest)] if rest else [])])
+        if words or exc is None:
+            self._fail(ServerClosed(words))
+        else:
+            self._fail(exc)
+
+    # -- called by the session ----------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send, unless the server has said goodbye already: then its words are the answer."""
+        while self._replies:
+            said = self._replies.popleft()
+            if said.code >= 400:
+                raise Refusal(Service.SMTP, str(said.code), said.message)
+            self._trace.said("#", f"not asked for, ignored: {said.message}")
+        if self._fault is not None:
+            raise self._fault
+        super().write(data)
+
+    async def read_response(self, timeout: float | None = None) -> SMTPResponse:
+        """The next reply. Raises ServerClosed, Garbage, the socket's own error, TimeoutError (`timeout`: seconds)."""
+        if self._replies:
+            return self._replies.popleft()
+        if self._fault is not None:
+            raise self._fault
+        self._response_waiter = self._loop.create_future()
+        try:
+            if timeout is None:
+                return await self._response_waiter
+            async with asyncio.timeout(timeout):
+                return await self._response_waiter
+        except (asyncio.CancelledError, TimeoutError):
+            if self._buffer:
+                self._trace.said("<", self._shown(bytes(self._buffer)) + " (unfinished line)")
+            raise
+        finally:
+            self._response_waiter = None
+
+    def forget(self) -> None:
+        """Throw away what has come in: before TLS begins."""
+        dropped = len(self._buffer) + self._size + sum(len(reply.message) for reply in self._replies)
+        if dropped:
+            self._trace.said("#", f"dropped {dropped} bytes that came in plain text after the answer to STARTTLS")
+        self._buffer.clear()
+        self._lines.clear()
+        self._replies.clear()
+        self._scanned = self._size = 0
+
+    # -- the parts ----------------------------------------------------------------------------------------------
+
+    def _shown(self, raw: bytes) -> str:
+        return self.mask.hide(decode(raw.rstrip(b"\r\n")))
+
+    def _line(self, raw: bytes) -> None:
+        self._scanned = 0
+        if len(raw) > MAX_LINE:
+            self._fail(Garbage(f"a line longer than {MAX_LINE} bytes: {self._shown(raw[:80])}"))
+            return
+        text = self._shown(raw)
+        self._trace.said("<", text)
+        code = raw[:3]
+        if not (
+            len(code) == 3 and code.isdigit() and b"200" <= code <= b"599" and raw[3:4] in (b" ", b"-", b"\r", b"")
+        ):
+            self._fail(garbage(raw.rstrip(b"\r"), "SMTP"))
+            return
+        self._size += len(raw)
+        if self._size > MAX_REPLY:
+            self._fail(Garbage(f"a reply longer than {MAX_REPLY} bytes, it began: {self._lines[0][:80]}"))
+            return
+        self._lines.append(text)
+        if raw[3:4] == b"-":
+            return
+        reply = SMTPResponse(int(code), "\n".join(self._lines))
+        self._lines.clear()
+        self._size = 0
+        waiter = self._response_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(reply)
+        else:
+            self._replies.append(reply)
+
+    def _fail(self, fault: Exception) -> None:
+        """Nothing more is read. Whoever waits, or asks next, gets the fault; an unread reply goes first."""
+        if self._fault is not None:
+            return
+        self._fault = fault
+        self._buffer.clear()
+        if self.transport is not None:
+            self.transport.close()
+        waiter = self._response_waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(fault)

@@ -1,0 +1,213 @@
+"""An SMTP client session (RFC 5321, 4954, 3207) on aiosmtplib's protocol over our own connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import cast
+
+from aiosmtplib.esmtp import parse_esmtp_extensions
+from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
+from aiosmtplib.response import SMTPResponse
+
+from exporter.model import Endpoint, FactName, Phase, Secret, Security, Service
+from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
+from exporter.model.reasons import Reason
+from exporter.model.text import clean
+from exporter.model.trace import Trace
+from exporter.net.dial import secure
+from exporter.net.mask import SHOWN
+from exporter.net.sasl import mechanisms as sasl
+from exporter.net.smtp.protocol import SmtpProtocol
+from exporter.net.tls import TlsContexts
+from exporter.net.wire import Wire
+
+MAX_COMMAND = 512  # bytes of a line (RFC 5321 section 4.5.3.1.4)
+
+
+async def open_session(
+    wire: Wire, endpoint: Endpoint, contexts: TlsContexts, trace: Trace, *, timeout: float | None = None
+) -> SmtpSession:
+    """All that comes before a login: greeting, EHLO, and where configured STARTTLS and EHLO again. In their phases.
+
+    Without TLS it returns only where the endpoint is configured as plain.
+    """
+    session = SmtpSession(wire, trace, timeout=timeout)
+    with trace.phase(Phase.GREETING):
+        await session.greet()
+    trace.fact(FactName.GREETING, session.greeting)
+    with trace.phase(Phase.CAPABILITY):
+        await session.ehlo()
+    if endpoint.security is Security.STARTTLS:
+        await session.starttls(endpoint, contexts)
+        with trace.phase(Phase.CAPABILITY):
+            await session.ehlo()
+    if wire.tls is None and endpoint.security is not Security.PLAIN:
+        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
+    return session
+
+
+class SmtpSession:
+    """One dialogue. Phases are the caller's, except those of `starttls`.
+
+    `timeout` bounds each command in seconds; None leaves that to the run's deadline. A reply of 4xx or 5xx raises
+    Refusal with all its lines, a lost connection ServerClosed with the last words or the socket's error.
+    """
+
+    def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
+        self._wire = wire
+        self._trace = trace
+        self._timeout = timeout
+        self._protocol = SmtpProtocol(trace)
+        # Wire is the part of a Transport that the protocol calls.
+        self._protocol.connection_made(cast("asyncio.Transport", wire))
+        wire.attach(self._protocol)
+        self.greeting = ""
+        self.extensions: Mapping[str, str] = {}  # lower-case keyword → parameters
+        self.mechanisms: frozenset[str] = frozenset()  # upper case
+        self.handed_over_at: float | None = None  # time.perf_counter() of the final dot of `send`
+
+    @property
+    def size_limit(self) -> int | None:
+        """The SIZE that EHLO announced, in bytes (RFC 1870). 0 there means no fixed limit, here None."""
+        size = self.extensions.get("size", "").strip()
+        return int(size) or None if size.isascii() and size.isdigit() and len(size) < 16 else None
+
+    async def greet(self) -> None:
+        """Read the greeting."""
+        reply = await self._protocol.read_response(self._timeout)
+        self.greeting = reply.message
+        self._expect(reply, 2)
+
+    async def ehlo(self) -> None:
+        """Introduce ourselves; learn the extensions. HELO only where EHLO is refused for good (RFC 5321 3.2)."""
+        name = self._our_name()
+        self.extensions, self.mechanisms = {}, frozenset()
+        reply = await self._command(b"EHLO", name)
+        if 500 <= reply.code <= 599:
+            self._expect(await self._command(b"HELO", name), 2)
+            return
+        self._expect(reply, 2)
+        extensions, mechanisms = parse_esmtp_extensions("\n".join(line[4:] for line in reply.message.split("\n")))
+        self.extensions = extensions
+        self.mechanisms = frozenset(name.upper() for name in mechanisms)
+
+    async def starttls(self, endpoint: Endpoint, contexts: TlsContexts) -> None:
+        """Upgrade to TLS, as phases `starttls` and `tls`. The caller says EHLO again."""
+        with self._trace.phase(Phase.STARTTLS):
+            if "starttls" not in self.extensions:
+                raise StartTlsUnavailable(f"EHLO offers: {' '.join(self.extensions) or 'nothing'}")
+            reply = await self._command(b"STARTTLS")
+            if reply.code == 421:
+                raise self._unwelcome(reply)
+            if reply.code // 100 != 2:
+                raise StartTlsUnavailable(reply.message, quoted=True)
+            # Nothing that came before TLS may be read as if it came inside (RFC 3207 section 6).
+            self._protocol.forget()
+            self.extensions, self.mechanisms = {}, frozenset()
+        async with asyncio.timeout(self._timeout):
+            await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
+
+    def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
+        """The one mechanism of this run. `auth`: see `model.Login`.
+
+        Raises ProbeError: auth_missing, oauth_required, or tls_required where AUTH comes only after STARTTLS.
+        """
+        tls_first = not self.mechanisms and not encrypted and "starttls" in self.extensions
+        named = sasl.named(auth, self.mechanisms, tls_first=tls_first)
+        if named is not None:
+            return named
+        automatic = ("PLAIN", "LOGIN") if encrypted else ("LOGIN", "PLAIN")
+        wanted = automatic if auth == "auto" else (auth.upper(),)
+        for mechanism in wanted:
+            if mechanism in self.mechanisms:
+                return mechanism
+        if tls_first:
+            raise ProbeError(Reason.TLS_REQUIRED, "the server offers AUTH only after STARTTLS")
+        if self.mechanisms and self.mechanisms <= set(sasl.TOKEN_MECHANISMS):
+            raise ProbeError(Reason.OAUTH_REQUIRED, f"the server offers only AUTH {' '.join(sorted(self.mechanisms))}")
+        offered = f"only AUTH {' '.join(sorted(self.mechanisms))}" if self.mechanisms else "no AUTH"
+        raise ProbeError(Reason.AUTH_MISSING, f"{' or '.join(wanted)} is wanted, the server offers {offered}")
+
+    async def login(self, username: str, secret: Secret, mechanism: str) -> None:
+        """Authenticate by exactly this mechanism: a second try would count as a second wrong password.
+
+        `secret` is the password, or the access token where the mechanism takes one.
+        """
+        word = secret.reveal()
+        exchange = sasl.Exchange(mechanism, username, word)
+        mask = self._protocol.mask
+        mask.learn(username, word, *exchange.credentials)
+        # RFC 4954 section 4: an initial response must fit into a command line, and a token seldom does.
+        first = exchange.first(MAX_COMMAND - len(f"AUTH {mechanism} \r\n"))
+        words = [b"AUTH", mechanism.encode()]
+        if first is None:
+            reply = await self._command(*words)
+        else:
+            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}")
+        while reply.code == 334:
+            response = exchange.reply(reply.message[4:].strip())
+            if response is None:
+                reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; answered by 501
+                break
+            reply = await self._command(response.encode(), shown=exchange.shown)
+        if reply.code >= 400 and exchange.error:
+            told = clean(mask.hide(exchange.error))
+            raise Refusal(Service.SMTP, str(reply.code), f"{reply.message}\n{told}")
+        self._expect(reply, 2)
+        exchange.verify()
+
+    async def send(self, sender: str, recipient: str, message: bytes) -> None:
+        """Submit one message. After the final dot a silence or loss raises ProbeError(submission_uncertain)."""
+        self.handed_over_at = None
+        options = []
+        if "size" in self.extensions:
+            options.append(b"SIZE=%d" % len(message))
+        if not (sender + recipient).isascii() and "smtputf8" in self.extensions:
+            options.append(b"SMTPUTF8")
+        self._expect(await self._command(b"MAIL", f"FROM:<{sender}>".encode(), *options), 2)
+        self._expect(await self._command(b"RCPT", f"TO:<{recipient}>".encode()), 2)
+        self._expect(await self._command(b"DATA"), 3)
+        text = PERIOD_REGEX.sub(b"..", normalize_message_line_endings(message))
+        self._trace.said(">", f"(message of {len(text)} bytes)")
+        self._protocol.write(text + b".\r\n")
+        self.handed_over_at = time.perf_counter()
+        try:
+            reply = await self._protocol.read_response(self._timeout)
+        except (TimeoutError, OSError, Garbage) as exc:
+            why = "no answer in time" if isinstance(exc, TimeoutError) else str(exc)
+            raise ProbeError(Reason.SUBMISSION_UNCERTAIN, f"after the whole message was sent: {why}") from exc
+        self._expect(reply, 2)
+
+    async def rset(self) -> None:
+        self._expect(await self._command(b"RSET"), 2)
+
+    async def quit(self) -> None:
+        """Say goodbye. A server that hangs up instead of answering is as good; the caller closes the Wire."""
+        try:
+            await self._command(b"QUIT")
+        except ConnectionError as exc:
+            self._trace.said("#", f"closed at QUIT: {exc}")
+
+    # -- the parts ----------------------------------------------------------------------------------------------
+
+    async def _command(self, *words: bytes, shown: str | None = None) -> SMTPResponse:
+        self._trace.said(">", b" ".join(words).decode("utf-8", "replace") if shown is None else shown)
+        return await self._protocol.execute_command(*words, timeout=self._timeout)
+
+    def _expect(self, reply: SMTPResponse, kind: int) -> None:
+        """`kind` is the first digit, by which a client decides (RFC 5321 4.2)."""
+        if reply.code // 100 != kind:
+            raise self._unwelcome(reply)
+
+    @staticmethod
+    def _unwelcome(reply: SMTPResponse) -> Exception:
+        if reply.code >= 400:
+            return Refusal(Service.SMTP, str(reply.code), reply.message)
+        return Garbage(f"an answer that does not fit the command: {reply.message}")
+
+    def _our_name(self) -> bytes:
+        """Our address literal (RFC 5321 4.1.3): always valid, and no lookup that could block the loop."""
+        address = str(self._wire.get_extra_info("socket").getsockname()[0]).partition("%")[0]
+        return (f"[IPv6:{address}]" if ":" in address else f"[{address}]").encode()

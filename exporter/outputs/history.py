@@ -1,0 +1,144 @@
+"""What the pages and /logs can look back on: bounded, in memory, failures kept longer than successes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from struct import Struct
+
+from exporter.model import Outcome, ProbeName, Result
+from exporter.model.reasons import Reason
+
+Key = tuple[str, ProbeName]
+RUNS = 60
+
+_ROW = Struct("<dfBB")  # started, duration, outcome, reason: 14 bytes, where objects would take ten times as much
+_OUTCOMES = tuple(Outcome)
+_REASONS = tuple(Reason)
+_NO_REASON = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run in short."""
+
+    started: float  # Unix time, seconds
+    duration: float  # seconds
+    outcome: Outcome
+    reason: Reason | None
+
+
+class _Ring:
+    """The last RUNS runs of one key."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self) -> None:
+        self._rows = bytearray()
+
+    def add(self, result: Result) -> None:
+        reason = _NO_REASON if result.failure is None else _REASONS.index(result.failure.reason)
+        self._rows += _ROW.pack(result.started, result.duration, _OUTCOMES.index(result.outcome), reason)
+        if len(self._rows) > RUNS * _ROW.size:
+            del self._rows[: _ROW.size]
+
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(
+            Run(started, duration, _OUTCOMES[outcome], None if reason == _NO_REASON else _REASONS[reason])
+            for started, duration, outcome, reason in reversed(tuple(_ROW.iter_unpack(bytes(self._rows))))
+        )
+
+
+class _Past:
+    """What is remembered of one key."""
+
+    __slots__ = ("conclusive", "failed", "last", "ring", "since")
+
+    def __init__(self, result: Result) -> None:
+        self.last = result
+        self.conclusive: Result | None = None
+        self.failed: Result | None = None
+        self.since = result.started
+        self.ring = _Ring()
+
+    def add(self, result: Result) -> None:
+        self.ring.add(result)
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            if self.conclusive is None or self.conclusive.outcome is not result.outcome:
+                self.since = result.started
+            self.conclusive = result
+            if result.outcome is Outcome.FAILED:
+                self.failed = result
+        self.last = result  # at the end: who sees it in another thread sees what came of it too
+
+
+class History:
+    """Sink of results. `limit` bounds each of the two rings of full results: the newest, and failures pushed out."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self._past: dict[Key, _Past] = {}
+        self._recent: deque[Result] = deque()
+        self._failures: deque[Result] = deque(maxlen=max(limit, 0))
+        self._limit = max(limit, 0)
+
+    def record(self, result: Result) -> None:
+        past = self._past.get(result.target.key)
+        if past is None:
+            past = self._past[result.target.key] = _Past(result)
+        past.add(result)
+        self._recent.append(result)
+        if len(self._recent) > self._limit:
+            oldest = self._recent.popleft()
+            if oldest.outcome is not Outcome.OK:
+                self._failures.append(oldest)
+
+    def keep(self, keys: Collection[Key]) -> None:
+        """After a reload: forget the targets that are not among `keys`."""
+        self._past = {key: past for key, past in self._past.items() if key in keys}
+
+    def last(self, key: Key) -> Result | None:
+        past = self._past.get(key)
+        return past.last if past else None
+
+    def lasts(self, keys: Sequence[Key]) -> list[Result | None]:
+        """The last result of each: in one go, where there are thousands."""
+        known = self._past
+        return [past.last if (past := known.get(key)) else None for key in keys]
+
+    def last_conclusive(self, key: Key) -> Result | None:
+        past = self._past.get(key)
+        return past.conclusive if past else None
+
+    def last_failed(self, key: Key) -> Result | None:
+        past = self._past.get(key)
+        return past.failed if past else None
+
+    def standing(self, key: Key) -> tuple[Result, Result | None, float] | None:
+        """The last result, the last conclusive one, and since when that verdict stands (0 without one): in one look."""
+        past = self._past.get(key)
+        return (past.last, past.conclusive, past.since if past.conclusive else 0.0) if past else None
+
+    def since(self, key: Key) -> float | None:
+        """Unix time of the run with which the present verdict (working or failing) began."""
+        past = self._past.get(key)
+        return past.since if past and past.conclusive else None
+
+    def runs(self, key: Key) -> tuple[Run, ...]:
+        """The last runs in short, newest first."""
+        past = self._past.get(key)
+        return past.ring.runs() if past else ()
+
+    def recent(self) -> tuple[Result, ...]:
+        """Full results, newest first; failures stay when successes push them out."""
+        return (*reversed(self._recent), *reversed(self._failures))
+
+    def by_id(self, probe_id: str) -> Result | None:
+        for result in self.recent():
+            if result.probe_id == probe_id:
+                return result
+        for past in self._past.values():
+            for known in (past.last, past.conclusive, past.failed):
+                if known is not None and known.probe_id == probe_id:
+                    return known
+        return None

@@ -1,0 +1,1 @@
+"""Results as Prometheus metrics, and mailprobe's metrics about itself."""

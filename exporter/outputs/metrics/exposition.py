@@ -1,0 +1,78 @@
+"""How a sample is written: one text for the formats text 0.0.4 and OpenMetrics 1.0.0, which differ in few places."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+from exporter.outputs.metrics.families import Family, Shape
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def label(name: str, value: str) -> str:
+    """`name="value"`, with the escapes of the exposition formats."""
+    if "\\" in value or '"' in value or "\n" in value:  # seldom, and translate() is slow
+        value = value.translate(_ESCAPES)
+    return f'{name}="{value}"'
+
+
+def labels(pairs: tuple[tuple[str, str], ...]) -> str:
+    return ",".join([label(name, value) for name, value in pairs])
+
+
+def number(value: float) -> str:
+    """A sample's value: whole numbers without a point, others rounded to a microsecond."""
+    if isinstance(value, int):
+        return str(int(value))  # a bool is an int that would be written as True
+    text = f"{value:.6f}"
+    if math.isfinite(value):
+        return text.rstrip("0").rstrip(".")
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+def sample(family: Family, label_text: str, value: float) -> str:
+    return f"{family.full_name}{{{label_text}}} {number(value)}\n"
+
+
+def header(family: Family, *, openmetrics: bool) -> str:
+    """HELP and TYPE. OpenMetrics names a counter or info family without its suffix; the text format has no info."""
+    name, shape = family.full_name, str(family.shape)
+    if openmetrics:
+        name = name.removesuffix("_total") if family.shape is Shape.COUNTER else name
+        name = name.removesuffix("_info") if family.shape is Shape.INFO else name
+    elif family.shape is Shape.INFO:
+        shape = "gauge"
+    return f"# HELP {name} {family.help}\n# TYPE {name} {shape}\n"
+
+
+class Histogram:
+    """A classic histogram that remembers one exemplar per bucket, the latest."""
+
+    __slots__ = ("_counts", "_exemplars", "_family", "_total")
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._counts = [0] * (len(family.buckets) + 1)
+        self._exemplars: dict[int, str] = {}
+        self._total = 0.0
+
+    def observe(self, value: float, probe_id: str, at: float) -> None:
+        index = bisect_left(self._family.buckets, value)
+        self._counts[index] += 1
+        self._total += value
+        self._exemplars[index] = f" # {{{label('probe_id', probe_id)}}} {number(value)} {number(at)}"
+
+    def render(self, label_text: str, *, openmetrics: bool) -> str:
+        """The samples; only OpenMetrics knows exemplars."""
+        name = self._family.full_name
+        lines: list[str] = []
+        seen = 0
+        for index, count in enumerate(self._counts):
+            seen += count
+            bound = repr(self._family.buckets[index]) if index < len(self._family.buckets) else "+Inf"
+            exemplar = self._exemplars.get(index, "") if openmetrics else ""
+            lines.append(f'{name}_bucket{{{label_text},le="{bound}"}} {seen}{exemplar}\n')
+        lines.append(f"{name}_sum{{{label_text}}} {number(self._total)}\n")
+        lines.append(f"{name}_count{{{label_text}}} {seen}\n")
+        return "".join(lines)

@@ -1,0 +1,283 @@
+"""Every metric on /metrics: record() renders a target's lines once, exposition() only joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+
+from exporter import __version__
+from exporter.model import Outcome, ProbeName, Result, Scope, Target
+from exporter.model.reasons import Layer, Reason
+from exporter.model.sharding import WHOLE, Sharding
+from exporter.outputs.metrics import families as table
+from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
+from exporter.outputs.metrics.families import FAMILIES, Family, Subject
+from exporter.outputs.metrics.self_metrics import SelfMetrics
+from exporter.outputs.metrics.series import Series, identity, target_info
+
+Key = tuple[str, ...]
+RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
+CHUNK = 128 * 1024
+AT_ONCE = 50
+
+WITHDRAWN = tuple(f for f in FAMILIES if f.withdrawn)
+
+
+class Metrics:
+    """Sink of results and source of /metrics. All methods are called on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        version: str = __version__,
+        revision: str = "",
+        now: Callable[[], float] = time.time,
+        sharding: Sharding = WHOLE,
+    ) -> None:
+        self._now = now
+        self._series: dict[tuple[str, ProbeName], Series] = {}
+        self._lines: dict[Family, dict[Key, bytes]] = {f: {} for f in FAMILIES if f.subject is not Subject.SELF}
+        self._exemplified: dict[Family, dict[Key, bytes]] = {
+            table.ROUNDTRIP_SECONDS: {},
+            table.PROBE_LATENCY: {},
+        }
+        self._reasons: dict[tuple[ProbeName, str, Reason], int] = {}
+        self._latencies: dict[tuple[ProbeName, str], Histogram] = {}
+        self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
+        self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
+        self._root_causes: dict[str, RootCause] = {}
+        self._self = SelfMetrics(version, revision, sharding)
+
+    def load(
+        self, targets: Sequence[Target], effective: Callable[[Target], float], alert_labels: Sequence[str] = ()
+    ) -> None:
+        """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
+        names = tuple(alert_labels)
+        old, self._series = self._series, {}
+        info: dict[Key, bytes] = {}
+        own_labels: dict[str, str] = {}
+        leaders: set[str] = set()
+        for target in targets:
+            before, interval = old.get(target.key), effective(target)
+            unchanged = before is not None and before.target == target and before.alert_labels == names
+            continues = before is not None and (unchanged or before.identity == identity(target, names))
+            series = before if before is not None and continues else Series(target, names)
+            leads = not series.shared or series.shared not in leaders
+            leaders.add(series.shared)
+            if not unchanged or (series.interval, series.leads) != (interval, leads):
+                series.target, series.interval, series.leads = target, interval, leads
+                self._drop(target.key)
+                self._render(series)
+            self._series[target.key] = series
+            own_labels[target.name] = series.own_labels
+            line = self._lines[table.TARGET_INFO].get((target.name,)) if unchanged else None
+            info[target.name,] = line or target_info(target, names).encode()
+        for key in old.keys() - self._series.keys():
+            self._drop(key)
+        self._lines[table.TARGET_INFO] = info
+        self._relabel(own_labels)
+        self._load_providers({(t.probe, t.provider) for t in targets})
+        self._self.load({t.probe for t in targets})
+
+    def _relabel(self, own_labels: dict[str, str]) -> None:
+        """After a reload: root causes of targets that stayed keep their series, under the labels that are new."""
+        shown = {name: cause for name, cause in self._root_causes.items() if name in own_labels}
+        self._own_labels, self._root_causes, self._lines[table.ROOT_CAUSE] = own_labels, {}, {}
+        self.root_causes(shown)
+
+    def root_causes(self, found: Mapping[str, RootCause]) -> None:
+        """Show these root causes, by the name of the target, and no others."""
+        lines = self._lines[table.ROOT_CAUSE]
+        for name in self._root_causes.keys() - found.keys():
+            lines.pop((name,), None)
+        for name, cause in found.items():
+            if self._root_causes.get(name) != cause and name in self._own_labels:
+                layer, reason, scope, server = cause
+                why = labels((("layer", layer), ("reason", reason), ("scope", scope), ("server", server)))
+                lines[name,] = sample(table.ROOT_CAUSE, f"{self._own_labels[name]},{why}", 1).encode()
+        self._root_causes = {name: cause for name, cause in found.items() if name in self._own_labels}
+
+    def _load_providers(self, groups: set[tuple[ProbeName, str]]) -> None:
+        self._reasons = {key: count for key, count in self._reasons.items() if key[:2] in groups}
+        self._lines[table.FAILURE_REASONS] = {
+            key: line for key, line in self._lines[table.FAILURE_REASONS].items() if key in self._reasons
+        }
+        for group in [group for group in self._latencies if group not in groups]:
+            del self._latencies[group]
+            self._observed.discard(group)
+            self._lines[table.PROBE_LATENCY].pop(group, None)
+            self._exemplified[table.PROBE_LATENCY].pop(group, None)
+        for group in sorted(groups - self._latencies.keys()):
+            self._latencies[group] = Histogram(table.PROBE_LATENCY)
+            self._observed.add(group)
+
+    def record(self, result: Result) -> None:
+        """Count a result and render its target's lines. One of a target that has left is ignored."""
+        series = self._series.get(result.target.key)
+        if series is None:
+            return
+        series.absorb(result)
+        self._render(series)
+        probe, provider = series.target.probe, series.target.provider
+        if result.outcome is Outcome.FAILED:
+            self._count_reason(probe, provider, result.failure.reason if result.failure else Reason.UNKNOWN)
+        elif result.outcome is Outcome.OK:
+            finished = result.started + result.duration
+            self._latencies[probe, provider].observe(result.duration, result.probe_id, finished)
+            self._observed.add((probe, provider))
+
+    def _count_reason(self, probe: ProbeName, provider: str, reason: Reason) -> None:
+        key = (probe, provider, reason)
+        count = self._reasons[key] = self._reasons.get(key, 0) + 1
+        text = labels((("probe", probe), ("provider", provider), ("reason", reason)))
+        self._lines[table.FAILURE_REASONS][key] = sample(table.FAILURE_REASONS, text, count).encode()
+
+    async def _render_latencies(self) -> None:
+        """Done at scrape: many results go into few histograms, most of which nobody would see."""
+        for index, group in enumerate(sorted(self._observed), 1):
+            histogram = self._latencies.get(group)
+            if histogram is not None:  # not dropped by a reload while we gave the loop its turn
+                self._observed.discard(group)
+                text = labels((("probe", group[0]), ("provider", group[1])))
+                self._lines[table.PROBE_LATENCY][group] = histogram.render(text, openmetrics=False).encode()
+                self._exemplified[table.PROBE_LATENCY][group] = histogram.render(text, openmetrics=True).encode()
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _render(self, series: Series) -> None:
+        key = series.target.key
+        rendered = series.render()
+        for family, lines in rendered.items():
+            self._lines[family][key] = lines
+        for family in WITHDRAWN:
+            if family not in rendered:
+                self._lines[family].pop(key, None)
+        if table.ROUNDTRIP_SECONDS in rendered:
+            text = series.render_histogram(openmetrics=True)
+            self._exemplified[table.ROUNDTRIP_SECONDS][key] = text.encode()
+
+    def _drop(self, key: Key) -> None:
+        for lines in (*self._lines.values(), *self._exemplified.values()):
+            lines.pop(key, None)
+
+    def forget(self, key: tuple[str, ProbeName]) -> None:
+        """Take a target's series away."""
+        if self._series.pop(key, None) is not None:
+            self._drop(key)
+            if not any(name == key[0] for name, _ in self._series):
+                self._lines[table.TARGET_INFO].pop((key[0],), None)
+                self._lines[table.ROOT_CAUSE].pop((key[0],), None)
+                self._root_causes.pop(key[0], None)
+                self._own_labels.pop(key[0], None)
+
+    def interval(self, key: tuple[str, ProbeName]) -> float:
+        """Seconds between two runs, as they are in effect."""
+        return self._series[key].interval
+
+    async def exposition(self, *, openmetrics: bool) -> AsyncGenerator[bytes, None]:
+        """The body of /metrics in pieces; between two of them the event loop gets its turn.
+
+        What is shown is the state at one moment: all lines are picked up first (references, not copies).
+        """
+        await self._withdraw()
+        await self._render_latencies()
+        await asyncio.sleep(0)
+        snapshot = [(family, self._picked(family, openmetrics=openmetrics)) for family in self._lines]
+        for family, lines in snapshot:
+            if lines:
+                yield header(family, openmetrics=openmetrics).encode()
+                for chunk in _chunks(lines):
+                    yield chunk
+                    await asyncio.sleep(0)
+        yield self._self.render(openmetrics=openmetrics)
+
+    def _picked(self, family: Family, *, openmetrics: bool) -> list[bytes]:
+        source = self._exemplified.get(family) if openmetrics else None
+        return list((source or self._lines[family]).values())
+
+    async def _withdraw(self) -> None:
+        """Take the result gauges away whose result is too old: nobody vouches for them any more."""
+        now = self._now()
+        expired = [series for series in self._series.values() if 0 < series.expires < now]
+        for index, series in enumerate(expired, 1):
+            if series.expires < now:  # no result came while we gave the loop its turn
+                series.expires, series.stale = 0.0, True
+                for family in WITHDRAWN:
+                    self._lines[family].pop(series.target.key, None)
+            if index % AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    # what the scheduler, the app and the log tell about ourselves
+
+    def in_progress(self, probe: ProbeName, delta: int) -> None:
+        self._self.in_progress.labels(probe).inc(delta)
+
+    def skipped(self, probe: ProbeName, reason: str) -> None:
+        self._self.skipped.labels(probe, reason).inc()
+
+    def vantage(self, up: bool) -> None:
+        self._self.vantage_up.set(1 if up else 0)
+
+    def delay(self, seconds: float) -> None:
+        self._self.delay.observe(max(seconds, 0.0))
+
+    def lag(self, seconds: float) -> None:
+        self._self.lag.observe(max(seconds, 0.0))
+
+    def web(self, url: str) -> None:
+        """Where the pages are."""
+        self._self.web(url)
+
+    def config_reloaded(self, ok: bool, config_hash: str, now: float) -> None:
+        """`config_hash` is the hexadecimal digest of the config in use; a failed reload leaves it as it was."""
+        self._self.reload_successful.set(1 if ok else 0)
+        if ok:
+            self._self.reload_time.set(now)
+            self._self.config_hash.set(int(config_hash[:12] or "0", 16))  # 48 bits: exact in a float
+
+    def state_write_failures(self, total: int) -> None:
+        self._self.count_state_write_failures(total)
+
+    def log_message(self, level: str) -> None:
+        self._self.log_messages.labels(level).inc()
+
+    def load_alertmanagers(self, names: Iterable[str]) -> None:
+        """Those that are pushed to: host:port."""
+        self._self.load_alertmanagers(set(names))
+
+    def load_bridges(self, names: Iterable[str]) -> None:
+        """Those that are configured."""
+        self._self.load_bridges(set(names))
+
+    def bridged(self, bridge: str) -> None:
+        self._self.bridge_messages[0].labels(bridge).inc()
+
+    def bridge_failed(self, bridge: str) -> None:
+        self._self.bridge_messages[1].labels(bridge).inc()
+
+    def bridge_dropped(self, bridge: str) -> None:
+        self._self.bridge_messages[2].labels(bridge).inc()
+
+    def notified(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[0].labels(alertmanager).inc(alerts)
+
+    def notify_failed(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[1].labels(alertmanager).inc(alerts)
+
+    def notify_dropped(self, alertmanager: str, alerts: int) -> None:
+        self._self.notifications[2].labels(alertmanager).inc(alerts)
+
+
+def _chunks(lines: Sequence[bytes]) -> Iterable[bytes]:
+    """Joined pieces of about CHUNK bytes."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= CHUNK:
+            yield b"".join(batch)
+            batch, size = [], 0
+    if batch:
+        yield b"".join(batch)

@@ -1,0 +1,135 @@
+"""What other results say about a failure, for its ticket: what they rule out, and what else fails. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.outputs.history import History
+
+LEAST_AGE = 600.0  # seconds; an older result, or one older than five intervals, is no evidence
+
+_BEFORE_TLS = frozenset({Phase.RESOLVE, Phase.CONNECT})
+
+
+class Says(StrEnum):
+    """Statements about a failure. Those of `AGAINST` say what it is not, the others what else there is."""
+
+    REACHED = "reached"  # server, address
+    ENCRYPTED = "encrypted"  # version, cipher
+    ENDPOINT_WORKS = "endpoint_works"  # server, at
+    DOMAIN_WORKS = "domain_works"  # domain, at
+    ACCOUNT_WORKS = "account_works"  # probe, server, at
+    PROBE_WORKS = "probe_works"  # probe, server, at
+    NEIGHBOURS_WORK = "neighbours_work"  # server, count, total
+    OTHERS_WORK = "others_work"  # count, total
+    ENDPOINT_FAILS = "endpoint_fails"  # server, reason
+    DOMAIN_FAILS = "domain_fails"  # domain, reason
+    NEIGHBOURS_FAIL = "neighbours_fail"  # server, count, total
+
+
+AGAINST = frozenset(Says) - {Says.ENDPOINT_FAILS, Says.DOMAIN_FAILS, Says.NEIGHBOURS_FAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One of them, with what fills its sentence in. `at` is Unix time, 0 where it plays no part."""
+
+    says: Says
+    words: tuple[tuple[str, str], ...] = ()
+    at: float = 0.0
+
+
+def endpoints_of(target: Target) -> tuple[Endpoint, ...]:
+    """The servers that a target's settings name."""
+    found = (getattr(target.settings, name, None) for name in ("endpoint", "smtp", "imap"))
+    return tuple(each for each in found if isinstance(each, Endpoint))
+
+
+def login_of(target: Target) -> Login | None:
+    found = getattr(target.settings, "login", None)
+    return found if isinstance(found, Login) else None
+
+
+def statements(result: Result, targets: Sequence[Target], history: History, now: float) -> tuple[Statement, ...]:
+    """What is known about `result`, which has failed."""
+    return (*_own_steps(result), *_same_place(result, targets, history, now), *_others(result, targets, history, now))
+
+
+def _own_steps(result: Result) -> Iterable[Statement]:
+    """How far the run itself came."""
+    failed = result.failure.phase if result.failure else None
+    done = {phase for phase, _ in result.phases} - {failed}
+    ends = endpoints_of(result.target)
+    if Phase.CONNECT in done and failed not in _BEFORE_TLS and ends:
+        address = str(result.fact(FactName.ADDRESS) or "")
+        yield Statement(Says.REACHED, (("server", ends[0].name), ("address", address)))
+    if Phase.TLS in done and all(end.security is not Security.PLAIN for end in ends):
+        version, cipher = (str(result.fact(name) or "") for name in (FactName.TLS_VERSION, FactName.TLS_CIPHER))
+        yield Statement(Says.ENCRYPTED, (("version", version), ("cipher", cipher)))
+
+
+def _same_place(result: Result, targets: Sequence[Target], history: History, now: float) -> Iterable[Statement]:
+    """The same servers without a login, the same domain, the same account by other protocols."""
+    mine, login = result.target, login_of(result.target)
+    for target in targets:
+        if target.key == mine.key:
+            continue
+        seen = verdict(target, history, now)
+        if seen is None:
+            continue
+        works, at = seen.outcome is Outcome.OK, seen.started
+        reason = str(seen.failure.reason) if seen.failure else ""
+        if target.probe is ProbeName.TLS and set(target.servers) & set(mine.servers):
+            words = (("server", target.servers[0]), ("reason", reason))
+            yield Statement(Says.ENDPOINT_WORKS if works else Says.ENDPOINT_FAILS, words, at)
+        elif target.probe is ProbeName.DNS and mine.domain and target.domain == mine.domain:
+            words = (("domain", target.domain), ("reason", reason))
+            yield Statement(Says.DOMAIN_WORKS if works else Says.DOMAIN_FAILS, words, at)
+        elif works and target.name == mine.name and target.kind is mine.kind:
+            other, server = login_of(target), ", ".join(target.servers)
+            words = (("probe", str(target.probe).upper()), ("server", server))
+            same = login is not None and other is not None and login.source == other.source
+            yield Statement(Says.ACCOUNT_WORKS if same and seen.login_attempted else Says.PROBE_WORKS, words, at)
+
+
+def _others(result: Result, targets: Sequence[Target], history: History, now: float) -> Iterable[Statement]:
+    """Other mailboxes on the same server; other servers seen from the same place."""
+    mine = result.target
+    neighbours: list[bool] = []
+    elsewhere: dict[str, bool] = {}
+    for target in targets:
+        if target.name == mine.name or not target.servers:
+            continue
+        near = bool(set(target.servers) & set(mine.servers))
+        if near and (target.kind is not Kind.MAILBOX or target.probe is not mine.probe):
+            continue
+        if not near and target.probe is not ProbeName.TLS:
+            continue
+        seen = verdict(target, history, now)
+        if seen is None:
+            continue
+        works = seen.outcome is Outcome.OK
+        if near:
+            neighbours.append(works)
+        else:
+            elsewhere[target.servers[0]] = works
+    if neighbours:
+        good, total = sum(neighbours), str(len(neighbours))
+        server = ("server", ", ".join(mine.servers))
+        if good:
+            yield Statement(Says.NEIGHBOURS_WORK, (server, ("count", str(good)), ("total", total)))
+        if good < len(neighbours):
+            yield Statement(Says.NEIGHBOURS_FAIL, (server, ("count", str(len(neighbours) - good)), ("total", total)))
+    if good := sum(elsewhere.values()):
+        yield Statement(Says.OTHERS_WORK, (("count", str(good)), ("total", str(len(elsewhere)))))
+
+
+def verdict(target: Target, history: History, now: float) -> Result | None:
+    """The last conclusive result, while it is fresh."""
+    found = history.last_conclusive(target.key)
+    if found is None or now - found.started > max(5 * target.interval, LEAST_AGE):
+        return None
+    return found

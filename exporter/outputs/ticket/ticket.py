@@ -1,0 +1,170 @@
+"""A support ticket about a target, gathered from results: what a provider's desk asks for. The words are not here.
+
+It is made of what results hold, in which credentials are masked, and of names and addresses of the configuration.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from exporter import __version__
+from exporter.config.presets import presets
+from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Target
+from exporter.outputs.history import History, Run
+from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, login_of, statements
+
+MAX_CASES = 4  # probes told in full
+STATES = ("failing", "recovered", "inconclusive", "working", "waiting")
+"""In the order in which they matter."""
+
+# The code in a server's answer: SMTP's basic and enhanced one, a response code of IMAP or POP3, a status of HTTP.
+_CODES = (
+    re.compile(r"^([245]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?(?=[ -]|$)", re.MULTILINE),
+    re.compile(r"^(-ERR(?: \[[^\]\r\n]{1,80}\])?)(?= |$)", re.MULTILINE),
+    re.compile(r"^(?:\S{1,40} )??((?:NO|BAD|BYE)(?: \[[^\]\r\n]{1,80}\])*)(?= |$)", re.MULTILINE),
+    re.compile(r"^HTTP/\d(?:\.\d)? (\d{3})\b"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One probe of the target. `result` is the run that is told: the one that failed, else the last, if any."""
+
+    target: Target
+    state: str  # one of STATES
+    result: Result | None
+    code: str  # as the server gave it, else what our diagnosis found
+    since: float | None  # Unix time at which the present verdict began
+    runs: tuple[Run, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """All that is told. Times are Unix time."""
+
+    name: str
+    first: Target
+    account: str
+    provider_name: tuple[str, str]  # en, zh; empty where it is not known
+    cases: tuple[Case, ...]  # what matters most first
+    others: tuple[Case, ...]  # those not told in full
+    ruled_out: tuple[Statement, ...]
+    also: tuple[Statement, ...]
+    facts: dict[FactName, float | str]  # of the leading case, certificates also from the endpoint's own check
+    endpoints: tuple[Endpoint, ...]
+    made: float
+
+    @property
+    def state(self) -> str:
+        return self.cases[0].state
+
+    @property
+    def leading(self) -> Case:
+        return self.cases[0]
+
+
+@cache
+def client() -> str:
+    """Who we are, for the desk."""
+    return (
+        f"mailprobe {__version__} (Python {platform.python_version()}, {ssl.OPENSSL_VERSION}, "
+        f"{platform.system()} {platform.machine()})"
+    )
+
+
+def make(name: str, targets: Sequence[Target], history: History, recent: Sequence[Result], now: float) -> Ticket:
+    """The ticket about the target of this name. Raises KeyError where there is none.
+
+    `recent` is `history.recent()`, taken on the event loop: all else may be done in a thread.
+    """
+    own = [target for target in targets if target.name == name]
+    if not own:
+        raise KeyError(name)
+    cases = sorted((_case(target, history, recent) for target in own), key=lambda case: STATES.index(case.state))
+    told = [case for case in cases if case.state == cases[0].state][:MAX_CASES]
+    leading = told[0]
+    about = leading.result if leading.state in ("failing", "recovered", "inconclusive") else None
+    found = statements(about, targets, history, now) if about is not None else ()
+    preset = presets().get(own[0].provider)
+    return Ticket(
+        name=name,
+        first=own[0],
+        account=account_of(leading.target),
+        provider_name=(preset.name, preset.name_zh) if preset else ("", ""),
+        cases=tuple(told),
+        others=tuple(case for case in cases if case not in told),
+        ruled_out=tuple(each for each in found if each.says in AGAINST),
+        also=tuple(each for each in found if each.says not in AGAINST),
+        facts=_facts(leading, targets, history),
+        endpoints=endpoints_of(leading.target),
+        made=now,
+    )
+
+
+def account_of(target: Target) -> str:
+    """Who has the trouble: a user name, the two ends of a route, else the target's own name."""
+    login = login_of(target)
+    if login is not None:
+        return login.username
+    ends = [getattr(target.settings, name, None) for name in ("sender", "recipient")]
+    if all(isinstance(end, str) for end in ends):
+        return " → ".join(str(end) for end in ends)
+    return target.name
+
+
+def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
+    last, verdict = history.last(target.key), history.last_conclusive(target.key)
+    failed = history.last_failed(target.key)
+    if last is None:
+        state, told = "waiting", None
+    elif verdict is None:
+        state, told = "inconclusive", last
+    elif verdict.outcome is Outcome.FAILED:
+        state, told = "failing", _with_login(verdict, recent)
+    elif failed is not None:
+        state, told = "recovered", _with_login(failed, recent)
+    else:
+        state, told = "working", last
+    return Case(target, state, told, code_of(told), history.since(target.key), history.runs(target.key))
+
+
+def _with_login(result: Result, recent: Sequence[Result]) -> Result:
+    """While logins are paused, the run that was refused says more than the one that did not try."""
+    if not result.login_suspended or result.failure is None:
+        return result
+    reason = result.failure.reason
+    for each in recent:
+        if each.target.key == result.target.key and each.login_refused and each.failure is not None:
+            return each if each.failure.reason is reason else result
+    return result
+
+
+def code_of(result: Result | None) -> str:
+    """The error code of a failure: the server's, else the rule that decided, else the reason."""
+    failure = result.failure if result is not None else None
+    if failure is None:
+        return ""
+    for pattern in _CODES:
+        found = pattern.search(failure.text)
+        if found:
+            return " ".join(filter(None, found.groups()))
+    return failure.rule or str(failure.reason)
+
+
+def _facts(case: Case, targets: Sequence[Target], history: History) -> dict[FactName, float | str]:
+    """Those without labels. A login does not read the certificate's dates: they come from the server's own check."""
+    found: dict[FactName, float | str] = {}
+    servers = set(case.target.servers)
+    for target in targets:
+        if target.probe is ProbeName.TLS and servers & set(target.servers):
+            seen = history.last(target.key)
+            found |= {fact.name: fact.value for fact in seen.facts if not fact.labels} if seen else {}
+            break
+    if case.result is not None:
+        found |= {fact.name: fact.value for fact in case.result.facts if not fact.labels}
+    return found

@@ -1,0 +1,76 @@
+"""The way into a mailbox: greeting, capabilities, STARTTLS, ID, one guarded login. Each step in its phase."""
+
+from __future__ import annotations
+
+from exporter.model import Endpoint, FactName, Login, Phase, Security
+from exporter.model.errors import ProbeError, Refusal
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.net.imap.session import ImapSession
+from exporter.net.pop3.session import Pop3Session
+from exporter.net.smtp.session import SmtpSession
+from exporter.net.wire import Wire
+from exporter.probes.context import World
+
+
+async def enter_imap(
+    wire: Wire,
+    endpoint: Endpoint,
+    login: Login,
+    world: World,
+    trace: Trace,
+    *,
+    needs_id: bool = False,
+    timeout: float | None = None,
+) -> ImapSession:
+    """A logged-in session on a dialled wire. `needs_id`: the provider wants an ID (RFC 2971) after the login."""
+    session = ImapSession(wire, trace, timeout=timeout)
+    with trace.phase(Phase.GREETING):
+        await session.greet()
+    trace.fact(FactName.GREETING, session.greeting)
+    await _capability(session, trace)
+    if endpoint.security is Security.STARTTLS:
+        await session.starttls(endpoint, world.contexts)
+        await _capability(session, trace)
+    if session.preauth:
+        raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
+    if wire.tls is None and endpoint.security is not Security.PLAIN:
+        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
+    needs_id = needs_id or session.is_coremail
+    if needs_id and "ID" in session.capabilities:
+        await _identify(session, trace)
+    trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
+    await log_in(session, login, world, trace, encrypted=wire.tls is not None)
+    await _capability(session, trace)
+    trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
+    if needs_id:
+        await _identify(session, trace)
+    return session
+
+
+async def log_in(
+    session: ImapSession | Pop3Session | SmtpSession, login: Login, world: World, trace: Trace, *, encrypted: bool
+) -> None:
+    """One login with one mechanism, under the guard's eyes."""
+    token = await world.token(login, trace) if login.oauth is not None else None
+    with trace.phase(Phase.LOGIN):
+        mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
+        trace.fact(FactName.MECHANISM, mechanism)
+        async with world.logins.attempt(login, trace, token) as secret:
+            await session.login(login.username, secret, mechanism)
+
+
+async def _capability(session: ImapSession, trace: Trace) -> None:
+    if not session.capabilities:
+        with trace.phase(Phase.CAPABILITY):
+            await session.capability()
+
+
+async def _identify(session: ImapSession, trace: Trace) -> None:
+    with trace.phase(Phase.ID):
+        try:
+            await session.id()
+        except Refusal as exc:
+            if exc.code == "BYE":
+                raise
+            trace.said("#", f"ID is refused: {exc.text}")

@@ -1,0 +1,1 @@
+"""The round trip: a mail is sent by SMTP and looked for by IMAP."""

@@ -1,0 +1,83 @@
+"""What the receiving side made of our mail's SPF, DKIM and DMARC, and what we make of its DKIM signature ourselves."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import dkim
+
+from exporter.probes.roundtrip.headers import fields
+
+METHODS = ("spf", "dkim", "dmarc")
+MAX_SIGNATURES = 3
+_QUOTED_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')
+_RESULT = re.compile(r"\s*([a-z0-9_-]+)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)", re.IGNORECASE)
+_quiet = logging.getLogger("exporter.dkim")  # dkimpy logs each failing signature as an error
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class Answer(Protocol):
+    """The part of the resolver's answer that is looked at."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def records(self) -> tuple[str, ...]: ...
+
+
+def results(headers: bytes) -> dict[str, bool]:
+    """Method → passed, from the topmost Authentication-Results (RFC 8601): those below it anyone may have written.
+
+    Of several results for one method (two DKIM signatures) one that passed is enough, as for DMARC.
+    """
+    found: dict[str, bool] = {}
+    for name, value in fields(headers):
+        if name != "authentication-results":
+            continue
+        for statement in _plain(value[:8192].decode("utf-8", "replace")).split(";")[1:]:
+            match = _RESULT.match(statement)
+            if match and match[1].lower() in METHODS:
+                method = match[1].lower()
+                found[method] = found.get(method, False) or match[2].lower() == "pass"
+        break
+    return found
+
+
+def _plain(value: str) -> str:
+    """Without comments (they nest) and quoted strings."""
+    while (shorter := _QUOTED_OR_COMMENT.sub(" ", value)) != value:
+        value = shorter
+    return value
+
+
+async def dkim_verified(message: bytes, lookup: Callable[[str, str], Awaitable[Answer]]) -> bool | None:
+    """Whether a DKIM signature (RFC 6376) of the whole message verifies with the key that DNS has now.
+
+    None where that cannot be said: no signature, an algorithm that we lack, or no answer from DNS. `lookup` is the
+    resolver's; dkimpy would ask its own.
+    """
+    verdict = None
+    for index in range(MAX_SIGNATURES):
+        signature = dkim.DKIM(message, logger=_quiet)
+        try:
+            if not signature.verify_headerprep(index):
+                break
+            name = (signature.selector + b"._domainkey." + signature.domain).decode("ascii")
+            answer = await lookup(name, "TXT")
+            if answer.kind not in ("ok", "nxdomain", "no_data"):
+                continue
+            key = answer.records[0].encode() if answer.records else b""
+            passed = bool(signature.verify(index, dnsfunc=lambda _name, key=key, **_: key))
+        except (dkim.NaClNotFoundError, dkim.UnknownKeyTypeError):
+            continue
+        except (dkim.DKIMException, ValueError, KeyError):
+            passed = False
+        if passed:
+            return True
+        verdict = False
+    return verdict

@@ -1,0 +1,234 @@
+"""Watches a mailbox for our own probe mails: by remembered UIDs and signed tokens, in the inbox and in junk.
+
+Nothing of other people's mail is read but the three header fields that tell it from ours (and a delivery status
+notification, to see whether it is about a mail of ours); nothing is removed that does not carry our signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from exporter.model.errors import Refusal
+from exporter.model.trace import Trace
+from exporter.net import utf7
+from exporter.net.imap.session import ImapSession
+from exporter.net.wire import Wire
+from exporter.probes.roundtrip.message import LOOKED_AT, may_be_bounce, read_bounce, recognise, short_id
+
+MAX_BACK = 2000  # UIDs: how far below UIDNEXT a search begins at most
+RESCAN = 200  # UIDs looked at where the remembered ones mean nothing any more (UIDVALIDITY changed)
+MAX_MESSAGE = 256 * 1024  # bytes
+MAX_REPORTS = 5  # delivery status notifications opened in one run
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each is twice the one before
+IDLE_FROM = 0.5  # seconds: shorter pauses are polls even where there is IDLE, by which dovecot tells half a second late
+LONGEST_IDLE = 240.0  # seconds: a NAT forgets a silent connection after five minutes, RFC 2177 allows 29
+JUNK_EVERY = 5.0  # seconds between looks at junk while IDLE tells of the inbox
+
+Mark = tuple[str, int, int]  # (folder as the server names it, UIDVALIDITY, UIDNEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A mail of ours that lies in a folder, or a report that one could not be delivered."""
+
+    token: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    junk: bool
+    seen_at: float  # time.perf_counter()
+    bounce: str = ""  # why it could not be delivered; "" = it is the mail itself
+
+    @property
+    def key(self) -> str:
+        """What tells this copy from others of the same mail, short enough to remember."""
+        return f"{short_id(self.token)}:{self.uidvalidity}:{self.uid}"
+
+
+@dataclass(slots=True)
+class _Place:
+    """A folder, and up to where it has been looked at."""
+
+    name: str
+    junk: bool
+    uidvalidity: int = 0
+    next: int = 1  # the first UID that has not been looked at
+    following: int = 1  # the UID that the next mail will have at least
+    messages: int | None = None  # where the server leaves UIDNEXT out, a changed count is the sign
+    fresh: bool = False  # there is something to look at
+
+
+class Watch:
+    """The watched folders on one logged-in session."""
+
+    def __init__(
+        self,
+        session: ImapSession,
+        wire: Wire,
+        trace: Trace,
+        *,
+        key: bytes,
+        route: str,
+        inbox: str,
+        junk: str | None,
+        idle: bool,
+        idle_timeout: float | None = None,
+        by_status: bool = True,
+    ) -> None:
+        """`idle_timeout`: seconds after which the server drops a connection that says nothing.
+
+        `by_status`: STATUS tells whether mail has come into a folder; else it is opened to see.
+        """
+        self._session = session
+        self._wire = wire
+        self._trace = trace
+        self._key = key
+        self._route = route
+        self._inbox = _Place(inbox, junk=False)
+        self._junk = _Place(junk, junk=True) if junk else None
+        self._idle = idle and "IDLE" in session.capabilities
+        self._longest_idle = LONGEST_IDLE if idle_timeout is None else idle_timeout / 2
+        self._by_status = by_status
+        self._pause = FIRST_PAUSE
+        self._open: str | None = None  # the folder that is selected
+        self._reports = 0
+        self._heard_at: float | None = None  # when IDLE told us of something
+
+    async def open(self, marks: Iterable[Mark]) -> None:
+        """Find out where the search begins: at the lowest of the marks. Without any, what lies there is not ours."""
+        known = list(marks)
+        if self._junk is not None and not self._by_status:
+            await self._begin_selected(self._junk, known)
+        elif self._junk is not None:
+            status = await self._session.status(self._junk.name)
+            self._junk.messages = status.messages
+            if status.uidnext is None:
+                await self._begin_selected(self._junk, known)
+            else:
+                self._begin(self._junk, status.uidvalidity or 0, status.uidnext, known)
+        await self._begin_selected(self._inbox, known)
+
+    async def _begin_selected(self, place: _Place, marks: list[Mark]) -> None:
+        selected = await self._session.examine(place.name)
+        self._open = place.name
+        following = selected.uidnext
+        if following is None:
+            following = await self._session.following_uid()
+        self._begin(place, selected.uidvalidity, following, marks)
+
+    def _begin(self, place: _Place, uidvalidity: int, following: int, marks: list[Mark]) -> None:
+        place.uidvalidity = uidvalidity
+        here = [mark for mark in marks if mark[0] == place.name]
+        start = min((uid for _, _, uid in here), default=following)
+        if any(validity != uidvalidity for _, validity, _ in here):
+            self._trace.said(
+                "#", f"UIDVALIDITY of {self.shown(place.name)} has changed: looking at the last {RESCAN} UIDs"
+            )
+            start = following - RESCAN
+        elif start < following - MAX_BACK:
+            name, many = self.shown(place.name), following - start
+            self._trace.said("#", f"{many} UIDs to look at in {name}: only the last {MAX_BACK} are")
+        place.next, place.following = max(1, start, following - MAX_BACK), following
+        place.fresh = place.next < following
+
+    def shown(self, folder: str) -> str:
+        """A folder's name, for people."""
+        return self._session.shown(utf7.decode(folder))
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Up to where everything has been looked at: what comes later has a UID that is not below."""
+        places = [self._inbox, *([self._junk] if self._junk else [])]
+        return tuple((place.name, place.uidvalidity, place.following) for place in places)
+
+    async def look(self) -> list[Copy]:
+        """What has come since the last look."""
+        found: list[Copy] = []
+        if self._junk is not None and not self._by_status:
+            self._junk.fresh = True
+        elif self._junk is not None and not self._junk.fresh and self._open == self._inbox.name:
+            status = await self._session.status(self._junk.name)
+            self._junk.fresh = (
+                status.uidnext > self._junk.following
+                if status.uidnext is not None
+                else status.messages is None or status.messages != self._junk.messages
+            )
+            self._junk.messages = status.messages
+        for place in (self._junk, self._inbox):
+            if place is not None and (place.fresh or not place.junk):
+                found += await self._search(place)
+        self._heard_at = None
+        return found
+
+    async def wait(self, seconds: float) -> None:
+        """Until the inbox has news (IDLE), or for a pause that grows from look to look; `seconds` at most."""
+        if self._idle and self._pause >= IDLE_FROM:
+            try:
+                patience = min(seconds, JUNK_EVERY if self._junk else self._longest_idle, self._longest_idle)
+                if await self._session.idle(patience):
+                    self._heard_at = self._wire.arrived
+            except Refusal as exc:
+                if exc.code == "BYE":
+                    raise
+                self._trace.said("#", "IDLE is offered and refused: polling")
+                self._idle = False
+            return
+        await asyncio.sleep(min(seconds, self._pause))
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        await self._session.noop()
+
+    async def _search(self, place: _Place) -> list[Copy]:
+        await self._examine(place.name)
+        uids = await self._session.uids_from(place.next)
+        seen_at = self._heard_at if self._heard_at is not None and not place.junk else self._wire.arrived
+        found = []
+        for uid, header in (await self._session.fetch_headers(uids, LOOKED_AT) if uids else {}).items():
+            token, bounce = recognise(header, self._key, self._route), ""
+            if token is None and may_be_bounce(header) and self._reports < MAX_REPORTS:
+                self._reports += 1
+                report = read_bounce(await self._session.fetch_message(uid, MAX_MESSAGE), self._key, self._route)
+                token, bounce = (report.token, report.text) if report else (None, "")
+            if token is not None:
+                found.append(Copy(token, place.name, place.uidvalidity, uid, place.junk, seen_at, bounce))
+        place.next = place.following = max(place.following, uids[-1] + 1 if uids else 1)
+        place.fresh = False
+        return found
+
+    async def _examine(self, name: str) -> None:
+        if self._open != name:
+            await self._session.examine(name)
+            self._open = name
+
+    async def fetch(self, copy: Copy) -> bytes:
+        """The whole of a mail of ours."""
+        await self._examine(copy.folder)
+        return await self._session.fetch_message(copy.uid, MAX_MESSAGE)
+
+    async def remove(self, copies: Iterable[Copy]) -> list[Copy]:
+        """Delete exactly these, each looked at once more before. Returns those that are still there."""
+        left: list[Copy] = []
+        by_folder: dict[str, list[Copy]] = {}
+        for copy in copies:
+            by_folder.setdefault(copy.folder, []).append(copy)
+        for folder, group in by_folder.items():
+            self._open = None
+            selected = await self._session.select(folder)
+            if selected.read_only or selected.uidvalidity != group[0].uidvalidity:
+                self._trace.said("#", f"{self.shown(folder)} is read-only or has changed: nothing is removed")
+                left += group
+                continue
+            headers = await self._session.fetch_headers([copy.uid for copy in group], LOOKED_AT)
+            for copy in group:
+                header = headers.get(copy.uid)
+                if header is None:
+                    continue  # somebody else has removed it
+                ours = may_be_bounce(header) if copy.bounce else self._is(header, copy.token)
+                if not ours or not await self._session.delete(copy.uid):
+                    self._trace.said("#", f"UID {copy.uid} in {self.shown(folder)} is left where it is")
+                    left.append(copy)
+        return left
+
+    def _is(self, header: bytes, token: str) -> bool:
+        return recognise(header, self._key, self._route) == token

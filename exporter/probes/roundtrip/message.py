@@ -1,0 +1,183 @@
+"""The probe mail: built, recognised by its signed token, and read when it comes back. Pure functions, no I/O."""
+
+from __future__ import annotations
+
+import email
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage, Message
+from email.policy import SMTP, SMTPUTF8, compat32
+from email.utils import format_datetime
+
+from exporter.probes.roundtrip.headers import fields
+
+HEADER = "X-Mailprobe-Token"
+DIGEST_HEADER = "X-Mailprobe-Digest"
+# What must be looked at to tell our mail, or a report about it, from other people's: nothing else of theirs is read.
+LOOKED_AT = (HEADER, "Message-ID", "Content-Type")
+
+_TOKEN = re.compile(rb"v1\.[0-9a-f]{8}\.[0-9a-f]{16}\.[0-9a-f]{32}(?![0-9a-f])")
+_DIGEST = re.compile(r"^Digest: sha256=([0-9a-f]{32})$")
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_MAX_HOPS = 30
+
+
+# -- the token ------------------------------------------------------------------------------------------------------
+
+
+def new_token(key: bytes, route: str) -> str:
+    """A fresh token of a route: `v1.<route hash>.<random id>.<HMAC-SHA256, truncated to 128 bits>`.
+
+    61 characters that a Message-ID's local part may hold.
+    """
+    return _sign(key, route, secrets.token_hex(8))
+
+
+def short_id(token: str) -> str:
+    """The random part: what people see in the subject."""
+    return token.split(".")[2]
+
+
+def _sign(key: bytes, route: str, random_id: str) -> str:
+    route_hash = hashlib.sha256(route.encode()).hexdigest()[:8]
+    signed = f"mailprobe v1\0{route}\0{random_id}".encode()
+    return f"v1.{route_hash}.{random_id}.{hmac.new(key, signed, hashlib.sha256).hexdigest()[:32]}"
+
+
+def _genuine(candidate: bytes, key: bytes, route: str) -> str | None:
+    token = candidate.decode("ascii")
+    return token if hmac.compare_digest(_sign(key, route, short_id(token)), token) else None
+
+
+def recognise(headers: bytes, key: bytes, route: str) -> str | None:
+    """The token of a mail that we sent on this route, or None: forged, of another route, or not ours at all.
+
+    It stands in a header of its own and in the Message-ID, as some providers strip the one or rewrite the other.
+    """
+    for name, value in fields(headers):
+        if name in (HEADER.lower(), "message-id"):
+            for candidate in _TOKEN.findall(value)[:4]:
+                token = _genuine(candidate, key, route)
+                if token is not None:
+                    return token
+    return None
+
+
+# -- building -------------------------------------------------------------------------------------------------------
+
+
+def build(sender: str, recipient: str, token: str, now: float) -> bytes:
+    """The mail, with CRLF line ends, 7-bit clean. `now`: Unix time, seconds. Raises ValueError on a bad address."""
+    policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
+    mail = EmailMessage(policy=policy.clone(max_line_length=76))  # RFC 2045 6.7; the default would be 78
+    mail["From"] = sender
+    mail["To"] = recipient
+    mail["Subject"] = f"mailprobe round trip {short_id(token)}"
+    mail["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    mail["Message-ID"] = f"<{token}@{sender.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail[HEADER] = token
+    text = (
+        "This mail measures how long mail takes on this route. It may be deleted.\n"
+        "此邮件用于测量邮件往返时间，可以删除。\n"
+        f"Token: {token}\n"
+    )
+    digest = _digest(text)
+    mail[DIGEST_HEADER] = f"sha256={digest}"
+    mail.set_content(f"{text}Digest: sha256={digest}\n", charset="utf-8", cte="quoted-printable")
+    # A folded Message-ID is legal, and too much for some servers.
+    return mail.as_bytes(policy=mail.policy.clone(max_line_length=500))
+
+
+def _digest(text: str) -> str:
+    """SHA-256, cut to fit a line. Line ends, spaces at a line's end, and blank lines at the end may change freely."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    return hashlib.sha256("\n".join(lines).rstrip("\n").encode()).hexdigest()[:32]
+
+
+# -- what came back -------------------------------------------------------------------------------------------------
+
+
+def altered(message: bytes) -> bool:
+    """Whether the text is not the one that was sent. Another transfer encoding or charset alters nothing."""
+    parsed = _parse(message)
+    if parsed.is_multipart():
+        return True
+    raw = parsed.get_payload(decode=True)
+    if not isinstance(raw, bytes) or parsed.get_content_type() != "text/plain":
+        return True
+    try:
+        text = raw.decode(parsed.get_content_charset("utf-8"))
+    except (LookupError, UnicodeDecodeError):
+        text = raw.decode("utf-8", "replace")
+    kept, stated = [], None
+    for line in text.splitlines():
+        match = _DIGEST.match(line.rstrip())
+        if match and stated is None:
+            stated = match[1]
+        else:
+            kept.append(line)
+    digest = _digest("\n".join(kept))
+    header = str(parsed.get(DIGEST_HEADER, f"sha256={stated}")).strip()
+    return stated != digest or header != f"sha256={digest}"
+
+
+def _parse(message: bytes) -> Message:
+    return email.message_from_bytes(message, policy=compat32)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A delivery status notification (RFC 3464) that gives up on one of our mails."""
+
+    token: str
+    text: str  # the first diagnostic, or status
+
+
+def may_be_bounce(headers: bytes) -> bool:
+    """Whether the Content-Type is that of a delivery status notification."""
+    for name, value in fields(headers):
+        if name == "content-type":
+            lowered = value.lower()
+            return lowered.startswith(b"multipart/report") and b"delivery-status" in lowered
+    return False
+
+
+def read_bounce(message: bytes, key: bytes, route: str) -> Bounce | None:
+    """What a notification says about a mail of ours; None where it is about another, or only about a delay."""
+    parsed = _parse(message)
+    token, text, failed = None, "", False
+    for part in list(parsed.walk())[:30]:
+        kind = part.get_content_type()
+        if kind == "message/delivery-status":
+            payload = part.get_payload()
+            for block in payload if isinstance(payload, list) else []:
+                if not isinstance(block, Message) or str(block.get("Action", "")).strip().lower() != "failed":
+                    continue
+                failed = True
+                status = _STATUS.search(str(block.get("Status", "")))
+                said = " ".join(str(block.get("Diagnostic-Code", "")).split()).partition(";")[2].strip()
+                text = text or said or (status[0] if status else "")
+        elif kind == "message/rfc822":
+            payload = part.get_payload()
+            for original in payload if isinstance(payload, list) else []:
+                if isinstance(original, Message):
+                    token = token or recognise(_head(original), key, route)
+        elif kind in ("text/rfc822-headers", "message/global-headers"):
+            raw = part.get_payload(decode=True)
+            if isinstance(raw, bytes):
+                token = token or recognise(raw, key, route)
+    return Bounce(token, text or "undeliverable") if token and failed else None
+
+
+def _head(message: Message) -> bytes:
+    return b"".join(
+        f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
+        for name, value in message.items()
+        if name.lower() in (HEADER.lower(), "message-id")
+    )

@@ -1,0 +1,1 @@
+"""When a target runs, and one run: clock, deadline, catch, and the question whether the fault is ours."""

@@ -1,0 +1,96 @@
+"""One run of one target: clock, deadline, catch, diagnosis. Nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from exporter.diagnosis.diagnose import diagnose, outcome_of
+from exporter.model import Endpoint, FactName, Failure, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.errors import Inconclusive, Suspended
+from exporter.model.reasons import Reason
+from exporter.model.trace import Trace
+from exporter.probes import PROBES, Probe
+from exporter.probes.context import World
+from exporter.targets.provider_lookup import better_host, real_name
+
+LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs probes against a world. `run` returns a Result whatever happens; only a cancellation from outside passes."""
+
+    def __init__(self, world: World, probes: Mapping[ProbeName, Probe] = PROBES) -> None:
+        self._world = world
+        self._probes = probes
+
+    async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
+        probe_id = secrets.token_hex(6)
+        started = self._world.now()
+        trace = Trace(on_progress)
+        outcome = Outcome.OK
+        failure: Failure | None = None
+        next_attempt = 0.0
+        try:
+            async with asyncio.timeout(target.deadline):
+                await self._probes[target.probe](target.settings, self._world, trace)
+        except Exception as exc:
+            spoke = getattr(exc, "protocol", None)
+            failure = diagnose(
+                exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke)
+            )
+            if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
+                failure = replace(failure, text=trace.silence)
+            if isinstance(exc, Suspended):
+                outcome = Outcome.FAILED  # the verdict that paused it stands, whatever its layer
+                next_attempt = exc.next_attempt
+            elif isinstance(exc, Inconclusive):
+                outcome = Outcome.INCONCLUSIVE
+            else:
+                outcome = outcome_of(failure)
+            if failure.reason is Reason.BUG:
+                # A traceback names files, lines and the exception; it holds no local variables.
+                log.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
+        duration = time.perf_counter() - trace.started
+        if failure is not None:
+            failure = await self._elsewhere(target, failure, trace)
+        return Result(
+            target=target,
+            probe_id=probe_id,
+            started=started,
+            duration=duration,
+            outcome=outcome,
+            phases=trace.phases,
+            facts=tuple(trace.facts),
+            failure=failure,
+            transcript=trace.lines,
+            login_attempted=trace.attempted,
+            login_refused=trace.refused,
+            login_suspended=next_attempt > 0.0,
+            login_next_attempt=next_attempt,
+        )
+
+    async def _elsewhere(self, target: Target, failure: Failure, trace: Trace) -> Failure:
+        """Where it is the wrong server, the text begins with the right one. No password is ever sent there."""
+        endpoint = getattr(target.settings, "endpoint", None)
+        if not isinstance(endpoint, Endpoint):
+            return failure
+        lookup, host, says = self._world.resolver.lookup, "", ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_UP):
+                if failure.reason is Reason.WRONG_SERVER and target.domain:
+                    host, says = await better_host(endpoint, target.domain, lookup)
+                elif failure.reason is Reason.CERTIFICATE_NAME_MISMATCH:
+                    host, says = await real_name(endpoint, lookup)
+        if not host:
+            return failure
+        trace.fact(FactName.BETTER_HOST, host)
+        trace.said("#", says)
+        return replace(failure, text=f"{says}\n{failure.text}")

@@ -1,0 +1,257 @@
+"""Is it us? Before a failure counts, our own side is looked at: the network, the clock, a port that is blocked.
+
+The network is up as long as the configured references answer; the rest is decided by what was seen of late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
+from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.reasons import Layer, Reason, about
+from exporter.model.settings import Reference, VantageSettings
+from exporter.model.trace import Trace
+from exporter.net.dial import dial
+from exporter.net.dns.resolver import Resolver
+from exporter.net.tls import TlsContexts
+from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in, split
+
+log = logging.getLogger(__name__)
+
+DEADLINE = 3.0  # seconds for all references together
+REUSED = 10.0  # seconds for which a look serves
+FRESH = 1.0  # seconds for which one that found us online serves the first failure of a target
+EVERY = 15.0  # seconds between two looks that nobody asked for
+REVIEW = 1.0  # seconds for which what these say together is not worked out again
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the references said."""
+
+    began: float  # `time.monotonic()`
+    silent: tuple[str, ...]  # why each that did not answer did not
+    of: int
+    up: bool
+
+    @property
+    def answering(self) -> int:
+        return self.of - len(self.silent)
+
+
+def may_be_ours(result: Result) -> bool:
+    """Whether a failure could come from our own network."""
+    if result.failure is None or result.login_suspended:
+        return False
+    reason = result.failure.reason
+    return reason is Reason.LOCAL_ERROR or about(reason).layer in (Layer.DNS, Layer.TRANSPORT)
+
+
+# -- decided by looking ---------------------------------------------------------------------------------------------
+
+
+class _CannotLookError(Exception):
+    """We are out of descriptors or ports: that is no verdict on the network."""
+
+
+async def look(settings: VantageSettings, resolver: Resolver, contexts: TlsContexts) -> Look:
+    """Ask all references at once."""
+    began = time.monotonic()
+    try:
+        answers = await asyncio.gather(*(_ask(each, resolver, contexts) for each in settings.references))
+    except _CannotLookError:
+        return Look(began, (), len(settings.references), up=True)
+    silent = tuple(answer for answer in answers if answer)
+    return Look(began, silent, len(answers), up=len(answers) - len(silent) >= min(settings.quorum, len(answers)))
+
+
+async def _ask(reference: Reference, resolver: Resolver, contexts: TlsContexts) -> str:
+    """Why it does not answer; "" where it does."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            if not reference.port:
+                answer = await resolver.lookup(reference.host, "A")
+                return "" if answer.definite else f"{reference.name}: {answer.text or answer.kind}"
+            endpoint = Endpoint(reference.host, reference.port, Security.PLAIN, Service.HTTPS)
+            wire = await dial(endpoint, resolver, contexts, Trace())
+            wire.abort()
+            return ""
+    except TimeoutError:
+        return f"{reference.name}: no answer in {DEADLINE:.0f} s"
+    except OSError as exc:
+        if exc.errno in _EXHAUSTED:
+            raise _CannotLookError from exc
+        return f"{reference.name}: {exc.strerror or exc}"
+    except (DnsFailure, ProbeError) as exc:
+        return f"{reference.name}: {exc.text}"
+
+
+class Vantage:
+    """Judges failures, and keeps an eye on the references in between."""
+
+    def __init__(
+        self,
+        settings: VantageSettings,
+        resolver: Resolver,
+        contexts: TlsContexts,
+        *,
+        told: Callable[[bool], None] | None = None,
+        skipped: Callable[[ProbeName, str], None] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.last: Look | None = None
+        self._resolver = resolver
+        self._contexts = contexts
+        self._told = told or (lambda _: None)
+        self._skipped = skipped or (lambda _, __: None)
+        self._now = now
+        self._flight: asyncio.Task[Look] | None = None
+        self._seen: dict[str, Seen] = {}
+        self._failing: set[tuple[str, ProbeName]] = set()  # whose last conclusive run failed
+        self._reviewed = float("-inf")  # `time.monotonic()`
+        self._blocked: frozenset[int] = frozenset()
+        self._clock: frozenset[Reason] = frozenset()
+
+    @property
+    def up(self) -> bool:
+        """As last seen; without references, or before the first look, nobody knows better."""
+        return self.last is None or self.last.up
+
+    def answering(self) -> tuple[int, int] | None:
+        """So many of so many references answered last; None where there are none."""
+        if not self.settings.references:
+            return None
+        of = len(self.settings.references)
+        return (of if self.last is None else self.last.answering), of
+
+    def network(self, resolver: Resolver, contexts: TlsContexts) -> None:
+        """Look with these from now on."""
+        self._resolver, self._contexts = resolver, contexts
+
+    def change(self, settings: VantageSettings) -> None:
+        """After a reload."""
+        if settings != self.settings:
+            self.settings, self.last = settings, None
+            self._told(True)
+
+    def keep(self, servers: Collection[str], keys: Collection[tuple[str, ProbeName]]) -> None:
+        """Forget what is in the config no more."""
+        self._seen = {server: each for server, each in self._seen.items() if server in servers}
+        self._failing.intersection_update(keys)
+
+    async def watch(self) -> None:
+        """Look again and again."""
+        while True:
+            if self.settings.references:
+                await self._look(0.0)
+            await asyncio.sleep(EVERY)
+
+    async def aclose(self) -> None:
+        if self._flight is not None:
+            self._flight.cancel()
+            await asyncio.wait([self._flight])
+
+    async def judge(self, result: Result) -> Result:
+        """The result, or an inconclusive one where the fault is on our side; its words stay."""
+        now, key = self._now(), result.target.key
+        seen = seen_in(result, now)
+        if seen is not None:
+            self._seen[result.target.servers[0]] = seen
+        if may_be_ours(result):
+            blame = await self._blame(result, fresh=key not in self._failing)
+            if blame is not None:
+                return _inconclusive(result, *blame)
+        if result.outcome is Outcome.OK:
+            self._failing.discard(key)
+        elif result.outcome is Outcome.FAILED:
+            self._failing.add(key)
+        return result
+
+    async def _blame(self, result: Result, *, fresh: bool) -> tuple[Reason, str] | None:
+        """What is wrong on our side, with a remark."""
+        if self.settings.references:
+            found = await self._look(FRESH if fresh and self.up else REUSED)
+            if not found.up:
+                self._skipped(result.target.probe, "vantage_offline")
+                silent = "; ".join(found.silent)
+                return Reason.VANTAGE_OFFLINE, f"{found.answering} of {found.of} references answer: {silent}"
+        self._review()
+        failure = result.failure
+        if failure is None:
+            return None
+        if failure.reason in self._clock:
+            return Reason.CLOCK_WRONG, f"unrelated servers show {failure.reason} at once"
+        if failure.phase is Phase.CONNECT and failure.reason in UNREACHED:
+            for server in result.target.servers:
+                port = split(server)[1]
+                if port in self._blocked:
+                    return Reason.PORT_BLOCKED, f"port {port} fails to every host, other ports answer"
+        return None
+
+    def _review(self) -> None:
+        """Thousands may fail at once: what they say together is not worked out for each."""
+        now = self._now()
+        if now - self._reviewed >= REVIEW:
+            self._reviewed = now
+            self._blocked = blocked_ports(self._seen, now)
+            self._clock = clock_reasons(self._seen, now)
+
+    async def _look(self, age: float) -> Look:
+        """One that is not older than `age` seconds."""
+        if self.last is not None and self._now() - self.last.began < age:
+            return self.last
+        if self._flight is None or self._flight.done():
+            self._flight = asyncio.create_task(self._ask_all(), name="vantage")
+        return await asyncio.shield(self._flight)
+
+    async def _ask_all(self) -> Look:
+        settings = self.settings
+        found = await look(settings, self._resolver, self._contexts)
+        if settings == self.settings:  # not changed by a reload meanwhile
+            self.last = found
+            self._told(found.up)
+        return found
+
+
+class Runs(Protocol):
+    """The part of `Runner` that is needed here."""
+
+    async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result: ...
+
+
+class Judged:
+    """A runner whose failures are judged before anybody hears of them."""
+
+    def __init__(self, runner: Runs, vantage: Vantage) -> None:
+        self._runner = runner
+        self._vantage = vantage
+
+    async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
+        result = await self._runner.run(target, on_progress=on_progress)
+        try:
+            return await self._vantage.judge(result)
+        except Exception:
+            log.exception("bug: a result of %s %s could not be judged", target.probe, target.name)
+            return result
+
+
+def _inconclusive(result: Result, reason: Reason, remark: str) -> Result:
+    failure = result.failure
+    if failure is None:
+        return result
+    return replace(
+        result,
+        outcome=Outcome.INCONCLUSIVE,
+        failure=replace(failure, reason=reason, rule=f"vantage:{failure.reason}"),
+        transcript=(*result.transcript, Line(result.duration, "#", remark)),
+    )

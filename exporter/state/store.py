@@ -1,0 +1,265 @@
+"""What survives a restart and a kill: one SQLite file in the storage folder, written by one worker thread.
+
+Everything is held in memory and written behind, so that a full disk costs the persistence and not the probing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exporter.state.in_flight import MAX_AGE, InFlight, Mailbag
+from exporter.state.key_values import Notes
+
+__all__ = ["InFlight", "Mailbag", "Notes", "State", "StateError", "StateLocked"]
+
+FILE = "mailprobe.db"
+LOCK_FILE = "mailprobe.lock"
+APPLICATION_ID = 0x6D707262  # "mprb", so that somebody else's SQLite file is not taken for ours
+MAX_PENDING = 10_000  # writes kept for a later try while the disk refuses them; the oldest go first
+
+# One script per schema version; `user_version` counts the ones that have been run. Old ones are never edited.
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+    CREATE TABLE guard (
+        account TEXT NOT NULL, fingerprint TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (account, fingerprint)
+    );
+    CREATE TABLE in_flight (
+        token TEXT PRIMARY KEY, route TEXT NOT NULL, sent_at REAL NOT NULL, late INTEGER NOT NULL,
+        watermarks TEXT NOT NULL
+    );
+    CREATE TABLE settled (token TEXT PRIMARY KEY, route TEXT NOT NULL, at REAL NOT NULL);
+    CREATE TABLE notes (
+        subject TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, changed REAL NOT NULL,
+        PRIMARY KEY (subject, key)
+    );
+    """,
+    """
+    CREATE TABLE incidents (key TEXT PRIMARY KEY, record TEXT NOT NULL);
+    """,
+)
+SCHEMA = len(MIGRATIONS)
+
+log = logging.getLogger(__name__)
+
+
+class StateError(Exception):
+    """The storage folder cannot be used. The message says which file, why, and what to do."""
+
+
+class StateLocked(StateError):
+    """Another mailprobe uses the folder: two of them would not see each other's refused logins."""
+
+
+class State:
+    """The open state file. Make it with `State.open`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE
+        self.write_failures = 0
+        self.signing_key = b""
+        self.breakers: dict[tuple[str, str], str] = {}  # (account, fingerprint) → the guard's record, as of `open`
+        self.incidents: dict[str, str] = {}  # key → record, as of `open`
+        self.mailbag = Mailbag(self.write)
+        self.notes = Notes(self.write)
+        self._directory = directory
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._pending: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_PENDING)
+        self.write_error = ""  # why the last write failed; empty: it did not
+        self._closed = False
+        self._lock_fd = -1
+        self._db: sqlite3.Connection
+
+    @classmethod
+    async def open(cls, directory: Path) -> State:
+        """Create or open the state in a folder and lock it. Raises StateError with a sentence for the user."""
+        state = cls(directory)
+        try:
+            await asyncio.get_running_loop().run_in_executor(state._worker, state._open)
+        except BaseException:
+            await state.close()
+            raise
+        return state
+
+    async def close(self) -> None:
+        """Write what is pending, close the file and release the lock."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._close)
+        self._worker.shutdown()
+
+    def write(self, sql: str, parameters: tuple[object, ...], *, durable: bool = False) -> asyncio.Future[bool]:
+        """Queue one write. The result, False where the disk refused it, need not be awaited.
+
+        A committed write survives a kill; a `durable` one is on the disk and survives a power cut too.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            self.write_failures += 1
+            done: asyncio.Future[bool] = loop.create_future()
+            done.set_result(False)
+            return done
+        return loop.run_in_executor(self._worker, self._write, sql, parameters, durable)
+
+    def save_breaker(
+        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
+    ) -> asyncio.Future[bool]:
+        """Keep the guard's record of a credential; None forgets it."""
+        if record is None:
+            return self.write("DELETE FROM guard WHERE account = ? AND fingerprint = ?", (account, fingerprint))
+        row = (account, fingerprint, record)
+        return self.write("INSERT OR REPLACE INTO guard VALUES (?, ?, ?)", row, durable=durable)
+
+    def save_incident(self, key: str, record: str | None, *, durable: bool = False) -> asyncio.Future[bool]:
+        """Keep an incident; None forgets it."""
+        if record is None:
+            return self.write("DELETE FROM incidents WHERE key = ?", (key,))
+        return self.write("INSERT OR REPLACE INTO incidents VALUES (?, ?)", (key, record), durable=durable)
+
+    # -- in the worker thread -----------------------------------------------------------------------------------
+
+    def _write(self, sql: str, parameters: tuple[object, ...], durable: bool) -> bool:
+        self._pending.append((sql, parameters))
+        return self._commit(durable=durable)
+
+    def _commit(self, *, durable: bool) -> bool:
+        try:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            for sql, parameters in self._pending:
+                self._db.execute(sql, parameters)
+            self._db.execute("COMMIT")
+        except Exception as exc:
+            self._failed(exc)
+            return False
+        self._pending.clear()
+        if self.write_error:
+            log.warning("%s can be written again", self.path)
+        self.write_error = ""
+        return True
+
+    def _failed(self, exc: Exception) -> None:
+        self.write_failures += 1
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        if not isinstance(exc, sqlite3.Error):
+            self._pending.clear()  # a value that SQLite cannot hold would block all later ones
+        if not self.write_error:
+            log.error("cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc)
+        self.write_error = str(exc) or type(exc).__name__
+
+    def _open(self) -> None:
+        self._lock()
+        try:
+            self._connect()
+            self._load()
+        except (sqlite3.DatabaseError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+            if isinstance(exc, sqlite3.OperationalError) and not shutil.disk_usage(self._directory).free:
+                raise StateError(
+                    f"cannot use {self.path}: the disk is full ({exc}); make room, then start again"
+                ) from exc
+            if isinstance(exc, sqlite3.OperationalError):
+                raise StateError(f"cannot use {self.path}: {exc}; look at its permissions and at the disk") from exc
+            raise StateError(
+                f"{self.path} is damaged ({exc}): move it and {FILE}-wal away and start again; "
+                "login pauses and mails in flight are forgotten then"
+            ) from exc
+        except OSError as exc:
+            raise StateError(f"cannot use {self.path}: {exc.strerror}") from exc
+
+    def _lock(self) -> None:
+        folder = self._directory
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError as exc:
+            raise StateError(f"the storage path {folder} is not a folder") from exc
+        except OSError as exc:
+            raise StateError(
+                f"cannot create the storage folder {folder}: {exc.strerror}; choose another with --storage.path"
+            ) from exc
+        try:
+            self._lock_fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise StateError(
+                f"cannot write to the storage folder {folder}: {exc.strerror} (as user id {os.geteuid()}); "
+                "give it to that user, or choose another with --storage.path"
+            ) from exc
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            owner = os.pread(self._lock_fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise StateLocked(
+                f"the storage folder {folder} is in use by another mailprobe (process {owner}): "
+                "stop it, or choose another folder with --storage.path"
+            ) from exc
+        except OSError as exc:
+            raise StateError(f"cannot lock {folder / LOCK_FILE}: {exc.strerror}") from exc
+        with contextlib.suppress(OSError):  # the number is for people only
+            os.ftruncate(self._lock_fd, 0)
+            os.pwrite(self._lock_fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _connect(self) -> None:
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would ask the umask
+        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application != APPLICATION_ID and (tables or version):
+            raise StateError(f"{self.path} is a SQLite file of something else: choose another with --storage.path")
+        if version > SCHEMA:
+            raise StateError(
+                f"{self.path} was written by a newer mailprobe (schema {version}, this one knows {SCHEMA}): "
+                "start that version again, or move the file away to begin anew"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        for number in range(version, SCHEMA):
+            db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]}; "
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+
+    def _load(self) -> None:
+        db = self._db
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('signing_key', ?)", (secrets.token_bytes(32),))
+        (self.signing_key,) = db.execute("SELECT value FROM meta WHERE key = 'signing_key'").fetchone()
+        rows = db.execute("SELECT account, fingerprint, record FROM guard")
+        self.breakers = {(account, fingerprint): record for account, fingerprint, record in rows}
+        self.incidents = dict(db.execute("SELECT key, record FROM incidents").fetchall())
+        oldest = time.time() - MAX_AGE
+        db.execute("DELETE FROM in_flight WHERE sent_at < ?", (oldest,))
+        db.execute("DELETE FROM settled WHERE at < ?", (oldest,))
+        in_flight = [
+            InFlight(
+                token, route, sent_at, bool(late), tuple((name, int(v), int(n)) for name, v, n in json.loads(marks))
+            )
+            for token, route, sent_at, late, marks in db.execute("SELECT * FROM in_flight ORDER BY sent_at")
+        ]
+        settled = db.execute("SELECT token, route, at FROM settled ORDER BY at").fetchall()
+        self.mailbag = Mailbag(self.write, in_flight, settled)
+        self.notes = Notes(self.write, db.execute("SELECT subject, key, value, changed FROM notes").fetchall())
+
+    def _close(self) -> None:
+        if hasattr(self, "_db"):
+            if self._pending:
+                self._commit(durable=False)
+            self._db.close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)

@@ -1,0 +1,145 @@
+"""Which shard logs in to which account, and what of an account's refusals each may use up: from the config alone.
+
+Every shard reads the whole configuration, so all of them come to the same answer without talking to each other. What
+the DNS tells is left out, for it is not the same everywhere at every moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exporter.config.schema.targets import Route
+from exporter.model import Flow
+from exporter.model.settings import GuardSettings
+from exporter.model.sharding import Sharding, part, shards_of
+from exporter.targets.accounts import Account
+from exporter.targets.token_source import name_of
+
+Keys = tuple[str, ...]
+"""The keys of accounts whose shards log in to something, the owner's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Who logs in where."""
+
+    keys: Mapping[str, str]  # by mailbox: its account's key
+    users: Mapping[str, Keys]  # by the key of an account: of those whose shards log in to it
+    credentials: Mapping[str, Keys]  # the same by what the login guard knows: accounts, and sources of access tokens
+
+    def owns(self, mailbox: str, sharding: Sharding) -> bool:
+        """Whether a mailbox's own checks run on this shard."""
+        return sharding.owns(self.keys[mailbox])
+
+    def logs_in(self, mailbox: str, sharding: Sharding) -> bool:
+        """Whether this shard logs in to a mailbox, be it only as the receiver of a route."""
+        return sharding.shard in shards_of(self.users[self.keys[mailbox]], sharding.total)
+
+    def watches(self, name: str, users: Sequence[Account], sharding: Sharding) -> bool:
+        """Whether this shard watches a domain or server of this name. `users`: who is on the server."""
+        if users and all(user.by_dns for user in users):
+            # The DNS alone tells that there is such a server: the shard that its name belongs to may not know it.
+            return any(self.owns(user.mailbox.title, sharding) for user in users)
+        return sharding.owns(name)
+
+    def faults(
+        self, accounts: Sequence[Account], sharding: Sharding, settings: GuardSettings
+    ) -> Iterator[tuple[int, str]]:
+        """(index of the account, why so many shards cannot log in to it), each cause once."""
+        told: set[str] = set()
+        for index, account in enumerate(accounts):
+            source = _source(account)
+            for keys, name, why in (
+                (self.users[self.keys[account.mailbox.title]], "", "log in to it, because routes to it are sent there"),
+                (self.credentials.get(source, ()), source, "ask for access tokens with the same credential"),
+            ):
+                number = len(shards_of(keys, sharding.total))
+                if number > settings.refusals_per_day and name not in told:
+                    told |= {name} - {""}
+                    text = (
+                        f"{number} of {sharding.total} shards {why}; they share login_guard.refusals_per_day, which "
+                        f"is {settings.refusals_per_day}: write {number} or more there, or have fewer shards"
+                    )
+                    yield index, text
+
+    def doubts(self, accounts: Sequence[Account], sharding: Sharding) -> Iterator[tuple[int, str]]:
+        """(index of the account, what may go wrong where several shards use its refresh token)."""
+        for index, account in enumerate(accounts):
+            number = len(shards_of(self.users[self.keys[account.mailbox.title]], sharding.total))
+            oauth2 = account.mailbox.oauth2
+            if number > 1 and oauth2 is not None and oauth2.flow is Flow.REFRESH_TOKEN:
+                text = (
+                    f"its refresh token is used by {number} shards, because routes to it are sent there: where the "
+                    "provider replaces the token with each use, they lock each other out"
+                )
+                yield index, text
+
+
+def place(accounts: Sequence[Account], routes: Iterable[Route]) -> Placement:
+    """`accounts`: all of the configuration's, recognised or not."""
+    keys = _keys(accounts)
+    users: dict[str, dict[str, None]] = {key: {key: None} for key in keys.values()}
+    for route in routes:
+        if route.sender in keys and route.receiver in keys:
+            users[keys[route.receiver]][keys[route.sender]] = None
+    credentials: dict[str, dict[str, None]] = {}
+    for account in accounts:
+        key = keys[account.mailbox.title]
+        names = {login.account for login in account.logins.values()}
+        for name in names | {_source(account)} - {""}:
+            credentials.setdefault(name, {}).update(users[key])
+    return Placement(
+        keys,
+        {key: tuple(found) for key, found in users.items()},
+        {name: tuple(found) for name, found in credentials.items()},
+    )
+
+
+def _source(account: Account) -> str:
+    """What the login guard calls the source of its access tokens; "" where there is none."""
+    mailbox = account.mailbox
+    return "" if mailbox.oauth2 is None else name_of(mailbox.oauth2, mailbox.username or mailbox.address)
+
+
+def _keys(accounts: Iterable[Account]) -> dict[str, str]:
+    """An account's key is its user name, which as a mail address is the same account wherever it logs in.
+
+    A bare one (`monitor`) is one of many: its servers' domain belongs to it, where the configuration tells that.
+    """
+    names = {account.mailbox.title: (account.mailbox.username or account.mailbox.address) for account in accounts}
+    unclear = {names[account.mailbox.title].casefold() for account in accounts if account.by_dns}
+    found = {}
+    for account in accounts:
+        name = names[account.mailbox.title].casefold()
+        known = next((login.account for login in account.logins.values()), name)
+        found[account.mailbox.title] = name if "@" in name or name in unclear else known
+    return found
+
+
+def allotted(credentials: Mapping[str, Keys], sharding: Sharding, settings: GuardSettings) -> dict[str, GuardSettings]:
+    """The login guard's settings for what is logged in to by this shard and by others: its part of the refusals.
+
+    All parts together are what the configuration allows in a day. Each is one at least: see `Placement.faults`.
+    """
+    found = {}
+    for name, keys in credentials.items():
+        shards = shards_of(keys, sharding.total) if len(keys) > 1 else ()
+        if len(shards) > 1 and sharding.shard in shards:
+            allowance = part(settings.refusals_per_day, shards.index(sharding.shard), len(shards))
+            row = max(1, min(settings.failures // len(shards), allowance))
+            found[name] = replace(settings, failures=row, refusals_per_day=allowance)
+    return found
+
+
+def newcomers(credentials: Mapping[str, Keys], sharding: Sharding, before: Sharding | None) -> frozenset[str]:
+    """What this shard logs in to and did not while it was `before`: its guard cannot know of their refusals.
+
+    None: nobody knows what it was, so it may have been nothing.
+    """
+    return frozenset(
+        name
+        for name, keys in credentials.items()
+        if sharding.shard in shards_of(keys, sharding.total)
+        and (before is None or before.shard not in shards_of(keys, before.total))
+    )

@@ -1,0 +1,199 @@
+"""Recognises providers by DNS at run time, and remembers: an answer chooses a host once, and never moves a password."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from exporter.config.presets import presets
+from exporter.state.store import Notes
+from exporter.targets.provider_lookup import Evidence, Lookup, Recognition, Seen, look_up
+
+NOTE = "provider"  # the note's key; its subject is the domain
+AT_ONCE = 20  # domains asked about at a time
+FIRST_RETRY, LONGEST_RETRY = 5.0, 600.0  # seconds; each is twice the one before
+LOOK_AGAIN = 3600.0  # seconds after a definite answer
+IDLE = 3600.0  # seconds to sleep where nothing is to be asked
+
+log = logging.getLogger(__name__)
+
+_ENGLISH = {
+    "unclear": "{domain}: the provider of its mailboxes is not known yet, because the DNS gives no answer ({why}). "
+    "It is asked again, and their checks begin then. Naming the provider in the configuration helps at once",
+    "unknown": "{domain}: its MX ({hosts}) is of no provider that is known here, so its mailboxes are not checked: "
+    "write their servers, imap: {{host: …}} and smtp: {{host: …}}, or provider",
+    "moved": "the MX of {domain} now points to {now} ({hosts}): the logins go on to {before}, as remembered. "
+    "If the mailboxes have moved, set provider: {id}",
+    "left": "the MX of {domain} ({hosts}) no longer points to {before}: the logins go on there, as remembered. "
+    "If the mailboxes have moved, write their servers or their provider",
+}
+_CHINESE = {
+    "unclear": "{domain}：DNS 暂无应答（{why}），尚不知邮箱在哪家服务商。会继续查询，查到后开始检查；"
+    "在配置中写明 provider 则立即生效",
+    "unknown": "{domain}：其 MX（{hosts}）不属于已知服务商，其邮箱尚未检查："
+    "请写明服务器 imap: {{host: …}} 与 smtp: {{host: …}}，或写明 provider",
+    "moved": "{domain} 的 MX 现指向 {now}（{hosts}），登录仍按记录使用 {before}。若邮箱已迁移，请设置 provider: {id}",
+    "left": "{domain} 的 MX（{hosts}）已不再指向 {before}，登录仍按记录使用该服务商。"
+    "若邮箱已迁移，请写明服务器或 provider",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about a domain that the user should know, for the log and the page."""
+
+    kind: str  # unclear, unknown, moved or left
+    domain: str
+    places: tuple[tuple[str, str], ...]
+
+    def text(self, language: str = "en") -> str:
+        texts = _CHINESE if language == "zh" else _ENGLISH
+        return texts[self.kind].format(domain=self.domain, **dict(self.places))
+
+
+def _warn(text: str) -> None:
+    log.warning("%s", text)
+
+
+class Discovery:
+    """What the DNS has told about domains. `known` is what the targets are built with."""
+
+    def __init__(self, lookup: Lookup, notes: Notes, tell: Callable[[str], None] = _warn) -> None:
+        self.lookup = lookup  # may be replaced
+        self._tell_user = tell
+        self.known: dict[str, Recognition] = {}
+        self._notes = notes
+        self._notices: dict[str, Notice] = {}
+        self._due: dict[str, float] = {}  # `time.monotonic()` of the next look
+        self._tries: dict[str, int] = {}  # looks without a definite answer in a row
+        self._wake = asyncio.Event()
+
+    async def recall(self, domains: Iterable[str]) -> bool:
+        """Remember what the state holds about these domains. True where that is news."""
+        news = False
+        for domain in domains:
+            if domain not in self.known:
+                found = _read(await self._notes.get(domain, NOTE))
+                if found is not None:
+                    self.known[domain] = found
+                    news = True
+        return news
+
+    async def look(self, domain: str) -> bool:
+        """Ask the DNS once. True where the domain's provider is known now and was not before."""
+        recalled = await self.recall([domain])  # what is remembered comes before what is answered
+        seen = await look_up(domain, self.lookup)
+        self._plan(domain, seen)
+        before = self.known.get(domain)
+        self._tell(domain, _notice(domain, before, seen), keep=bool(seen.unclear and before))
+        if before is not None or seen.found is None:
+            return recalled
+        found = self.known[domain] = seen.found
+        value = {"provider": found.provider, "by": str(found.by), "evidence": found.evidence}
+        await self._notes.put(domain, NOTE, json.dumps(value))
+        log.info(
+            "provider recognised and remembered",
+            extra={"fields": {"domain": domain, "provider": found.provider, found.by: found.evidence}},
+        )
+        return True
+
+    async def look_all(self, domains: Iterable[str]) -> bool:
+        """Ask about all of these, some at a time. True where there is news."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(domain: str) -> bool:
+            async with gate:
+                return await self.look(domain)
+
+        return any(await asyncio.gather(*(one(domain) for domain in domains)))
+
+    async def watch(self, domains: Callable[[], Collection[str]], on_news: Callable[[], Awaitable[None]]) -> None:
+        """Ask whenever a domain's time has come, for ever. `domains` is asked anew each time: they come and go."""
+        while True:
+            self._wake.clear()
+            wanted = domains()
+            self._forget_all_but(wanted)
+            now = time.monotonic()
+            due = sorted((at, domain) for domain in wanted if (at := self._due.get(domain, 0.0)) <= now)[:AT_ONCE]
+            if due:
+                # The first answers must not wait for the slowest of thousands: hence small batches.
+                if await self.look_all(domain for _, domain in due):
+                    await on_news()
+                continue
+            pause = min((at - now for at in self._due.values()), default=IDLE)
+            try:
+                async with asyncio.timeout(max(0.1, pause)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def wake(self) -> None:
+        """The domains may have changed; those without a definite answer are asked about now."""
+        for domain, tries in self._tries.items():
+            if tries:
+                self._due[domain] = 0.0
+        self._wake.set()
+
+    def notices(self) -> tuple[Notice, ...]:
+        """What holds now, by domain."""
+        return tuple(self._notices[domain] for domain in sorted(self._notices))
+
+    def _plan(self, domain: str, seen: Seen) -> None:
+        tries = self._tries[domain] = self._tries.get(domain, 0) + 1 if seen.unclear else 0
+        wait = min(FIRST_RETRY * 2 ** min(tries - 1, 20), LONGEST_RETRY) if tries else LOOK_AGAIN
+        self._due[domain] = time.monotonic() + wait * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, no secret
+
+    def _tell(self, domain: str, notice: Notice | None, *, keep: bool) -> None:
+        """Say what is new once, and no more when it has passed. `keep`: the look said nothing about it."""
+        known = self._notices.get(domain)
+        if notice is None:
+            if not keep:
+                self._notices.pop(domain, None)
+            return
+        self._notices[domain] = notice
+        same = known is not None and known.kind == notice.kind
+        if not same or (notice.kind != "unclear" and known != notice):  # how the DNS fails may differ from look to look
+            self._tell_user(notice.text())
+
+    def _forget_all_but(self, domains: Collection[str]) -> None:
+        for memory in (self._notices, self._due, self._tries):
+            for domain in memory.keys() - set(domains):
+                del memory[domain]
+
+
+def _notice(domain: str, before: Recognition | None, seen: Seen) -> Notice | None:
+    hosts = ", ".join(seen.hosts[:4]) or "none"
+    if before is None:
+        if seen.unclear:
+            return Notice("unclear", domain, (("why", seen.unclear),))
+        return None if seen.found else Notice("unknown", domain, (("hosts", hosts),))
+    if seen.unclear or (seen.found and _same(before, seen)):
+        return None
+    name = before.preset.name
+    if seen.found is None:
+        return Notice("left", domain, (("before", name), ("hosts", hosts)))
+    now = seen.found
+    places = (("before", name), ("now", now.preset.name), ("hosts", now.evidence), ("id", now.provider))
+    return Notice("moved", domain, places)
+
+
+def _same(before: Recognition, seen: Seen) -> bool:
+    """Whether the answer agrees with what is remembered: a second MX that is somebody else's does not matter."""
+    if seen.found is not None and seen.found.provider == before.provider:
+        return True
+    return any(pattern.search(host) for pattern in before.preset.mx for host in seen.hosts)
+
+
+def _read(note: str | None) -> Recognition | None:
+    """What an older version may have written about a preset that is no more is as good as nothing."""
+    try:
+        value = json.loads(note or "{}")
+        found = Recognition(value["provider"], Evidence(value["by"]), str(value["evidence"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if found.provider in presets() else None

@@ -1,0 +1,145 @@
+"""Who may ask: the rate limit, the client's certificate, then user and password, before any page is looked for."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from ssl import SSLObject
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from exporter.web.bridge.routes import PREFIX
+from exporter.web.config.load import Settings
+from exporter.web.config.rate_limit import Bucket
+from exporter.web.config.reloader import Keeper
+from exporter.web.config.users import Busy, Users, credentials
+
+logger = logging.getLogger(__name__)
+
+TOLD_EVERY = 60.0  # seconds between lines about refused logins
+CHALLENGE = 'Basic realm="mailprobe", charset="UTF-8"'
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Admission:
+    """The door of one server. `attach` it to the application."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._users = Users()
+        self._bucket: Bucket | None = None
+        self._rate = (0.0, 0)
+        self._answering: set[RequestHandler] = set()
+        self._refused = 0  # logins since the last line about them
+        self._told_at = float("-inf")
+
+    def attach(self, app: web.Application) -> None:
+        """Before everything that the application does itself, and with the last word on headers."""
+
+        @web.middleware
+        async def first(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self.admit(request, handler)
+
+        app.middlewares.insert(0, first)
+        app.on_response_prepare.append(self._set_headers)
+
+    async def admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if from_this_account(request):
+            return await handler(request)
+        self._answering.add(request.protocol)
+        try:
+            return await self._admit(request, handler)
+        finally:
+            self._answering.discard(request.protocol)
+
+    def let_go(self, connections: Iterable[RequestHandler]) -> None:
+        """Close these, because what they were let in by no longer holds: now, or after the answer under way."""
+        for connection in list(connections):
+            if connection in self._answering:
+                connection.close()
+            else:
+                connection.force_close()
+
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        settings = await self._keeper.now()
+        if not self._within_rate(settings):
+            return web.Response(text="429: too many requests\n", status=429)
+        if not certificate_fits(settings, request):
+            return _let_go(web.Response(text="403: this client certificate is not among those allowed\n", status=403))
+        if settings.tls is not None and not request.secure:
+            # Connected before there was a certificate.
+            return _let_go(web.Response(text="400: this port speaks TLS now: use https://\n", status=400))
+        if settings.users and not request.path.startswith(PREFIX):  # a bridge asks for its token in the same header
+            refusal = await self._log_in(settings, request)
+            if refusal is not None:
+                return refusal
+        return await handler(request)
+
+    def close(self) -> None:
+        self._users.close()
+
+    def _within_rate(self, settings: Settings) -> bool:
+        if self._rate != (settings.interval, settings.burst):
+            self._rate = settings.interval, settings.burst
+            self._bucket = Bucket(*self._rate) if settings.interval else None
+        return self._bucket is None or self._bucket.take()
+
+    async def _log_in(self, settings: Settings, request: web.Request) -> web.Response | None:
+        given = credentials(request.headers.get("Authorization", ""))
+        if given is not None:
+            try:
+                if await self._users.allowed(settings.users, *given):
+                    return None
+            except Busy:
+                return web.Response(text="503: too many logins at once\n", status=503, headers={"Retry-After": "1"})
+            self._tell(request.remote or "")
+        return web.Response(
+            text="401: user and password, please\n", status=401, headers={"WWW-Authenticate": CHALLENGE}
+        )
+
+    def _tell(self, client: str) -> None:
+        """No user name: it may be a password in the wrong field."""
+        self._refused += 1
+        now = time.monotonic()
+        if now - self._told_at >= TOLD_EVERY:
+            logger.warning("a login is refused", extra={"fields": {"client": client, "since_last_line": self._refused}})
+            self._refused, self._told_at = 0, now
+
+    async def _set_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        del request
+        for name, value in self._keeper.settings.headers.items():
+            if value:
+                response.headers[name] = value
+            else:
+                response.headers.pop(name, None)
+
+
+def from_this_account(request: web.Request) -> bool:
+    """Through the socket in the storage folder, which only our own account and root can open."""
+    transport = request.transport
+    peer = transport.get_extra_info("socket") if transport is not None else None
+    return peer is not None and peer.family == socket.AF_UNIX
+
+
+def certificate_fits(settings: Settings, request: web.Request) -> bool:
+    """Whether the client's certificate has one of the allowed names, where there is a list. TLS has verified it."""
+    if not settings.allowed_sans:
+        return True
+    tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+    return isinstance(tls, SSLObject) and not settings.allowed_sans.isdisjoint(alternative_names(tls))
+
+
+def alternative_names(tls: SSLObject) -> set[str]:
+    """Those of the kinds that exporter-toolkit compares: DNS, e-mail, IP address, URI."""
+    kinds = {"DNS", "email", "IP Address", "URI"}
+    found = (tls.getpeercert() or {}).get("subjectAltName", ())
+    return {str(each[1]) for each in found if each[0] in kinds}
+
+
+def _let_go(response: web.Response) -> web.Response:
+    response.force_close()
+    return response

@@ -1,0 +1,269 @@
+"""Brings Alertmanager's notifications to group robots: what waits for its turn is merged, what fails goes back.
+
+Nothing is kept here. Who posts hears what became of its notification, and Alertmanager, which keeps it, comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import aiohttp
+
+from exporter.config import robot_urls
+from exporter.model.errors import ProbeError
+from exporter.model.settings import BridgeSettings
+from exporter.net.tls import TlsContexts
+from exporter.web.bridge import message, robots
+from exporter.web.bridge.robots import MARKUPS, PACES, Pace, Verdict
+from exporter.web.bridge.webhook import Notification
+
+MAX_WAITING = 50  # notifications for one robot
+PATIENCE = 8.0  # seconds for a turn to come: Alertmanager waits for 10 s at least, for its group_interval if longer
+WITHIN = 10.0  # seconds for a request to a robot
+MAX_ANSWER = 4096  # bytes of an answer that are read
+MAX_WORDS = 300  # characters of a robot's words that are told
+
+STOPPED = Verdict(ok=False, text="this bridge was stopped or changed", retry=robots.BUSY)
+CROWDED = Verdict(ok=False, text="more comes than the robot may be sent", retry=robots.BUSY)
+BUG = Verdict(ok=False, text="a bug of mailprobe, see its log", retry=robots.BUSY)
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Who counts."""
+
+    def bridged(self, bridge: str) -> None:
+        """A message goes to the robot."""
+        ...
+
+    def bridge_failed(self, bridge: str) -> None:
+        """It was in vain."""
+        ...
+
+    def bridge_dropped(self, bridge: str) -> None:
+        """A notification was turned away, for Alertmanager to come again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A notification until it is known what became of it."""
+
+    notification: Notification
+    since: float
+    heard: asyncio.Future[Verdict]
+
+    def tell(self, verdict: Verdict) -> None:
+        if not self.heard.done():
+            self.heard.set_result(verdict)
+
+
+class Turns:
+    """When the next message may go. Pure: the time is passed in."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._full_at = 0.0  # when the whole burst is there again
+
+    def wait(self, now: float) -> float:
+        """Seconds until one may go."""
+        return max(0.0, self._full_at - now - (self._pace.burst - 1) * self._pace.every)
+
+    def take(self, now: float) -> None:
+        self._full_at = max(self._full_at, now) + self._pace.every
+
+
+class Bridge:
+    """One robot, and what waits for it."""
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        contexts: TlsContexts,
+        watcher: Watcher,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.settings = settings
+        self._contexts = contexts
+        self._watcher = watcher
+        self._now = now
+        self._sleep = sleep
+        self._turns = Turns(PACES[settings.kind])
+        self._rest_until = 0.0  # what the robot has asked for
+        self._waiting: list[_Waiting] = []
+        self._news = asyncio.Event()
+        self._failing = ""  # with which cause
+        self._ended = False
+
+    async def deliver(self, notification: Notification) -> Verdict:
+        """Wait for its turn, perhaps together with others, and tell what the robot said."""
+        if self._ended:
+            return STOPPED
+        if resting := self._resting():
+            self._watcher.bridge_dropped(self.settings.name)
+            return resting
+        if len(self._waiting) >= MAX_WAITING:
+            self._watcher.bridge_dropped(self.settings.name)
+            return Verdict(ok=False, text="too many notifications wait", retry=robots.BUSY)
+        each = _Waiting(notification, self._now(), asyncio.get_running_loop().create_future())
+        self._waiting.append(each)
+        self._news.set()
+        return await each.heard
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        timeout = aiohttp.ClientTimeout(total=WITHIN)
+        async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            while True:
+                await self._news.wait()
+                await self._turn(session)
+
+    def end(self, task: asyncio.Task[None]) -> None:
+        """`run` is over, or never began: whoever waits hears it."""
+        del task
+        self._ended = True
+        for each in self._waiting:
+            each.tell(STOPPED)
+        self._waiting.clear()
+
+    def _resting(self) -> Verdict | None:
+        rest = self._rest_until - self._now()
+        return Verdict(ok=False, text="the robot has asked for a rest", retry=rest) if rest > 0 else None
+
+    async def _turn(self, session: aiohttp.ClientSession) -> None:
+        pause = self._turns.wait(self._now())
+        if pause > 0:
+            await self._sleep(pause)
+        batch = [each for each in self._waiting if not each.heard.done()]
+        if resting := self._resting():
+            self._turn_away(batch, resting)
+        elif batch:
+            await self._say(session, batch)
+        self._waiting = [each for each in self._waiting if not each.heard.done()]
+        if not self._waiting:
+            self._news.clear()
+
+    async def _say(self, session: aiohttp.ClientSession, batch: Sequence[_Waiting]) -> None:
+        """One message. What it has no room for stays for the next, where that can be soon enough."""
+        told = (True,) * len(batch)
+        try:
+            verdict, told = await self._send(session, [each.notification for each in batch])
+        except Exception:
+            logger.exception("bug: a bridge failed", extra={"fields": {"bridge": self.settings.name}})
+            verdict = BUG
+        for each, inside in zip(batch, told, strict=True):
+            if inside or not verdict.ok:
+                each.tell(verdict)
+        soonest = self._now() + self._turns.wait(self._now())
+        late = [each for each in batch if not each.heard.done() and soonest - each.since > PATIENCE]
+        self._turn_away(late, CROWDED)
+
+    def _turn_away(self, waiting: Iterable[_Waiting], verdict: Verdict) -> None:
+        for each in waiting:
+            self._watcher.bridge_dropped(self.settings.name)
+            each.tell(verdict)
+
+    async def _send(
+        self, session: aiohttp.ClientSession, notifications: Sequence[Notification]
+    ) -> tuple[Verdict, tuple[bool, ...]]:
+        """What the robot said, and of each notification whether the message had it."""
+        kind = self.settings.kind
+        everybody = (True,) * len(notifications)
+        self._turns.take(self._now())
+        self._watcher.bridged(self.settings.name)
+        try:
+            url = (await self.settings.url.read()).reveal()
+            secret = (await self.settings.secret.read()).reveal() if self.settings.secret is not None else ""
+        except ProbeError as exc:
+            return self._judged(Verdict(ok=False, text=exc.text, retry=robots.BUSY)), everybody
+        if why := robot_urls.fault(kind, url):
+            return self._judged(Verdict(ok=False, text=f"the URL in url_file {why}")), everybody
+        composed = await asyncio.to_thread(
+            message.compose,
+            notifications,
+            self.settings.language,
+            MARKUPS[kind],
+            lambda each: robots.fits(kind, each),
+        )
+        call = robots.call(kind, url, secret, composed.message, time.time())
+        verdict = await self._post(session, call)
+        text = robot_urls.masked(kind, verdict.text, call.url, secret, call.signature)[:MAX_WORDS]
+        return self._judged(replace(verdict, text=text)), composed.told
+
+    async def _post(self, session: aiohttp.ClientSession, call: robots.Call) -> Verdict:
+        """Never with the words of an exception that may quote the URL."""
+        context = self._contexts.get(None) if call.url.startswith("https:") else True
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        try:
+            async with session.post(
+                call.url, data=call.body, headers=headers, ssl=context, allow_redirects=False
+            ) as answer:
+                raw = await answer.content.read(MAX_ANSWER)
+                body = None
+                with contextlib.suppress(ValueError):
+                    body = json.loads(raw)
+                found = {name.lower(): value for name, value in answer.headers.items()}
+                return robots.judge(self.settings.kind, answer.status, found, body)
+        except TimeoutError:
+            return Verdict(ok=False, text=f"no answer within {WITHIN:g} s", retry=robots.BUSY)
+        except aiohttp.ClientConnectorError as exc:
+            why = exc.os_error.strerror or type(exc.os_error).__name__
+            return Verdict(ok=False, text=f"cannot connect: {why}", retry=robots.BUSY)
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as exc:
+            return Verdict(ok=False, text=type(exc).__name__, retry=robots.BUSY)
+
+    def _judged(self, verdict: Verdict) -> Verdict:
+        fields: dict[str, str | float] = {"bridge": self.settings.name, "kind": str(self.settings.kind)}
+        if not verdict.ok:
+            self._watcher.bridge_failed(self.settings.name)
+            if self._failing != verdict.cause:
+                logger.warning("a robot does not take messages", extra={"fields": {**fields, "err": verdict.text}})
+        elif self._failing:
+            logger.info("a robot takes messages again", extra={"fields": fields})
+        if verdict.retry is not None and verdict.retry > robots.BUSY:
+            self._rest_until = self._now() + verdict.retry
+            logger.warning("a robot is left alone for a while", extra={"fields": {**fields, "seconds": verdict.retry}})
+        self._failing = "" if verdict.ok else verdict.cause
+        return verdict
+
+
+class Bridges:
+    """All that are configured."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._contexts = TlsContexts()
+        self._found: dict[BridgeSettings, tuple[Bridge, asyncio.Task[None]]] = {}
+
+    def configure(self, settings: Iterable[BridgeSettings]) -> None:
+        """Make these the bridges; one that stays keeps its pace. On the event loop."""
+        wanted = dict.fromkeys(settings)
+        for gone in self._found.keys() - wanted.keys():
+            self._found.pop(gone)[1].cancel()
+        for each in wanted:
+            if each not in self._found:
+                bridge = Bridge(each, self._contexts, self._watcher)
+                task = asyncio.create_task(bridge.run(), name=f"bridge {each.name}")
+                task.add_done_callback(bridge.end)
+                self._found[each] = bridge, task
+
+    def get(self, name: str) -> Bridge | None:
+        return next((bridge for each, (bridge, _) in self._found.items() if each.name == name), None)
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._found.values()]
+        self._found.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

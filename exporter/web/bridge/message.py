@@ -1,0 +1,248 @@
+"""Notifications as a message for a group chat, in Chinese or English: what, with whom, since when, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import StrEnum
+
+from exporter.web.bridge.webhook import Alert, Notification
+
+MOST_NAMES = 10  # mailboxes that are named for one kind of alert
+FEW_NAMES = 3  # in the title
+KEYWORD = "mailprobe"  # in every message: for robots that are told to take messages with a keyword only
+
+
+class Level(StrEnum):
+    """The worst that a message tells, which decides its colour."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """How a robot wants lines, and what it calls colours."""
+
+    newline: str
+    heading: Callable[[str, Level], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A title for the phone's lock screen, and the text."""
+
+    title: str
+    text: str
+    level: Level
+
+
+_RANKS = {"critical": 0, "warning": 1}
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "critical": "严重：", "warning": "警告：", "info": "提示：", "": "告警：", "resolved": "已恢复：",
+        "who": "受影响：", "since": "开始时间：", "why": "原因：", "runbook": "处理办法", "dashboard": "详情",
+        "time": "时间：", "minutes": "（{n} 分钟）", "comma": "、", "more": "，另有 {n} 个",
+        "kinds": "另有 {n} 类告警未显示", "left_out": "另有 {n} 条告警未随通知发来",
+        "and_more": "等", "few": "（{names}）",
+    },
+    "en": {
+        "critical": "CRITICAL: ", "warning": "WARNING: ", "info": "INFO: ", "": "ALERT: ", "resolved": "RESOLVED: ",
+        "who": "Affected: ", "since": "Since: ", "why": "Why: ", "runbook": "What to do", "dashboard": "Details",
+        "time": "From – to: ", "minutes": " ({n} min)", "comma": ", ", "more": " and {n} more",
+        "kinds": "And {n} more kinds of alerts", "left_out": "And {n} alerts that the notification left out",
+        "and_more": " and more", "few": " ({names})",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Alerts that say the same."""
+
+    alerts: tuple[Alert, ...]
+
+    @property
+    def first(self) -> Alert:
+        return self.alerts[0]
+
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(each.who for each in self.alerts))
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message, and of each notification whether it is in it: what is not wants another one."""
+
+    message: Message
+    told: tuple[bool, ...]
+
+
+def compose(
+    notifications: Sequence[Notification],
+    language: str,
+    markup: Markup,
+    fits: Callable[[Message], bool],
+    zone: tzinfo | None = None,
+) -> Composed:
+    """One message for as many of them as fit whole, the most urgent first. `zone`: else this host's.
+
+    The first alone may be too long: then as many kinds of alerts as fit, and how many do not. It counts as told, for
+    bringing it again would show the same again. However much comes, no more text is made than a few times what fits.
+    """
+    words = _WORDS[language]
+    keys = [each.key or index for index, each in enumerate(notifications)]
+    newest = dict(zip(keys, notifications, strict=True))
+    order = sorted(newest, key=lambda key: min(map(_rank, newest[key].alerts)))
+    kinds = len({_kind(alert) for each in newest.values() for alert in each.alerts})
+
+    def page(count: int) -> _Page:
+        return _Page([newest[key] for key in order[:count]], kinds, words, markup, zone)
+
+    def whole(count: int) -> bool:
+        tried = page(count)
+        return all(fits(tried.message(shown)) for shown in _doubling(len(tried.groups)))
+
+    count = max(1, _most(len(order), whole))
+    chosen, inside = page(count), set(order[:count])
+    shown = _most(len(chosen.groups), lambda most: fits(chosen.message(most)))
+    message = chosen.message(shown) if shown else _cut(chosen.message(0), chosen.first(), fits)
+    return Composed(message, tuple(key in inside for key in keys))
+
+
+class _Page:
+    """A message in the making. A block is made when it is first asked for."""
+
+    def __init__(
+        self,
+        notifications: Sequence[Notification],
+        kinds: int,
+        words: Mapping[str, str],
+        markup: Markup,
+        zone: tzinfo | None,
+    ) -> None:
+        self.groups = _groups(alert for each in notifications for alert in each.alerts)
+        self._left_out = sum(each.left_out for each in notifications)
+        self._kinds, self._words, self._markup, self._zone = kinds, words, markup, zone
+        self._title, self._level = _title(self.groups, words), _level(self.groups)
+        self._blocks: list[list[str]] = []
+
+    def message(self, shown: int) -> Message:
+        """With the first `shown` kinds of alerts, and how many more there are. 0: only its title."""
+        for group in self.groups[len(self._blocks) : shown]:
+            self._blocks.append(_block(group, self._words, self._markup, self._zone))
+        tail = [self._words["kinds"].format(n=self._kinds - shown)] if shown < self._kinds else []
+        tail += [self._words["left_out"].format(n=self._left_out)] if self._left_out else []
+        lines = [*_between(self._blocks[:shown]), *tail, KEYWORD] if shown else []
+        return Message(self._title, self._markup.newline.join(lines), self._level)
+
+    def first(self) -> str:
+        """The text of the most urgent kind."""
+        return self._markup.newline.join([*_block(self.groups[0], self._words, self._markup, self._zone), KEYWORD])
+
+
+def _doubling(most: int) -> Iterator[int]:
+    """1, 2, 4 … and `most`."""
+    count = 1
+    while count < most:
+        yield count
+        count *= 2
+    yield most
+
+
+def _most(most: int, good: Callable[[int], bool]) -> int:
+    """The largest number up to `most` that is good, 0 where none is; small ones are tried first."""
+    low, high = 0, most
+    for count in _doubling(most):
+        if not good(count):
+            high = count - 1
+            break
+        low = count
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if good(middle) else (low, middle - 1)
+    return low
+
+
+def _cut(message: Message, text: str, fits: Callable[[Message], bool]) -> Message:
+    """As much of the text as fits, whole characters."""
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(Message(message.title, f"{text[:middle]}…", message.level)):
+            low = middle
+        else:
+            high = middle - 1
+    return Message(message.title, f"{text[:low]}…", message.level)
+
+
+def _between(blocks: Iterable[list[str]]) -> list[str]:
+    lines: list[str] = []
+    for block in blocks:
+        lines += ["", *block] if lines else block
+    return lines
+
+
+def _rank(alert: Alert) -> tuple[bool, int]:
+    return not alert.firing, _RANKS.get(alert.severity, 2)
+
+
+def _kind(alert: Alert) -> tuple[bool, str, str]:
+    return alert.firing, alert.kind, alert.summary
+
+
+def _groups(alerts: Iterable[Alert]) -> list[_Group]:
+    """What fires before what is over, the critical first."""
+    found: dict[tuple[bool, str, str], list[Alert]] = {}
+    for alert in sorted(alerts, key=_rank):
+        found.setdefault(_kind(alert), []).append(alert)
+    return [_Group(tuple(each)) for each in found.values()]
+
+
+def _level(groups: Sequence[_Group]) -> Level:
+    first = groups[0].first
+    if not first.firing:
+        return Level.RESOLVED
+    return Level.CRITICAL if first.severity == "critical" else Level.WARNING
+
+
+def _state(alert: Alert, words: Mapping[str, str]) -> str:
+    if not alert.firing:
+        return words["resolved"]
+    return words.get(alert.severity, words[""]) if alert.severity in ("critical", "warning", "info") else words[""]
+
+
+def _title(groups: Sequence[_Group], words: Mapping[str, str]) -> str:
+    first = groups[0].first
+    told = [each for each in groups if each.first.firing == first.firing]
+    names = list(dict.fromkeys(name for each in told for name in each.names()))
+    few = ", ".join(names[:FEW_NAMES]) + (f" +{len(names) - FEW_NAMES}" if len(names) > FEW_NAMES else "")
+    more = words["and_more"] if len(told) > 1 else ""
+    return f"{_state(first, words)}{first.summary}{more}{words['few'].format(names=few)}"
+
+
+def _block(group: _Group, words: Mapping[str, str], markup: Markup, zone: tzinfo | None) -> list[str]:
+    first, names = group.first, group.names()
+    more = words["more"].format(n=len(names) - MOST_NAMES) if len(names) > MOST_NAMES else ""
+    level = _level([group])
+    lines = [
+        markup.heading(f"{_state(first, words)}{first.summary}", level),
+        f"{words['who']}{words['comma'].join(names[:MOST_NAMES])}{more}",
+    ]
+    starts = min((each.starts for each in group.alerts if each.starts), default=0.0)
+    ends = max((each.ends for each in group.alerts), default=0.0)
+    if first.firing:
+        lines += [f"{words['since']}{_clock(starts, zone)}"] if starts else []
+        lines += [f"{words['why']}{first.description}"] if first.description else []
+        links = [f"[{words[each]}]({url})" for each in ("runbook", "dashboard") if (url := getattr(first, each))]
+        lines += [" · ".join(links)] if links else []
+    elif starts and ends >= starts:
+        minutes = words["minutes"].format(n=round((ends - starts) / 60))
+        lines.append(f"{words['time']}{_clock(starts, zone)} – {_clock(ends, zone)}{minutes}")
+    return lines
+
+
+def _clock(at: float, zone: tzinfo | None) -> str:
+    return datetime.fromtimestamp(at).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")

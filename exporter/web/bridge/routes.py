@@ -1,0 +1,92 @@
+"""POST /bridge/NAME: Alertmanager's webhook for the group robots of DingTalk, Feishu and WeCom."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import math
+
+from aiohttp import web
+
+from exporter.model.errors import ProbeError
+from exporter.web.bridge.bridge import Bridge
+from exporter.web.bridge.robots import Verdict
+from exporter.web.bridge.webhook import Notification, WebhookError, parse
+from exporter.web.view import VIEW
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
+AT_ONCE = 20  # requests whose bodies are read
+READ_WITHIN = 20.0  # seconds
+PREFIX = "/bridge/"
+READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
+
+
+def setup(app: web.Application) -> None:
+    app[READING] = asyncio.Semaphore(AT_ONCE)
+    app.add_routes([web.post(PREFIX + "{name}", receive)])
+
+
+async def receive(request: web.Request) -> web.Response:
+    """The answer tells Alertmanager what to do: 5xx, come again; 4xx, nothing that it can do helps."""
+    bridge = request.app[VIEW].bridge(request.match_info["name"])
+    if bridge is None:
+        return _answer(404, "there is no bridge of this name")
+    try:
+        if not await _may(bridge, request.headers.get("Authorization", "")):
+            return _answer(401, "the bridge's token, please: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
+    except ProbeError as exc:
+        logger.error("a bridge cannot read its token", extra={"fields": {"err": exc.text}})  # noqa: TRY400 - told
+        return _answer(500, "the bridge cannot read its token, see the log")
+    if request.content_type != "application/json":
+        return _answer(415, "must be application/json")
+    try:
+        async with request.app[READING]:
+            notification = await _read(request, bridge.settings.language)
+    except WebhookError as exc:
+        return _answer(400, str(exc))
+    except web.HTTPRequestEntityTooLarge:
+        return _answer(413, f"longer than {MAX_BODY // 1024} KiB: set max_alerts in Alertmanager")
+    return _told(await bridge.deliver(notification))
+
+
+async def _may(bridge: Bridge, header: str) -> bool:
+    """Compared in constant time, the token read anew: a changed one needs no reload. Raises ProbeError."""
+    scheme, _, given = header.partition(" ")
+    wanted = (await bridge.settings.token.read()).reveal()
+    same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), wanted.encode())
+    return same and scheme.lower() == "bearer"
+
+
+async def _read(request: web.Request, language: str) -> Notification:
+    """Raises WebhookError, HTTPRequestEntityTooLarge."""
+    raw = bytearray()
+    async with asyncio.timeout(READ_WITHIN):
+        async for chunk in request.content.iter_chunked(64 * 1024):
+            raw += chunk
+            if len(raw) > MAX_BODY:
+                raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(raw))
+
+    def parsed() -> Notification:
+        try:
+            body = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise WebhookError("not JSON") from None
+        return parse(body, language)
+
+    return await asyncio.to_thread(parsed)
+
+
+def _told(verdict: Verdict) -> web.Response:
+    if verdict.ok:
+        return _answer(200, "the robot has it")
+    if verdict.retry is None:
+        return _answer(424, f"the robot refuses: {verdict.text}")
+    return _answer(503, f"not now: {verdict.text}", {"Retry-After": str(math.ceil(verdict.retry))})
+
+
+def _answer(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(text=f"{text}\n", status=status, headers=headers)

@@ -1,0 +1,154 @@
+"""Where the daemon listens: addresses to sockets, and in words what stands in the way."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from exporter.web.access.auth import Admission
+from exporter.web.access.control_socket import ControlSite
+from exporter.web.access.tls_site import GuardedSite, bind
+from exporter.web.config.reloader import Keeper
+from exporter.web.server import Runner, build
+from exporter.web.view import AppView
+
+logger = logging.getLogger(__name__)
+
+GRACE = 2.0  # seconds for HTTP requests under way when stopping
+OPEN_TO_ALL = "all who reach this address see the pages, mail addresses included: see --web.config.file"
+IN_THE_CLEAR = "passwords of the web pages travel in the clear: tls_server_config is missing in --web.config.file"
+
+
+class StartError(Exception):
+    """The daemon cannot start; the message says what and where."""
+
+
+class Listener:
+    """The web server on its addresses, and on a socket for the command line.
+
+    `told` hears why a web configuration that was good is not used as it is now; None: it is.
+    """
+
+    def __init__(
+        self,
+        view: AppView,
+        addresses: Sequence[tuple[str | None, int]],
+        *,
+        web_config: Path | None = None,
+        control: Path | None = None,
+        told: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        self._addresses = addresses
+        self._control = control
+        self._app = build(view)
+        self._runner = Runner(self._app, shutdown_timeout=GRACE)
+        self._keeper = Keeper(web_config, told=told, tls_changed=self._let_go) if web_config else None
+        self._admission: Admission | None = None
+
+    async def start(self) -> None:
+        """Listen on all of them or none. Raises StartError, ConfigError."""
+        try:
+            if self._keeper is not None:
+                await self._keeper.open()
+                self._admission = Admission(self._keeper)
+                self._admission.attach(self._app)
+            await self._runner.setup()
+            for host, port in self._addresses:
+                await self._listen(host, port)
+            if self._control is not None:
+                await self._listen_for_command_line(self._control)
+        except BaseException:
+            await self.close()
+            raise
+        self._warn()
+
+    async def _listen(self, host: str | None, port: int) -> None:
+        try:
+            if self._keeper is not None:
+                await GuardedSite(self._runner, bind(host, port), self._keeper).start()
+            else:
+                await web.TCPSite(self._runner, host, port).start()
+        except OSError as exc:
+            shown = listen_name(host or "", port)
+            if exc.errno == errno.EADDRINUSE:
+                raise StartError(
+                    f"cannot listen on {shown}: the port is in use, perhaps by another mailprobe; "
+                    "choose another with --web.listen-address"
+                ) from exc
+            raise StartError(f"cannot listen on {shown}: {exc.strerror or exc}") from exc
+
+    async def _listen_for_command_line(self, path: Path) -> None:
+        try:
+            await ControlSite(self._runner, path).start()
+        except OSError as exc:
+            why = exc.strerror or str(exc)
+            logger.warning("no control socket", extra={"fields": {"path": str(path), "err": why}})
+
+    def _warn(self) -> None:
+        settings = self._keeper.settings if self._keeper is not None else None
+        seen = [listen_name(*each) for each in self._places() if not ipaddress.ip_address(each[0]).is_loopback]
+        if seen and (settings is None or settings.open_to_all):
+            logger.warning(OPEN_TO_ALL, extra={"fields": {"listen": ",".join(seen)}})
+        elif seen and settings is not None and settings.tls is None:
+            logger.warning(IN_THE_CLEAR, extra={"fields": {"listen": ",".join(seen)}})
+
+    async def reread(self) -> str | None:
+        """Look at the web configuration now. Returns why it is not used as it is, or None."""
+        if self._keeper is None:
+            return None
+        await self._keeper.now()
+        return self._keeper.error
+
+    def _let_go(self) -> None:
+        if self._admission is not None and self._runner.server is not None:
+            self._admission.let_go(self._runner.server.connections)
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
+        if self._admission is not None:
+            self._admission.close()
+        if self._keeper is not None:
+            self._keeper.close()
+
+    @property
+    def scheme(self) -> str:
+        """`https` where there is a certificate."""
+        return "https" if self._keeper is not None and self._keeper.settings.tls is not None else "http"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Those listened on; port 0 in the flags has become a real one here."""
+        return tuple(port for _, port in self._places())
+
+    @property
+    def url(self) -> str:
+        """Where the pages are, as far as the first address tells: for all addresses, this machine's name stands."""
+        host, port = self._places()[0]
+        if ipaddress.ip_address(host).is_unspecified:
+            host = platform.node() or "localhost"
+        return f"{self.scheme}://{listen_name(host, port)}"
+
+    def _places(self) -> list[tuple[str, int]]:
+        """IP addresses and ports; the control socket's address is a path."""
+        return [(each[0], each[1]) for each in self._runner.addresses if isinstance(each, tuple)]
+
+    def __str__(self) -> str:
+        return ",".join(listen_name(*each) for each in self._places())
+
+
+def without_login(url: str) -> str:
+    """The URL as it may be shown: no user, no password."""
+    scheme, mark, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def listen_name(host: str, port: int) -> str:
+    """As one writes it in a URL (RFC 3986 section 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

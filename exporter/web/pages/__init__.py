@@ -1,0 +1,1 @@
+"""The HTML pages: the status page, targets, incidents and runbooks."""

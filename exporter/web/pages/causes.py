@@ -1,0 +1,85 @@
+"""The top of the status page: one line per cause, with how far it reaches, since when, what to do and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from exporter.incidents.incident import Incident
+from exporter.incidents.lifecycle import identity
+from exporter.incidents.rootcause.cause import Cause, fold, sentence
+from exporter.model import Scope
+from exporter.model.reasons import about
+from exporter.web.pages.escaping import shortened
+from exporter.web.pages.formatting import Moment, moment
+from exporter.web.pages.rows import path_of
+from exporter.web.pages.words import Words
+
+MOST = 12  # lines
+MAX_SENTENCE = 300  # characters
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One cause."""
+
+    key: str
+    scope: str  # of the contract's closed list
+    layer: str
+    reason: str
+    told: str  # in one sentence
+    text: str  # the server's words, or ours, at the first failure; "" where several targets have words of their own
+    since: Moment | None
+    count: int  # targets
+    remedy: str
+    waiting_helps: bool
+    target: str  # path of the page of the only target; "" where there are several
+    alert: str  # of the incident that is open for it; its runbook tells more
+    unclear: bool  # it only keeps us from telling anything
+
+
+def lines(causes: Iterable[Cause], incidents: Iterable[Incident], words: Words, now: float) -> tuple[Line, ...]:
+    """The widest first, as they were given; targets that fail each for itself for one reason are one line."""
+    alerts: dict[str, str] = {}
+    alone: dict[str, str] = {}  # by the target that fails for itself
+    for each in incidents:
+        if each.open:
+            alert = dict(each.labels).get("alertname", "")
+            alerts[each.key] = alert
+            if each.scope is Scope.TARGET and each.targets:
+                alone[each.targets[0]] = alert
+    return tuple(_line(cause, alerts, alone, words, now) for cause in fold(causes))
+
+
+def named(causes: Iterable[Cause], key: str) -> Cause | None:
+    """The line's cause with this key."""
+    return next((cause for cause in fold(causes) if cause.key == key), None)
+
+
+def wider(causes: Iterable[Cause], name: str) -> Cause | None:
+    """The cause of a target's failure that lies beyond it, where there is one."""
+    wide = (cause for cause in causes if cause.scope is not Scope.TARGET and len(cause.targets) > 1)
+    return next((cause for cause in wide if name in cause.targets), None)
+
+
+def _line(cause: Cause, alerts: dict[str, str], alone: dict[str, str], words: Words, now: float) -> Line:
+    known = about(cause.reason)
+    first: Sequence[str] = cause.targets[:1]
+    folded = cause.scope is Scope.TARGET and len(cause.targets) > 1
+    alert = alone.get(first[0], "") if folded and first else alerts.get(identity(cause), "")
+    return Line(
+        cause.key,
+        cause.scope,
+        known.layer,
+        cause.reason,
+        shortened(sentence(cause, words.language), MAX_SENTENCE),
+        "" if folded else shortened(cause.text, MAX_TEXT),
+        moment(cause.since, now, words) if cause.since else None,
+        len(cause.targets),
+        known.remedy_zh if words.language == "zh" else known.remedy_en,
+        known.waiting_helps,
+        path_of(first[0]) if len(cause.targets) == 1 else "",
+        alert,
+        cause.inconclusive or cause.scope is Scope.VANTAGE,
+    )

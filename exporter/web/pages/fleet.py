@@ -1,0 +1,246 @@
+"""All targets as the status page sees them: what state each is in, filtered, sorted, one page at a time.
+
+With thousands of targets a look at all of them takes tens of milliseconds of the interpreter. So what has had no new
+result is not judged again, and a look is made once for everybody who asks, and anew only after a pause that is long in
+comparison.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from exporter.model import Outcome, Result, Target
+from exporter.outputs.history import History, Key
+from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.series import LEAST_AGE
+from exporter.web.pages.filters import UNKNOWN, Filters
+
+STATES = ("failed", "stale", "inconclusive", "waiting", "ok")
+"""In the order in which they are shown. A target is in the first one that any of its probes is in."""
+
+FAILED, STALE, INCONCLUSIVE, WAITING, OK = range(len(STATES))
+MAX_CHOICES = 200  # of a filter
+BREATHE = 250  # targets after which other threads get the interpreter
+CHEAP = 0.005  # seconds: a look that took less is never kept
+SHARE = 20  # a look is kept for so many times as long as it took
+
+_DIGITS = re.compile(r"\d+")
+
+
+class Entry(NamedTuple):
+    """A target with its probes, and what it is found by."""
+
+    name: str
+    probes: tuple[tuple[Key, Target], ...]  # made once: a look takes each key of thousands
+    labels: tuple[str, ...]  # team=export
+    text: str  # all that a word of the filter may stand in
+    order: tuple[str, str]  # by name
+
+    @property
+    def first(self) -> Target:
+        return self.probes[0][1]
+
+
+class Standing(NamedTuple):
+    """How a target is doing."""
+
+    entry: Entry
+    rank: int  # of its state in STATES
+    since: float  # Unix time at which that began; 0 = not known
+    took: float  # seconds, of its slowest probe
+
+
+class _Kept(NamedTuple):
+    """A standing, and how long it is true."""
+
+    standing: Standing
+    seen: Sequence[Result | None]  # the last result of each probe, of which it was made
+    until: float  # Unix time at which one of them may be stale
+
+
+class Look(NamedTuple):
+    """All of them at one moment, what fails first."""
+
+    standings: Sequence[Standing]
+    counts: Mapping[str, int]  # of each state
+    at: float  # Unix time
+
+
+class Fleet:
+    """The targets of one config."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = targets
+        probes: dict[str, list[Target]] = {}
+        for target in targets:
+            probes.setdefault(target.name, []).append(target)
+        entries = [_entry(name, each) for name, each in probes.items()]
+        self.entries = sorted(entries, key=lambda each: each.order)
+        self._kept: list[_Kept | None] = [None] * len(entries)
+        self._keys = [key for each in self.entries for key, _ in each.probes]
+        ends = list(itertools.accumulate(len(each.probes) for each in self.entries))
+        self._own = [slice(start, end) for start, end in itertools.pairwise([0, *ends])]  # of _keys
+        first = [each.first for each in entries]
+        self.kinds = _choices(str(each.kind) for each in first)
+        self.providers = _choices(each.provider for each in first)
+        self.labels = _choices(label for each in entries for label in each.labels)
+        self.some_unrecognised = not all(each.provider for each in first)
+
+    def look(self, history: History, metrics: Metrics, now: float) -> Look:
+        """What fails first, of that what broke last; the rest by name."""
+        states: list[list[Standing]] = [[] for _ in STATES]
+        lasts = history.lasts(self._keys)
+        for number, (entry, own) in enumerate(zip(self.entries, self._own, strict=True)):
+            seen = lasts[own]
+            kept = self._kept[number]
+            if kept is None or kept.seen != seen or now > kept.until:
+                found = standing(entry, history, metrics, now)
+                kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, metrics, now))
+            states[kept.standing.rank].append(kept.standing)
+            if number % BREATHE == 0:
+                time.sleep(0)
+        states[FAILED].sort(key=lambda each: -each.since)
+        counts = {name: len(found) for name, found in zip(STATES, states, strict=True)}
+        return Look([each for state in states for each in state], counts, now)
+
+
+class Watch:
+    """Gives looks to the pages of one server; may be asked by several threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._fleet = Fleet(())
+        self._look: Look | None = None
+        self._until = 0.0  # on the clock
+
+    def look(self, targets: Sequence[Target], history: History, metrics: Metrics) -> tuple[Fleet, Look]:
+        with self._lock:
+            if self._fleet.targets is not targets:
+                self._fleet, self._look = Fleet(targets), None
+            if self._look is None or self._clock() >= self._until:
+                began = self._clock()
+                self._look = self._fleet.look(history, metrics, time.time())
+                ended = self._clock()
+                took = ended - began
+                self._until = ended + SHARE * took if took >= CHEAP else 0.0
+            return self._fleet, self._look
+
+    def forget(self) -> None:
+        """The next look is a new one."""
+        with self._lock:
+            self._look = None
+
+
+def standing(entry: Entry, history: History, metrics: Metrics, now: float) -> Standing:
+    """The worst of the probes' states, since it began, and how long the slowest took."""
+    rank, since, took = OK, 0.0, 0.0
+    for key, target in entry.probes:
+        past = history.standing(key)
+        if past is None:
+            state, began = WAITING, 0.0
+        else:
+            last, verdict, began = past
+            state = state_of(target, last, verdict, metrics, now)
+            if last.duration > took:  # noqa: PLR1730 - max() is a tenth of a look at thousands
+                took = last.duration
+        if state < rank:
+            rank, since = state, began
+        elif state == rank and began:
+            # Failing since the first of its probes does, working since the last one to come back.
+            since = max(since, began) if state == OK else min(since or began, began)
+    return Standing(entry, rank, since, took)
+
+
+def _true_until(entry: Entry, seen: Sequence[Result | None], metrics: Metrics, now: float) -> float:
+    """Unix time up to which no probe becomes stale, were its interval to stay; `now` where one may be already."""
+    until = float("inf")
+    for (_, target), last in zip(entry.probes, seen, strict=True):
+        if last is not None:
+            ended = last.started + last.duration
+            lasts = LEAST_AGE if now <= ended + LEAST_AGE else 5 * interval_of(target, metrics)
+            until = min(until, max(ended + lasts, now))
+    return until
+
+
+def interval_of(target: Target, metrics: Metrics) -> float:
+    """The effective one; the configured one while a reload is taking the target away."""
+    try:
+        return metrics.interval(target.key)
+    except KeyError:
+        return target.interval
+
+
+def state_of(target: Target, last: Result, verdict: Result | None, metrics: Metrics, now: float) -> int:
+    """An inconclusive run after a conclusive one leaves its verdict standing, as in the metrics."""
+    age = now - last.started - last.duration
+    if age > LEAST_AGE and age > 5 * interval_of(target, metrics):
+        return STALE
+    if verdict is None:
+        return INCONCLUSIVE
+    return OK if verdict.outcome is Outcome.OK else FAILED
+
+
+def select(look: Look, filters: Filters, names: Collection[str] | None = None) -> tuple[list[Standing], dict[str, int]]:
+    """Those that pass, sorted; and how many would in each state. `names`: no others."""
+    if names is None and not filters.narrow:
+        found, counts = list(look.standings), dict(look.counts)
+    else:
+        wanted = (each for each in look.standings if names is None or each.entry.name in names)
+        found = [each for each in wanted if matches(each.entry, filters)]
+        counted = Counter(each.rank for each in found)
+        counts = {state: counted[rank] for rank, state in enumerate(STATES)}
+    if filters.state:
+        rank = STATES.index(filters.state)
+        found = [each for each in found if each.rank == rank]
+    key = _KEYS.get(filters.sort.removeprefix("-"))
+    if key is not None:
+        found.sort(key=lambda each: (key(each), each.entry.order))
+    if filters.sort.startswith("-"):
+        found.reverse()
+    return found, counts
+
+
+def matches(entry: Entry, filters: Filters) -> bool:
+    """By all but state and cause."""
+    first = entry.first
+    return (
+        (not filters.kind or first.kind == filters.kind)
+        and (not filters.provider or (first.provider or UNKNOWN) == filters.provider)
+        and (not filters.label or filters.label in entry.labels)
+        and all(word in entry.text for word in filters.words)
+    )
+
+
+_KEYS: Mapping[str, Callable[[Standing], Any]] = {
+    "name": lambda each: each.entry.order,
+    "provider": lambda each: (not each.entry.first.provider, each.entry.first.provider.casefold()),
+    "since": lambda each: -each.since,
+    "took": lambda each: -each.took,
+}
+"""Beside the order by state, which is the look's own."""
+
+
+def _entry(name: str, probes: Sequence[Target]) -> Entry:
+    first = probes[0]
+    labels = tuple(f"{label}={value}" for label, value in first.labels)
+    servers = {server for probe in probes for server in probe.servers}
+    text = "\n".join((name, first.provider, first.domain, *labels, *sorted(servers)))
+    return Entry(name, tuple((probe.key, probe) for probe in probes), labels, text.casefold(), (_natural(name), name))
+
+
+def _natural(name: str) -> str:
+    """box2 comes before box10."""
+    return _DIGITS.sub(lambda digits: digits[0].zfill(8), name.casefold())
+
+
+def _choices(values: Iterable[str]) -> tuple[str, ...]:
+    """The most frequent ones, in alphabetical order."""
+    counted = Counter(each for each in values if each)
+    return tuple(sorted(each for each, _ in counted.most_common(MAX_CHOICES)))

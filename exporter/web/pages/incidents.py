@@ -1,0 +1,60 @@
+"""Incidents made ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from exporter.incidents.alert_text import SUMMARIES, cleaned
+from exporter.incidents.incident import Incident
+from exporter.model.reasons import about
+from exporter.web.pages.formatting import Moment, moment
+from exporter.web.pages.rows import path_of
+from exporter.web.pages.words import Words
+
+MOST = 8  # on the status page
+MAX_TARGETS = 20  # named for each
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One incident."""
+
+    alert: str
+    what: str  # in one sentence
+    text: str  # the server's words
+    remedy: str
+    since: Moment
+    resolved: Moment | None
+    affected: int
+    severity: str
+    reason: str
+    targets: tuple[tuple[str, str], ...]  # (name, path of its page), some of those affected
+
+
+def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
+    """In the order given."""
+    index = 1 if words.language == "zh" else 0
+    found = []
+    for each in incidents:
+        known, labels = about(each.reason), dict(each.labels)
+        found.append(
+            Item(
+                labels["alertname"],
+                each.told[index],
+                cleaned(each.text),
+                known.remedy_zh if index else known.remedy_en,
+                moment(each.since, now, words),
+                moment(each.resolved, now, words) if each.resolved else None,
+                len(each.targets),
+                labels.get("severity", ""),
+                each.reason,
+                tuple((name, path_of(name)) for name in each.targets[:MAX_TARGETS]),
+            )
+        )
+    return found
+
+
+def tells(alert: str) -> bool:
+    """Whether an incident can be this alert: some only Prometheus can tell."""
+    return alert in SUMMARIES

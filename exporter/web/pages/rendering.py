@@ -1,0 +1,90 @@
+"""Templates into answers: the one place that knows jinja2. What a template is given is escaped and shown as text."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jinja2
+from aiohttp import web
+
+from exporter import __version__
+from exporter.web.api.negotiate import language
+from exporter.web.pages.escaping import shortened, shown
+from exporter.web.pages.words import LANGUAGES, Words
+from exporter.web.view import VIEW
+
+FOLDER = Path(__file__).parent / "templates"
+MAX_ERROR = 500  # characters of why a reload was refused
+BREATHE = 500  # pieces of a page after which other threads get the interpreter
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(FOLDER),
+    autoescape=True,
+    auto_reload=False,
+    finalize=shown,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def words_of(request: web.Request) -> Words:
+    """In the language of the address, else of the browser."""
+    return Words(language(request.headers.get("Accept-Language", ""), request.query.get("lang", "")))
+
+
+def lang_query(request: web.Request, words: Words) -> str:
+    """What keeps a language that was chosen in the address."""
+    return f"?lang={words.language}" if "lang" in request.query else ""
+
+
+def render(
+    template: str,
+    request: web.Request,
+    words: Words,
+    *,
+    refresh: int = 0,
+    unscripted: int | None = None,
+    **context: object,
+) -> str:
+    """`root` leads back to the front page, whatever stands before our paths in a reverse proxy.
+
+    `refresh`: seconds after which page.js renews the page in place, 0 = never. `unscripted`: the same for browsers that
+    do not run it and must load the page anew, which closes what the reader has opened.
+    """
+    view, paused = request.app[VIEW], request.query.get("refresh") == "off"
+    pieces: list[str] = []
+    for piece in _templates.get_template(template).generate(
+        words=words,
+        languages=LANGUAGES,
+        root="../" * (request.rel_url.raw_path.count("/") - 1) or "./",
+        query_with=lambda **changes: query_with(request, **changes),
+        lang_query=lang_query(request, words),
+        version=__version__,
+        telemetry_path=view.telemetry_path.lstrip("/"),
+        config_error=shortened((view.config_error() or "").strip().partition("\n")[0], MAX_ERROR),
+        state_error=shortened(view.state_error(), MAX_ERROR),
+        sharding=view.sharding,
+        paused=paused,
+        refresh=0 if paused else refresh,
+        unscripted=0 if paused else refresh if unscripted is None else unscripted,
+        **context,
+    ):
+        pieces.append(piece)
+        if len(pieces) % BREATHE == 0:
+            time.sleep(0)  # pages are rendered in a thread: let the event loop have the interpreter
+    return "".join(pieces)
+
+
+def query_with(request: web.Request, **changes: object) -> str:
+    """The present address's query with these changes; None takes a key out."""
+    query = request.rel_url.query
+    kept = {key: value for key, value in query.items() if key not in changes}
+    added = {key: str(value) for key, value in changes.items() if value is not None}
+    return "?" + str(request.rel_url.with_query({**kept, **added}).query_string)
+
+
+def html(text: str, status: int = 200) -> web.Response:
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)

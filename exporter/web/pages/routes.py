@@ -1,0 +1,124 @@
+"""The smaller pages for people: incidents, runbooks, logs, config; style, script and icons."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+
+from aiohttp import web
+
+from exporter.model.reasons import about
+from exporter.web.api.run_log import log_text
+from exporter.web.pages import incidents as incident_list
+from exporter.web.pages import runbooks
+from exporter.web.pages.rendering import FOLDER
+from exporter.web.pages.rendering import html as _html
+from exporter.web.pages.rendering import lang_query as _lang_query
+from exporter.web.pages.rendering import render as _render
+from exporter.web.pages.rendering import words_of as _words
+from exporter.web.pages.status import REFRESH
+from exporter.web.view import VIEW, find
+
+PER_PAGE = 200  # incidents
+ICONS = {
+    "ok": ("#17663a", "M8 16.5l5.5 5.5L24 11"),
+    "failed": ("#b3261e", "M11 11l10 10M21 11L11 21"),
+    "unclear": ("#5d6266", "M11 16h10"),
+}
+"""Of the browser's tab: a tick, a cross, a dash."""
+
+_STYLE = (FOLDER / "style.css").read_bytes()
+_SCRIPT = (FOLDER / "page.js").read_bytes()
+
+
+async def incidents(request: web.Request) -> web.Response:
+    """GET /incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
+    words, found = _words(request), request.app[VIEW].incidents()
+
+    def make() -> str:
+        items = incident_list.items(found[:PER_PAGE], words, time.time())
+        more = max(len(found) - PER_PAGE, 0)
+        return _render("incidents.html.j2", request, words, incidents=items, more=more, refresh=REFRESH)
+
+    return _html(await asyncio.to_thread(make))
+
+
+async def runbook(request: web.Request) -> web.Response:
+    """/runbooks/ALERT, where our alerts' runbook_url leads: what to do, and the incidents that are open."""
+    words, alert, now = _words(request), request.match_info["alert"], time.time()
+    book = (await asyncio.to_thread(runbooks.library, words.language)).get(alert)
+    if book is None:
+        raise web.HTTPNotFound
+    open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
+    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if incident_list.tells(alert) else None
+    query = _lang_query(request, words)
+    body = runbooks.body(alert, words.language, query)
+    text = _render("runbook.html.j2", request, words, inline=runbooks.inline, book=book, body=body, incidents=shown)
+    return _html(text)
+
+
+async def runbook_index(request: web.Request) -> web.Response:
+    """/runbooks/: every alert, in a sentence."""
+    words = _words(request)
+    books = (await asyncio.to_thread(runbooks.library, words.language)).values()
+    return _html(_render("runbooks.html.j2", request, words, books=books, inline=runbooks.inline, refresh=0))
+
+
+async def reasons(request: web.Request) -> web.Response:
+    """/runbooks/reasons: what each reason means that the runbooks name, and what to do."""
+    layers = runbooks.by_layer()
+    return _html(_render("reasons.html.j2", request, _words(request), layers=layers, about=about, refresh=0))
+
+
+async def not_found(request: web.Request) -> web.Response:
+    return _html(_render("not_found.html.j2", request, _words(request), refresh=0), status=404)
+
+
+async def style(request: web.Request) -> web.Response:
+    return _kept(request, _STYLE, "text/css")
+
+
+async def script(request: web.Request) -> web.Response:
+    return _kept(request, _SCRIPT, "text/javascript")
+
+
+def _kept(request: web.Request, content: bytes, content_type: str) -> web.Response:
+    """A file that the browser keeps, and asks about before each use: it is sent again only where it has changed."""
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    known = {each.value for each in request.if_none_match or ()}
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
+    if known & {tag, "*"}:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=content, content_type=content_type, charset="utf-8", headers=headers)
+
+
+async def icon(request: web.Request) -> web.Response:
+    """GET /icon-STATE.svg"""
+    if request.match_info["state"] not in ICONS:
+        raise web.HTTPNotFound
+    colour, path = ICONS[request.match_info["state"]]
+    drawn = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" '
+        f'fill="{colour}"/><path d="{path}" fill="none" stroke="#fff" stroke-width="3.5" stroke-linecap="round"/></svg>'
+    )
+    return web.Response(text=drawn, content_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+
+async def logs(request: web.Request) -> web.Response:
+    """/logs?id= (an exemplar's probe_id) or /logs?target=&module= (the last run)."""
+    view, query = request.app[VIEW], request.query
+    if "id" in query:
+        result = view.history.by_id(query["id"])
+        missing = "no run with this id is remembered any more"
+    else:
+        wanted = [t for t in find(view, query.get("target", "")) if query.get("module", t.probe) == t.probe]
+        result = view.history.last(wanted[0].key) if len(wanted) == 1 else None
+        missing = "give id=, or target= and module= of a target whose run has finished"
+    if result is None:
+        return web.Response(text=f"{missing}\n", status=404)
+    return web.Response(text=log_text(result))
+
+
+async def config(request: web.Request) -> web.Response:
+    return web.Response(text=request.app[VIEW].config_text())

@@ -1,0 +1,136 @@
+"""The rows of the status table: a target, its checks, and why those fail that do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from exporter.config.presets import presets
+from exporter.model import Result, Target
+from exporter.model.reasons import about
+from exporter.outputs.history import History
+from exporter.outputs.metrics.registry import Metrics
+from exporter.web.pages.escaping import shortened
+from exporter.web.pages.fleet import STATES, Standing, state_of
+from exporter.web.pages.formatting import Moment, duration, moment
+from exporter.web.pages.words import Words
+
+MAX_WORDS = 200  # characters of the server's words in the table
+MAX_LABELS = 6  # of a target in the table
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a page is made from, and in whose words."""
+
+    history: History
+    metrics: Metrics
+    words: Words
+    now: float  # Unix time
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a check fails."""
+
+    reason: str  # the word of the label
+    phase: str
+    text: str
+    quoted: bool  # the text is the server's literal words
+    answer_to: str  # the protocol whose login got them, where it is not this one
+    remedy: str
+    waiting_helps: bool
+    suspended_until: str
+    ambiguous: tuple[tuple[str, str], ...] = ()  # (reason, what to do), where the words have several causes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One probe of a target."""
+
+    probe: str
+    state: str
+    took: str
+    finding: Finding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the status table."""
+
+    name: str
+    path: str
+    kind: str
+    provider: str
+    labels: tuple[str, ...]
+    state: str
+    since: Moment | None
+    checks: tuple[Check, ...]
+
+    @property
+    def findings(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.finding is not None)
+
+
+def row_of(standing: Standing, known: Known) -> Row:
+    entry = standing.entry
+    return Row(
+        entry.name,
+        path_of(entry.name),
+        entry.first.kind,
+        provider_name(entry.first.provider, known.words),
+        entry.labels[:MAX_LABELS],
+        STATES[standing.rank],
+        moment(standing.since, known.now, known.words) if standing.since else None,
+        tuple(check_of(target, known) for _, target in entry.probes),
+    )
+
+
+def check_of(target: Target, known: Known) -> Check:
+    past = known.history.standing(target.key)
+    if past is None:
+        return Check(target.probe, "waiting", "", None)
+    last, verdict, _ = past
+    state = STATES[state_of(target, last, verdict, known.metrics, known.now)]
+    shown = verdict if state == "failed" else last if state == "inconclusive" else None
+    finding = finding_of(shown, known.words, known.now) if shown else None
+    return Check(target.probe, state, duration(last.duration), finding)
+
+
+def finding_of(result: Result, words: Words, now: float) -> Finding | None:
+    failure = result.failure
+    if failure is None:
+        return None
+    known = about(failure.reason)
+    chinese = words.language == "zh"
+    causes = ((cause, about(cause)) for cause in failure.ambiguous)
+    until = moment(result.login_next_attempt, now, words).text if result.login_next_attempt else ""
+    return Finding(
+        failure.reason,
+        failure.phase or "",
+        failure.text,
+        failure.quoted,
+        failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
+        known.remedy_zh if chinese else known.remedy_en,
+        known.waiting_helps,
+        until if result.login_suspended else "",
+        tuple((str(cause), each.remedy_zh if chinese else each.remedy_en) for cause, each in causes),
+    )
+
+
+def provider_name(provider: str, words: Words) -> str:
+    """As people call it."""
+    preset = presets().get(provider)
+    if preset is None:
+        return provider
+    return preset.name_zh or preset.name if words.language == "zh" else preset.name
+
+
+def brief(text: str) -> str:
+    """A server's words, in one line of the table."""
+    return shortened(text, MAX_WORDS)
+
+
+def path_of(name: str) -> str:
+    """A target's page, below targets/."""
+    return quote(name, safe="")

@@ -1,0 +1,102 @@
+"""The front page: causes on top, then all targets, filtered, sorted, a hundred at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aiohttp import web
+
+from exporter.web.pages import causes as cause_list
+from exporter.web.pages import incidents as incident_list
+from exporter.web.pages.filters import UNKNOWN, Filters, parse
+from exporter.web.pages.fleet import STATES, Fleet, Watch, select
+from exporter.web.pages.formatting import moment, zone
+from exporter.web.pages.rendering import html, render, words_of
+from exporter.web.pages.rows import Known, brief, provider_name, row_of
+from exporter.web.pages.words import Words
+from exporter.web.view import VIEW
+
+PER_PAGE = 100
+REFRESH = 30  # seconds
+MAX_NOTICES = 20
+MAX_WAITING = 20  # mailboxes that are not watched yet
+
+WATCH: web.AppKey[Watch] = web.AppKey("watch")
+RENDERING: web.AppKey[asyncio.Lock] = web.AppKey("rendering")
+"""One large page at a time: more would take the interpreter from the event loop, and be done no sooner."""
+
+
+async def status(request: web.Request) -> web.Response:
+    """GET /?q=&state=&kind=&provider=&label=&cause=&sort=&page=&lang=&refresh=off"""
+    view, words, filters = request.app[VIEW], words_of(request), parse(request.query, STATES)
+    # What belongs to the event loop is taken on it.
+    causes, incidents, targets = view.causes(), view.incidents(), view.targets()
+    notices = [notice.text(words.language) for notice in view.notices()[:MAX_NOTICES]]
+    waiting = list(view.waiting().items())
+    vantage = view.vantage()
+
+    def make() -> str:
+        fleet, look = request.app[WATCH].look(targets, view.history, view.metrics)
+        known = Known(view.history, view.metrics, words, time.time())
+        now = known.now
+        lines = cause_list.lines(causes, incidents, words, now)
+        cause = cause_list.named(causes, filters.cause) if filters.cause else None
+        names = None if not filters.cause else frozenset(cause.targets if cause else ())
+        found, counts = select(look, filters, names)
+        pages = max(-(-len(found) // PER_PAGE), 1)
+        page = min(filters.page, pages)
+        shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+        return render(
+            "status.html.j2",
+            request,
+            words,
+            refresh=REFRESH,
+            at=moment(look.at, now, words),
+            zone=zone(now),
+            everywhere=look.counts,
+            total=len(look.standings),
+            checks=len(targets),
+            counts=counts,
+            rows=[row_of(each, known) for each in shown],
+            found=len(found),
+            page=page,
+            pages=pages,
+            filters=filters,
+            with_provider=bool(fleet.providers),
+            choices=_choices(fleet, filters, words),
+            chosen=next((line.told for line in lines if line.key == filters.cause), ""),
+            brief=brief,
+            causes=lines[: cause_list.MOST],
+            more=max(len(lines) - cause_list.MOST, 0),
+            incidents=incident_list.items(incidents[: incident_list.MOST], words, now),
+            vantage=vantage,
+            notices=notices,
+            waiting=waiting[:MAX_WAITING],
+            more_waiting=max(len(waiting) - MAX_WAITING, 0),
+        )
+
+    async with request.app[RENDERING]:
+        return html(await asyncio.to_thread(make))
+
+
+def _choices(fleet: Fleet, filters: Filters, words: Words) -> dict[str, list[tuple[str, str]]]:
+    """(value, what it is called) of each list to choose from; one that would not choose anything is left out."""
+    providers = [(each, provider_name(each, words)) for each in fleet.providers]
+    if fleet.some_unrecognised:
+        providers.append((UNKNOWN, words("provider_unknown")))
+    found = {
+        "kind": [(each, words(each)) for each in fleet.kinds],
+        "provider": sorted(providers, key=lambda pair: pair[1].casefold()),
+        "label": [(each, each) for each in fleet.labels],
+    }
+    for name, chosen in (("kind", filters.kind), ("provider", filters.provider), ("label", filters.label)):
+        if chosen and all(value != chosen for value, _ in found[name]):
+            found[name].append((chosen, chosen))
+    return {name: pairs for name, pairs in found.items() if len(pairs) > 1}
+
+
+def setup(app: web.Application) -> None:
+    """What the page keeps between requests."""
+    app[WATCH] = Watch()
+    app[RENDERING] = asyncio.Lock()

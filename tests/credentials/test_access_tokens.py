@@ -1,0 +1,298 @@
+"""Access tokens are kept, asked for once at a time, and the chain of refresh tokens survives restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exporter.credentials.access_tokens import Means, Tokens
+from exporter.credentials.clock import Clock
+from exporter.credentials.files import write_secret
+from exporter.credentials.guard import Logins
+from exporter.model import AccessToken, FactName, Flow, Login, Phase, Secret, Service, TokenSource
+from exporter.model.errors import Refusal, Suspended, TokenRefusal
+from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
+from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
+from exporter.net.oauth.client import Net
+from exporter.net.tls import TlsContexts
+from tests.credentials.test_guard import Disk, Time
+from tests.servers.tokens import CLIENT, CLIENT_SECRET, TokenServer
+
+USER = "alice@example.test"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TokenServer]:
+    async with TokenServer() as made:
+        yield made
+
+
+class Source:
+    """A file with a secret that can be edited."""
+
+    def __init__(self, content: str) -> None:
+        self.content = content
+
+    async def read(self) -> Secret:
+        return Secret(self.content)
+
+
+class Daemon:
+    """One life of a daemon with one mailbox."""
+
+    def __init__(self, server: TokenServer, directory: Path | None, seed: Source, time: Time) -> None:
+        self.tokens = Tokens(directory, time.clock())
+        self.logins = Logins(Disk().session(), GuardSettings(), clock=time.clock())
+        self.source = TokenSource("alice's", Flow.REFRESH_TOKEN, server.url(), CLIENT, "mail", seed)
+        self.net = Net(Resolver(), TlsContexts())
+        self.trace = Trace()
+
+    def login(self, source: TokenSource | None = None) -> Login:
+        source = source or self.source
+        return Login(f"{USER}@@example", USER, source.seed, "oauth", source)
+
+    async def token(self, source: TokenSource | None = None) -> AccessToken:
+        self.trace = Trace()
+        means = Means(source or self.source, self.net, self.logins)
+        return await self.tokens.token(self.login(source), means, self.trace)
+
+    async def log_in(self, answer: Exception | None = None) -> AccessToken:
+        """A token, and what a mail server says to it."""
+        token = await self.token()
+        try:
+            async with self.logins.attempt(self.login(), self.trace, token) as secret:
+                assert secret == token.secret
+                if answer is not None:
+                    raise answer
+        except Refusal:
+            assert answer is not None
+        return token
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def seed(server: TokenServer) -> Source:
+    return Source(server.refresh_token(USER))
+
+
+@pytest.fixture
+def daemon(server: TokenServer, tmp_path: Path, seed: Source, time: Time) -> Daemon:
+    return Daemon(server, tmp_path / "tokens", seed, time)
+
+
+async def test_a_token_is_kept_until_shortly_before_its_end(daemon, server, time):
+    first = await daemon.token()
+    time.wait(3600 - 301)
+    assert await daemon.token() is first
+    time.wait(2)
+    assert await daemon.token() is not first
+    assert len(server.requests) == 2
+
+
+async def test_a_token_that_lives_for_a_minute_is_used_for_half_of_it(daemon, server, time):
+    server.lifetime = 60
+    first = await daemon.token()
+    time.wait(29)
+    assert await daemon.token() is first
+    time.wait(2)
+    assert await daemon.token() is not first
+
+
+async def test_the_wall_clock_may_jump(daemon, time):
+    first = await daemon.token()
+    time.wall += 10 * 365 * 86400
+    assert await daemon.token() is first
+
+
+async def test_its_end_is_a_fact_also_where_no_new_one_comes(daemon, server, time):
+    token = await daemon.token()
+    assert [(fact.name, fact.value) for fact in daemon.trace.facts][-1] == (FactName.OAUTH_EXPIRY, token.expires)
+    assert token.expires == time.wall + 3600
+    time.wait(4000)
+    server.refuse("invalid_grant")
+    with pytest.raises(TokenRefusal):
+        await daemon.token()
+    assert [fact.value for fact in daemon.trace.facts] == [token.expires]
+    assert daemon.trace.failed_phase is Phase.TOKEN
+
+
+async def test_many_that_need_a_token_at_once_make_one_request(daemon, server):
+    server.gate.clear()
+    asked = [asyncio.create_task(daemon.token()) for _ in range(20)]
+    await server.arrived.wait()
+    server.gate.set()
+    assert len({id(token) for token in await asyncio.gather(*asked)}) == 1
+    assert len(server.requests) == 1
+
+
+async def test_a_request_is_not_given_up_with_its_run(daemon, server, seed):
+    """Its answer holds the next refresh token, and the old one is dead."""
+    server.rotates = True
+    server.gate.clear()
+    run = asyncio.create_task(daemon.token())
+    await server.arrived.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    server.gate.set()
+    await daemon.token()
+    assert len(server.requests) == 1
+
+
+async def test_stopping_waits_for_the_answer_under_way(daemon, server, tmp_path):
+    server.rotates = True
+    server.gate.clear()
+    run = asyncio.create_task(daemon.token())
+    await server.arrived.wait()
+    run.cancel()
+    await asyncio.wait([run])
+    stopping = asyncio.create_task(daemon.tokens.aclose())
+    server.gate.set()
+    await stopping
+    assert len(list((tmp_path / "tokens").iterdir())) == 1
+
+
+async def test_a_replaced_refresh_token_survives_a_restart_and_is_for_our_eyes_only(
+    daemon, server, seed, tmp_path, time
+):
+    server.rotates = True
+    await daemon.token()
+    (file,) = (tmp_path / "tokens").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert json.loads(file.read_text())["refresh_token"] in server.refresh_tokens
+    assert seed.content not in server.refresh_tokens  # used up
+    assert seed.content not in file.read_text()
+    await Daemon(server, tmp_path / "tokens", seed, time).token()
+    assert server.requests[1]["refresh_token"] != seed.content
+
+
+async def test_a_changed_seed_begins_a_new_chain_at_once(daemon, server, seed):
+    server.rotates = True
+    first = await daemon.token()
+    seed.content = server.refresh_token(USER)
+    assert await daemon.token() is not first
+    assert server.requests[1]["refresh_token"] == seed.content
+    await daemon.token()
+    assert len(server.requests) == 2
+
+
+async def test_a_changed_seed_is_not_paused_for_what_the_old_one_did(daemon, server, seed):
+    server.refuse("invalid_grant")
+    for _ in range(2):
+        with pytest.raises(TokenRefusal):
+            await daemon.token()
+        assert daemon.trace.refused
+    with pytest.raises(Suspended) as caught:
+        await daemon.token()
+    assert caught.value.reason is Reason.OAUTH_TOKEN_REJECTED
+    assert len(server.requests) == 2
+    server.allow()
+    seed.content = server.refresh_token(USER)
+    await daemon.token()
+
+
+async def test_check_force_passes_the_pause_of_the_token_too(daemon, server):
+    server.refuse("invalid_grant")
+    for _ in range(2):
+        with pytest.raises(TokenRefusal):
+            await daemon.token()
+    server.allow()
+    daemon.logins.allow_once(daemon.login().account)
+    await daemon.token()
+
+
+async def test_an_endpoint_that_is_busy_counts_for_nothing(daemon, server):
+    for _ in range(5):
+        server.refuse("temporarily_unavailable", status=503)
+        with pytest.raises(TokenRefusal):
+            await daemon.token()
+        assert not daemon.trace.refused
+    server.allow()
+    await daemon.token()
+
+
+async def test_a_refused_token_is_replaced_in_the_next_run_and_counts_for_the_credential(daemon, server):
+    refusal = Refusal(Service.IMAP, "NO", 'NO [AUTHENTICATIONFAILED] no\n{"status":"401"}')
+    first = await daemon.log_in(refusal)
+    assert len(server.requests) == 1
+    assert refusal.token == "new"
+    second = await daemon.log_in(Refusal(Service.IMAP, "NO", refusal.text))
+    assert second is not first
+    assert len(server.requests) == 2
+    with pytest.raises(Suspended):
+        await daemon.log_in()
+
+
+async def test_an_accepted_token_clears_the_slate(daemon, server, time):
+    await daemon.log_in()
+    time.wait(600)
+    refusal = Refusal(Service.IMAP, "NO", 'NO no\n{"status":"invalid_token"}')
+    await daemon.log_in(refusal)
+    assert refusal.token == "kept"
+    for _ in range(5):
+        await daemon.log_in()
+    assert len(server.requests) == 2
+
+
+async def test_one_token_serves_all_mailboxes_of_an_application(daemon, server):
+    shared = TokenSource("app", Flow.CLIENT_CREDENTIALS, server.url(), CLIENT, "all", Source(CLIENT_SECRET))
+    assert await daemon.token(shared) is await daemon.token(shared)
+    assert len(server.requests) == 1
+
+
+async def test_a_disk_that_cannot_be_written_costs_only_the_restart(daemon, server, tmp_path, caplog):
+    (tmp_path / "tokens").write_text("not a folder")
+    server.rotates = True
+    with caplog.at_level(logging.ERROR):
+        await daemon.token()
+    assert "mailprobe oauth" in caplog.text
+    assert "canary" not in caplog.text
+    daemon.tokens._held.clear()
+    await daemon.token()
+    assert len(server.requests) == 2
+
+
+async def test_a_damaged_file_is_as_good_as_none(daemon, server, tmp_path, time, seed):
+    server.rotates = True
+    for content in ("", "{}", "[]", "\0", '{"seed": 1}'):
+        await daemon.token()
+        (file,) = (tmp_path / "tokens").iterdir()
+        file.write_text(content)
+        server.refresh_tokens[seed.content] = USER
+        daemon = Daemon(server, tmp_path / "tokens", seed, time)
+        await daemon.token()
+        assert server.requests[-1]["refresh_token"] == seed.content
+
+
+def test_a_secret_file_is_replaced_whole_and_keeps_its_owner(tmp_path):
+    file = tmp_path / "secrets" / "token"
+    write_secret(file, "one")
+    file.chmod(0o644)
+    write_secret(file, "two")
+    assert file.read_text() == "two"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+
+async def test_nothing_is_told_of_a_token(daemon, server):
+    server.rotates = True
+    token = await daemon.token()
+    shown = [repr(token), repr(daemon.source), *(line.text for line in daemon.trace.lines), repr(daemon.trace.facts)]
+    assert "canary" not in "\n".join(shown)
+
+
+def test_real_clocks_do():
+    assert Tokens()._clock.now() > 0
+    assert isinstance(Tokens()._clock, Clock)

@@ -1,0 +1,214 @@
+"""The login guard's decisions, without a clock or a disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.credentials.breaker import DAY, LIMITED_PAUSE, Answer, Breaker, Verdict
+from exporter.model.settings import GuardSettings
+
+DEFAULT = GuardSettings()
+
+
+def refuse(breaker: Breaker, now: float, rules: GuardSettings = DEFAULT) -> None:
+    breaker.begin()
+    breaker.end(Answer.REFUSED, now, rules, "wrong_password", "NO go away")
+
+
+def test_two_refusals_pause_and_the_pause_doubles_up_to_the_longest():
+    rules = GuardSettings(failures=2, refusals_per_day=100, first_pause=1800, longest_pause=7200)
+    breaker = Breaker()
+    refuse(breaker, 0, rules)
+    assert breaker.ask(0, rules) is Verdict.GO
+    pauses = []
+    now = 0.0
+    for _ in range(4):
+        refuse(breaker, now, rules)
+        pauses.append(breaker.resumes_at(now, rules) - now)
+        assert breaker.ask(now, rules) is Verdict.PAUSED
+        now = breaker.resumes_at(now, rules)
+        assert breaker.ask(now, rules) is Verdict.GO
+    assert pauses == [1800, 3600, 7200, 7200]
+
+
+def test_an_acceptance_ends_the_pause_and_the_row_but_not_the_days_count():
+    breaker = Breaker()
+    for number in range(DEFAULT.refusals_per_day):
+        refuse(breaker, float(number))
+        breaker.begin()
+        breaker.end(Answer.ACCEPTED, float(number), DEFAULT)
+        assert breaker.consecutive == 0
+    assert breaker.ask(100.0, DEFAULT) is Verdict.PAUSED
+    assert breaker.resumes_at(100.0, DEFAULT) == DAY
+    assert breaker.ask(DAY, DEFAULT) is Verdict.GO
+
+
+def test_an_unproven_credential_has_one_login_under_way():
+    breaker = Breaker()
+    breaker.begin()
+    assert breaker.ask(0, DEFAULT) is Verdict.WAIT
+    breaker.end(Answer.ACCEPTED, 0, DEFAULT)
+    breaker.begin()
+    assert breaker.ask(0, DEFAULT) is Verdict.GO
+
+
+def test_a_trusted_credential_lets_out_no_more_logins_than_may_be_refused():
+    breaker = Breaker()
+    breaker.trusted = True
+    for _ in range(DEFAULT.failures):
+        assert breaker.ask(0, DEFAULT) is Verdict.GO
+        breaker.begin()
+    assert breaker.ask(0, DEFAULT) is Verdict.WAIT
+
+
+def test_slow_down_pauses_without_counting_and_looks_again_within_the_first_pause():
+    breaker = Breaker()
+    now, pauses = 0.0, []
+    for _ in range(5):
+        breaker.begin()
+        breaker.end(Answer.LIMITED, now, DEFAULT, "rate_limited", "NO [LIMIT]")
+        pauses.append(breaker.resumes_at(now, DEFAULT) - now)
+        now = breaker.resumes_at(now, DEFAULT)
+    assert pauses == [LIMITED_PAUSE, 600, 1200, 1800, 1800]
+    assert breaker.consecutive == 0
+    assert breaker.refused == ()
+
+
+def test_no_answer_after_a_pause_starts_that_pause_again():
+    """A server that tarpits a password which it refused before is not asked at each beat."""
+    breaker = Breaker()
+    refuse(breaker, 0)
+    refuse(breaker, 0)
+    later = breaker.resumes_at(0, DEFAULT)
+    breaker.begin()
+    breaker.end(Answer.MISSING, later, DEFAULT)
+    assert breaker.resumes_at(later, DEFAULT) == later + DEFAULT.first_pause
+    assert breaker.consecutive == 2
+
+
+def test_no_answer_says_nothing_about_a_credential_that_was_not_refused():
+    breaker = Breaker()
+    breaker.trusted = True
+    breaker.begin()
+    breaker.end(Answer.MISSING, 0, DEFAULT)
+    assert breaker.trusted
+    assert breaker.ask(0, DEFAULT) is Verdict.GO
+
+
+def test_an_undecided_answer_takes_the_trust_and_nothing_else():
+    breaker = Breaker()
+    breaker.trusted = True
+    breaker.begin()
+    breaker.end(Answer.UNDECIDED, 0, DEFAULT, "auth_unavailable", "NO [UNAVAILABLE]")
+    assert not breaker.trusted
+    assert breaker.ask(0, DEFAULT) is Verdict.GO
+
+
+def test_force_passes_a_pause_and_counts():
+    breaker = Breaker()
+    refuse(breaker, 0)
+    refuse(breaker, 0)
+    assert breaker.ask(1, DEFAULT, forced=True) is Verdict.GO
+    refuse(breaker, 1)
+    assert breaker.consecutive == 3
+    assert breaker.resumes_at(1, DEFAULT) == 1 + 2 * DEFAULT.first_pause
+
+
+def test_a_pause_survives_being_frozen_and_what_was_under_way_counts_as_refused():
+    breaker = Breaker()
+    refuse(breaker, 100)
+    breaker.begin()
+    thawed = Breaker.thaw(breaker.freeze(200), 1000, 50, DEFAULT)
+    assert thawed.refused == (850, 1000)
+    assert thawed.consecutive == 2
+    assert thawed.under_way == 0
+    assert thawed.ask(1000, DEFAULT) is Verdict.PAUSED
+    assert (thawed.reason, thawed.text) == ("wrong_password", "NO go away")
+
+
+def test_jitter_makes_a_pause_longer_never_shorter_and_keeps_the_longest():
+    for jitter in (0.0, 0.5, 1.0):
+        breaker = Breaker(jitter)
+        refuse(breaker, 0)
+        refuse(breaker, 0)
+        assert 1800 <= breaker.resumes_at(0, DEFAULT) <= 1800 * 1.1
+        breaker.consecutive = 50
+        refuse(breaker, 0)
+        assert breaker.resumes_at(0, DEFAULT) == DEFAULT.longest_pause
+
+
+def test_a_record_of_rubbish_thaws_to_something_careful():
+    rubbish: dict[str, object] = {"refused": "x", "consecutive": "y", "pause_left": None, "under_way": 2}
+    assert Breaker.thaw(rubbish, 10, 0, DEFAULT).ask(10, DEFAULT) is Verdict.PAUSED
+
+
+@dataclass
+class Life:
+    """A credential's life: a server that refuses, a daemon that is killed. Time is one that does not jump."""
+
+    rules: GuardSettings
+    now: float = 1_000_000.0
+    breaker: Breaker = field(default_factory=Breaker)
+    disk: dict[str, object] | None = None
+    disk_at: float = 0.0
+    refused_at: list[float] = field(default_factory=list)  # by the server
+    excused_at: list[float] = field(default_factory=list)  # of these, at a kill while the credential was trusted
+
+    def save(self) -> None:
+        self.disk, self.disk_at = self.breaker.freeze(self.now), self.now
+
+    def step(self, event: str, amount: float) -> None:
+        breaker = self.breaker
+        if event == "wait":
+            self.now += amount
+        elif event == "begin":
+            while breaker.ask(self.now, self.rules) is Verdict.GO and breaker.under_way < 10:
+                breaker.begin()
+                if not breaker.trusted:
+                    self.save()
+        elif event in {"accepted", "refused", "limited", "missing", "undecided"}:
+            for _ in range(breaker.under_way):
+                if event == "refused":
+                    self.refused_at.append(self.now)
+                breaker.end(Answer[event.upper()], self.now, self.rules)
+                self.save()
+        else:  # killed; the worst case: all that was under way had been refused already
+            known = self.disk["under_way"] if self.disk else 0
+            self.refused_at += [self.now] * breaker.under_way
+            self.excused_at += [self.now] * max(0, breaker.under_way - int(str(known)))
+            self.now += amount
+            self.breaker = Breaker()
+            if self.disk is not None:
+                self.breaker = Breaker.thaw(self.disk, self.now, self.now - self.disk_at, self.rules)
+                self.save()
+
+
+EVENTS = st.tuples(
+    st.sampled_from(
+        ["wait", "begin", "begin", "accepted", "refused", "refused", "limited", "missing", "undecided", "kill"]
+    ),
+    st.floats(0, DAY, allow_nan=False),
+)
+
+
+@given(
+    st.lists(EVENTS, max_size=120),
+    st.builds(
+        GuardSettings,
+        failures=st.integers(1, 4),
+        refusals_per_day=st.integers(1, 8),
+        first_pause=st.sampled_from([1.0, 60.0, 1800.0]),
+        longest_pause=st.sampled_from([1800.0, DAY]),
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_refusals_in_any_day_stay_within_the_bound(events, rules):
+    """Refusals in any 24 h ≤ refusals_per_day + those under way at a kill while the credential was trusted."""
+    life = Life(rules)
+    for event, amount in events:
+        life.step(event, amount)
+        recent, excused = ([at for at in each if at > life.now - DAY] for each in (life.refused_at, life.excused_at))
+        assert len(recent) <= rules.refusals_per_day + len(excused)

@@ -1,0 +1,508 @@
+"""The login guard with its disk: suspensions, restarts, kills, clocks that jump, secrets that change."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exporter.credentials.breaker import DAY
+from exporter.credentials.clock import Clock
+from exporter.credentials.guard import Logins, Standing
+from exporter.model import FactName, Login, Secret, Service
+from exporter.model.errors import ProbeError, Refusal, ServerClosed, Suspended
+from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
+from exporter.model.trace import Trace
+from exporter.state.store import State
+
+WRONG = Refusal(Service.IMAP, "NO", "NO [AUTHENTICATIONFAILED] Authentication failed.")
+UNAVAILABLE = Refusal(Service.IMAP, "NO", "NO [UNAVAILABLE] Temporary authentication failure.")
+LIMITED = Refusal(Service.SMTP, "421", "421 4.7.0 Too many login attempts, try again later: rate limit exceeded")
+RULES = GuardSettings()
+
+
+@dataclass
+class Source:
+    """A password file that can be edited."""
+
+    content: str = "correct horse"
+
+    async def read(self) -> Secret:
+        return Secret(self.content)
+
+
+@dataclass
+class Time:
+    """Three clocks: since boot, on the wall, and the name of the boot."""
+
+    elapsed: float = 1000.0
+    wall: float = 1.7e9
+    boot: str = "first"
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall, lambda: self.elapsed, self.boot)
+
+    def wait(self, seconds: float) -> None:
+        self.elapsed += seconds
+        self.wall += seconds
+
+
+@dataclass
+class Disk:
+    """The state file's part for the guard. A `session` of it dies with its daemon; its writes die with it."""
+
+    rows: dict[tuple[str, str], str] = field(default_factory=dict)
+    synced: int = 0
+    written: int = 0
+
+    def session(self) -> DiskSession:
+        return DiskSession(self)
+
+
+class DiskSession:
+    signing_key = b"k" * 32
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.breakers = dict(disk.rows)
+        self.alive = True
+
+    def save_breaker(
+        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
+    ) -> asyncio.Future[bool]:
+        if self.alive:
+            self.disk.written += 1
+            self.disk.synced += durable
+            if record is None:
+                self.disk.rows.pop((account, fingerprint), None)
+            else:
+                self.disk.rows[account, fingerprint] = record
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        done.set_result(self.alive)
+        return done
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def login(source):
+    return Login("sales@example.com", "sales@example.com", source, families=("dovecot",))
+
+
+@pytest.fixture
+def logins(disk, time):
+    return Logins(disk.session(), RULES, clock=time.clock())
+
+
+async def attempt(logins: Logins, login: Login, answer: BaseException | None = None, *, force: bool = False) -> Trace:
+    trace = Trace()
+
+    def reply() -> None:
+        if answer is not None:
+            raise answer
+
+    try:
+        async with logins.attempt(login, trace, force=force):
+            reply()
+    except Exception as exc:
+        if exc is not answer:
+            raise
+    return trace
+
+
+async def suspended(logins: Logins, login: Login) -> Suspended:
+    with pytest.raises(Suspended) as caught:
+        await attempt(logins, login)
+    return caught.value
+
+
+async def test_an_accepted_login_hands_out_the_secret_and_is_noted(logins, login):
+    trace = Trace()
+    async with logins.attempt(login, trace) as secret:
+        assert secret.reveal() == "correct horse"
+    assert trace.attempted
+    assert not trace.refused
+
+
+async def test_two_refusals_suspend_with_the_servers_words_and_the_next_attempt(logins, login, time):
+    for _ in range(2):
+        trace = await attempt(logins, login, WRONG)
+        assert trace.attempted
+        assert trace.refused
+    stopped = await suspended(logins, login)
+    assert stopped.reason is Reason.WRONG_PASSWORD
+    assert "Authentication failed" in stopped.text
+    assert time.wall + 1800 <= stopped.next_attempt <= time.wall + 1800 * 1.1
+    assert logins.standing(login.account) == Standing(stopped.reason, stopped.text, stopped.next_attempt)
+    assert logins.standing("nobody") is None
+
+
+async def test_a_suspended_login_is_not_an_attempt(logins, login):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    trace = Trace()
+    with pytest.raises(Suspended):
+        async with logins.attempt(login, trace):
+            pytest.fail("the secret was handed out")
+    assert not trace.attempted
+
+
+async def test_the_protocols_of_an_account_count_together_and_other_accounts_do_not(logins, login, source):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, Refusal(Service.SMTP, "535", "535 5.7.8 Error: authentication failed"))
+    await suspended(logins, login)
+    await attempt(logins, Login("other", "other", source))
+
+
+async def test_a_pause_tells_which_servers_words_stand(logins, login, disk, time):
+    for _ in range(2):
+        await attempt(logins, login, Refusal(Service.SMTP, "535", "535 5.7.8 Error: authentication failed"))
+    assert (await suspended(logins, login)).answer_to is Service.SMTP
+    again = Logins(disk.session(), RULES, clock=time.clock())
+    assert (await suspended(again, login)).answer_to is Service.SMTP
+
+
+async def test_a_changed_secret_resumes_at_once_and_the_old_one_stays_paused(logins, login, source):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    source.content = "new password"
+    await attempt(logins, login)
+    assert logins.standing(login.account) is None
+    source.content = "correct horse"
+    await suspended(logins, login)
+
+
+async def test_a_source_that_makes_up_secrets_gets_no_more_refusals_than_a_day_may_have(logins, login, source, time):
+    for number in range(RULES.refusals_per_day):
+        source.content = f"made up {number}"
+        await attempt(logins, login, WRONG)
+        time.wait(60)
+    source.content = "one more"
+    stopped = await suspended(logins, login)
+    assert "--force" in stopped.text
+    assert stopped.next_attempt == time.wall + DAY - 60 * RULES.refusals_per_day
+    logins.allow_once(login.account)
+    await attempt(logins, login)
+    time.wait(DAY)
+    await attempt(logins, login)
+
+
+async def test_a_good_secret_is_used_on_after_a_restart_whatever_others_were_refused(disk, login, source, time):
+    logins = Logins(disk.session(), RULES, clock=time.clock())
+    for number in range(RULES.refusals_per_day - 1):
+        source.content = f"made up {number}"
+        await attempt(logins, login, WRONG)
+    source.content = "the good one"
+    await attempt(logins, login)
+    source.content = "made up again"
+    await attempt(logins, login, WRONG)
+    source.content = "the good one"
+    await attempt(Logins(disk.session(), RULES, clock=time.clock()), login)
+
+
+async def test_answers_without_a_word_on_the_password_do_not_count(logins, login):
+    silent = [UNAVAILABLE, ConnectionResetError(), TimeoutError(), ServerClosed(), ProbeError(Reason.TLS_REQUIRED, "")]
+    for answer in silent * 3:
+        trace = await attempt(logins, login, answer)
+        assert not trace.refused
+    assert logins.standing(login.account) is None
+
+
+async def test_words_that_no_table_knows_count_as_a_refusal(logins, login):
+    for _ in range(2):
+        trace = await attempt(logins, login, Refusal(Service.IMAP, "NO", "NO computer says no"))
+        assert trace.refused
+    await suspended(logins, login)
+
+
+async def test_slow_down_pauses_without_a_refusal(logins, login, time):
+    trace = await attempt(logins, login, LIMITED)
+    assert trace.attempted
+    assert not trace.refused
+    stopped = await suspended(logins, login)
+    assert stopped.reason is Reason.RATE_LIMITED
+    assert stopped.next_attempt < time.wall + 1800
+
+
+async def test_force_passes_once_and_counts(logins, login, time):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    trace = await attempt(logins, login, WRONG, force=True)
+    assert trace.refused
+    logins.allow_once(login.account)
+    await attempt(logins, login, WRONG)
+    stopped = await suspended(logins, login)
+    assert stopped.next_attempt >= time.wall + 4 * 1800
+
+
+async def test_permission_for_one_login_is_not_kept_for_a_later_pause(logins, login):
+    logins.allow_once(login.account)
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    await suspended(logins, login)
+
+
+async def test_healthy_accounts_cost_one_sync_at_the_start_and_none_later(logins, login, disk):
+    await attempt(logins, login)
+    assert (disk.synced, disk.rows) == (1, {})
+    written = disk.written
+    for _ in range(10):
+        await attempt(logins, login)
+    assert disk.written == written
+
+
+async def test_a_password_without_an_acceptance_is_sent_after_the_attempt_is_on_disk(logins, login, disk):
+    async with logins.attempt(login, Trace()):
+        assert disk.synced == 1
+        assert '"under_way": 1' in next(iter(disk.rows.values()))
+    assert disk.rows == {}
+
+
+async def test_neither_the_secret_nor_a_servers_echo_of_it_is_on_disk(logins, login, disk):
+    await attempt(logins, login, Refusal(Service.IMAP, "NO", "NO wrong password: correct horse"))
+    kept = repr(disk.rows)
+    assert "wrong password" in kept
+    assert "correct" not in kept
+
+
+async def test_an_unproven_credential_has_one_login_under_way(logins, login):
+    order: list[str] = []
+    first_entered, let_first_end = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with logins.attempt(login, Trace()):
+            first_entered.set()
+            await let_first_end.wait()
+            order.append("first answered")
+
+    async def second() -> None:
+        async with logins.attempt(login, Trace()):
+            order.append("second sent")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(first())
+        await first_entered.wait()
+        group.create_task(second())
+        await asyncio.sleep(0)
+        let_first_end.set()
+    assert order == ["first answered", "second sent"]
+
+
+async def test_a_login_that_waits_can_be_cancelled_and_leaves_no_trace(logins, login):
+    async with logins.attempt(login, Trace()):
+        waiting = asyncio.create_task(attempt(logins, login))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
+    await attempt(logins, login)
+
+
+async def test_a_login_cancelled_in_the_middle_gives_its_turn_away(logins, login):
+    entered = asyncio.Event()
+
+    async def hang() -> None:
+        async with logins.attempt(login, Trace()):
+            entered.set()
+            await asyncio.Event().wait()
+
+    hanging = asyncio.create_task(hang())
+    await entered.wait()
+    hanging.cancel()
+    await asyncio.wait([hanging])
+    await attempt(logins, login)
+
+
+async def test_a_pause_survives_a_restart(logins, login, disk, time):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    before = await suspended(logins, login)
+    time.wait(600)
+    after = await suspended(Logins(disk.session(), RULES, clock=time.clock()), login)
+    assert after.next_attempt == pytest.approx(before.next_attempt)
+    assert after.text == before.text
+
+
+async def test_a_crash_loop_cannot_become_a_login_loop(disk, login, time):
+    """Each daemon is killed before the server's answer comes."""
+    sent = 0
+    for _ in range(20):
+        session = disk.session()
+        logins = Logins(session, RULES, clock=time.clock())
+        if logins.standing(login.account) is not None:
+            break
+        await logins.attempt(login, Trace()).__aenter__()
+        sent += 1
+        session.alive = False
+    assert (await suspended(logins, login)).reason is Reason.AMBIGUOUS_LOGIN_REFUSED
+    assert sent == RULES.failures
+
+
+@pytest.mark.parametrize("jump", [-1e9, -3600.0, 3600.0, 1e9])
+async def test_a_wall_clock_that_jumps_within_a_boot_changes_no_pause(logins, login, disk, time, jump):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    time.wall += jump
+    left = (await suspended(logins, login)).next_attempt - time.wall
+    assert 1800 <= left <= 1800 * 1.1
+    again = Logins(disk.session(), RULES, clock=time.clock())
+    assert (await suspended(again, login)).next_attempt - time.wall == pytest.approx(left)
+
+
+async def test_after_a_reboot_the_wall_clock_counts_and_one_set_back_ends_no_pause(logins, login, disk, time):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    later = Time(elapsed=5.0, wall=time.wall + 600, boot="second")
+    stopped = await suspended(Logins(disk.session(), RULES, clock=later.clock()), login)
+    assert 1200 <= stopped.next_attempt - later.wall <= 1380
+    back = Time(elapsed=5.0, wall=time.wall - 1e8, boot="second")
+    stopped = await suspended(Logins(disk.session(), RULES, clock=back.clock()), login)
+    assert 1800 <= stopped.next_attempt - back.wall <= 1980
+
+
+async def test_a_record_nobody_used_for_a_month_is_forgotten(logins, login, disk, time):
+    await attempt(logins, login, WRONG)
+    time.wait(31 * DAY)
+    await attempt(Logins(disk.session(), RULES, clock=time.clock()), Login("other", "o", Source()))
+    assert disk.rows == {}
+
+
+async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown(logins, login, disk, time):
+    await attempt(logins, login, WRONG)
+    (key,) = disk.rows
+    disk.rows[key] = "\x00"
+    again = Logins(disk.session(), RULES, clock=time.clock())
+    await attempt(again, login, WRONG)
+    await suspended(again, login)
+
+
+async def test_the_guard_remembers_in_the_real_state_file(tmp_path, login):
+    state = await State.open(tmp_path)
+    logins = Logins(state, RULES)
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    await state.close()
+    assert b"correct horse" not in state.path.read_bytes()
+    state = await State.open(tmp_path)
+    await suspended(Logins(state, RULES), login)
+    await state.close()
+
+
+EVENTS = st.tuples(
+    st.sampled_from(
+        ["refused"] * 5 + ["jump"] * 3 + ["wait"] * 2 + ["accepted", "ambiguous", "broken", "restart", "kill"]
+    ),
+    st.sampled_from([30.0, 3600.0, DAY / 2, DAY]) | st.floats(0, DAY, allow_nan=False),
+    st.booleans(),
+)
+
+
+CLOCK_JUMPS = [("refused", 0.0, True)] * 2 + [("jump", DAY, False), ("refused", 0.0, True)] * 2
+CLOCK_JUMPS_AT_REBOOTS = [("refused", 0.0, True)] * 2 + [("jump", DAY, True), ("refused", 0.0, True)] * 2
+
+
+@example(events=CLOCK_JUMPS, reboots=False)
+@example(events=CLOCK_JUMPS_AT_REBOOTS, reboots=True)
+@given(events=st.lists(EVENTS, max_size=60), reboots=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_refusals_in_any_day_stay_within_the_bound(events, reboots):
+    """Through restarts, kills before the answer and clocks that jump: refusals in any 24 h ≤ refusals_per_day.
+
+    To this comes at most the one login that a kill cuts off while the credential is trusted. Within a boot the wall
+    clock jumps as it likes; between boots there is no other clock, so there it is only ever set back.
+    """
+    rules = GuardSettings(failures=2, refusals_per_day=3, first_pause=60.0, longest_pause=3600.0)
+    asyncio.run(_live(events, rules, reboots=reboots))
+
+
+async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, reboots: bool) -> None:
+    time, disk, login = Time(), Disk(), Login("a", "a", Source())
+    session = disk.session()
+    logins = Logins(session, rules, clock=time.clock())
+    true_time = 0.0
+    refused_at: list[float] = []
+    excused_at: list[float] = []
+    for event, amount, flag in events:
+        try:
+            match event:
+                case "wait":
+                    true_time += amount
+                    time.wait(amount)
+                case "jump":
+                    time.wall += -amount if reboots or flag else amount
+                case "accepted":
+                    await attempt(logins, login)
+                case "refused" | "ambiguous":
+                    words = WRONG if event == "refused" else Refusal(Service.IMAP, "NO", "NO login failed")
+                    await attempt(logins, login, words)
+                    refused_at.append(true_time)
+                case "broken":
+                    await attempt(logins, login, ConnectionResetError())
+                case "kill":
+                    synced = disk.synced
+                    await logins.attempt(login, Trace()).__aenter__()
+                    refused_at.append(true_time)  # the server did refuse it; we never heard
+                    if disk.synced == synced:
+                        excused_at.append(true_time)
+        except Suspended:
+            pass
+        if event in {"kill", "restart", "jump"}:
+            session.alive = False
+            if reboots and flag:
+                time.elapsed, time.boot = 0.0, f"{time.boot}+"
+            session = disk.session()
+            logins = Logins(session, rules, clock=time.clock())
+        recent, excused = ([at for at in each if at > true_time - DAY] for each in (refused_at, excused_at))
+        assert len(recent) <= rules.refusals_per_day + len(excused)
+
+
+@pytest.mark.parametrize(
+    ("families", "text", "reason"),
+    [
+        (("qq",), "Account is abnormal, service is not open, password is incorrect", Reason.AMBIGUOUS_LOGIN_REFUSED),
+        ((), "[AUTHENTICATIONFAILED] Authentication failed", Reason.AMBIGUOUS_LOGIN_REFUSED),
+        (("netease",), "LOGIN Login error or password error", Reason.AUTH_CODE_REQUIRED),
+    ],
+)
+async def test_what_a_family_means_by_its_words_counts_and_stands(logins, source, families, text, reason):
+    login = Login("sales@example.com", "sales@example.com", source, families=families)
+    for _ in range(2):
+        trace = await attempt(logins, login, Refusal(Service.IMAP, "NO", f"NO {text}"))
+        assert trace.refused
+    assert (await suspended(logins, login)).reason is reason
+
+
+async def test_a_familys_words_for_slow_down_pause_at_once_without_counting(logins, source):
+    """By its code alone it would be a refused login."""
+    login = Login("sales@example.com", "sales@example.com", source, families=("qq",))
+    trace = await attempt(logins, login, Refusal(Service.SMTP, "535", "535 Login frequency limited"))
+    assert not trace.refused
+    assert (await suspended(logins, login)).reason is Reason.RATE_LIMITED
+
+
+async def test_the_greeting_tells_whose_words_they_are(logins, source):
+    login = Login("sales@example.com", "sales@example.com", source)
+    for _ in range(2):
+        trace = Trace()
+        trace.fact(FactName.GREETING, "* OK [CAPABILITY IMAP4rev1] Dovecot ready.")
+        with pytest.raises(Refusal):
+            async with logins.attempt(login, trace):
+                raise WRONG
+    assert (await suspended(logins, login)).reason is Reason.WRONG_PASSWORD

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.credentials.sources import (
+    COMMAND_CACHE,
+    MAX_BYTES,
+    CommandSecret,
+    CredentialSecret,
+    EnvSecret,
+    FileSecret,
+    InlineSecret,
+)
+from exporter.model import Secret, SecretSource
+from exporter.model.errors import ProbeError
+from exporter.model.reasons import Reason
+
+HERE = Path()
+
+
+def command(script: str, *arguments: str, folder: Path = HERE, deadline: float = 10.0) -> CommandSecret:
+    return CommandSecret((sys.executable, "-S", "-c", script, *arguments), folder, deadline)
+
+
+async def why(source: SecretSource) -> str:
+    with pytest.raises(ProbeError) as caught:
+        await source.read()
+    assert caught.value.reason is Reason.LOCAL_ERROR
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None, "an exception's own words may quote the secret"
+    return caught.value.text
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [(b"hunter2\n", "hunter2"), (b"hunter2\r\n", "hunter2"), (b" blank \t", " blank \t"), ("密码\n".encode(), "密码")],
+)
+async def test_only_line_ends_are_cut_off(tmp_path, content, secret):
+    (tmp_path / "s").write_bytes(content)
+    assert (await FileSecret(tmp_path / "s").read()).reveal() == secret
+
+
+async def test_a_file_is_read_each_time(tmp_path):
+    source = FileSecret(tmp_path / "s")
+    for secret in ("one", "two"):
+        (tmp_path / "s").write_text(secret)
+        assert await source.read() == Secret(secret)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file or directory"),
+        (b"", "empty"),
+        (b"\n", "empty"),
+        (b"hunter2\nhunter3", "more than one line"),
+        (b"hunter2\xff", "not UTF-8 text"),
+        (b"hunter2\0", "not UTF-8 text"),
+        (b"x" * (MAX_BYTES + 1), "longer than 64 KiB"),
+    ],
+)
+async def test_a_file_that_holds_no_secret_is_named_but_not_quoted(tmp_path, content, said):
+    path = tmp_path / "s"
+    if content is not None:
+        path.write_bytes(content)
+    assert await why(FileSecret(path)) == f"password_file {path}: {said}"
+
+
+async def test_a_variable_is_read(monkeypatch):
+    monkeypatch.setenv("SALES", "hunter2")
+    assert await EnvSecret("SALES").read() == Secret("hunter2")
+    monkeypatch.setenv("SALES", "")
+    assert await why(EnvSecret("SALES")) == "password_env SALES: empty"
+    monkeypatch.delenv("SALES")
+    assert await why(EnvSecret("SALES")) == "password_env SALES: not set"
+
+
+async def test_a_systemd_credential_is_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert await why(CredentialSecret("sales")) == "password_credential sales: No such file or directory"
+    (tmp_path / "sales").write_text("hunter2\n")
+    assert await CredentialSecret("sales").read() == Secret("hunter2")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert "CREDENTIALS_DIRECTORY is not set" in await why(CredentialSecret("sales"))
+
+
+async def test_an_inline_secret_is_itself_and_shows_nothing():
+    source = InlineSecret(Secret("hunter2"))
+    assert await source.read() == Secret("hunter2")
+    assert "hunter2" not in repr(source)
+    with pytest.raises(TypeError):
+        pickle.dumps(source)
+
+
+def test_sources_are_compared_by_what_the_config_says():
+    assert CommandSecret(("pass", "x"), HERE) == CommandSecret(("pass", "x"), HERE)
+    assert CommandSecret(("pass", "x"), HERE) != CommandSecret(("pass", "y"), HERE)
+    assert InlineSecret(Secret("a")) != InlineSecret(Secret("b"))
+    assert hash(FileSecret(Path("a"))) == hash(FileSecret(Path("a")))
+
+
+async def test_a_program_runs_in_its_files_folder_and_without_a_shell(tmp_path):
+    source = command("import os, sys; print(os.getcwd() + sys.argv[1])", "$HOME; *", folder=tmp_path)
+    assert (await source.read()).reveal() == f"{tmp_path.resolve()}$HOME; *"
+
+
+async def test_a_program_beside_the_config_may_be_named_relatively(tmp_path):
+    program = tmp_path / "say"
+    program.write_text("#!/bin/sh\necho hunter2\n")
+    program.chmod(0o700)
+    assert await CommandSecret(("./say",), tmp_path).read() == Secret("hunter2")
+
+
+async def test_what_a_program_printed_is_kept_for_a_while(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("exporter.credentials.sources.time.monotonic", lambda: now[0])
+    count = tmp_path / "count"
+    source = command(
+        f"import pathlib; p = pathlib.Path({str(count)!r}); p.open('a').write('x'); print(len(p.read_text()))"
+    )
+    assert {(await source.read()).reveal() for _ in range(3)} == {"1"}
+    assert {each.reveal() for each in await asyncio.gather(*(source.read() for _ in range(5)))} == {"1"}
+    now[0] += COMMAND_CACHE
+    assert (await source.read()).reveal() == "2"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("import sys; print('hunter2'); sys.exit(3)", "exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "ended by signal 15"),
+        ("import sys; sys.stderr.write('hunter2')", "empty"),
+        ("print('x' * 100_000)", "longer than 64 KiB"),
+        ("while True: print('x' * 100_000)", "longer than 64 KiB"),
+        ("print('one'); print('two')", "more than one line"),
+    ],
+)
+async def test_a_program_that_fails_is_named_without_its_output(script, said, capfd):
+    assert await why(command(script, "hunter2")) == f"password_command {sys.executable}: {said}"
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_program_that_is_not_there_is_named(tmp_path):
+    assert (
+        await why(CommandSecret(("./gone", "hunter2"), tmp_path))
+        == "password_command ./gone: No such file or directory"
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for another process; the test's own timeout bounds it."""
+    while not condition():  # noqa: ASYNC110 - nothing in this process tells
+        await asyncio.sleep(0.01)
+
+
+def has_ended(pid: Path) -> bool:
+    stat = Path(f"/proc/{pid.read_text()}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+WITH_CHILD = """
+import os, subprocess, sys, time
+child = subprocess.Popen(["sleep", "600"])
+with open(sys.argv[1] + ".new", "w") as file:
+    file.write(str(child.pid))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(600)
+"""
+
+
+async def test_a_program_that_hangs_is_killed_with_its_children(tmp_path):
+    source = command(WITH_CHILD, str(tmp_path / "pid"), deadline=1.0)
+    assert await why(source) == f"password_command {sys.executable}: no end within 1 s"
+    if (tmp_path / "pid").exists():  # else the machine was too slow to start the child
+        await until(lambda: has_ended(tmp_path / "pid"))
+
+
+async def test_a_program_that_closes_its_output_and_stays_is_killed():
+    source = command("import os, time; os.close(1); time.sleep(600)", deadline=1.0)
+    assert "no end within 1 s" in await why(source)
+
+
+async def test_a_cancelled_read_kills_the_program(tmp_path):
+    pid = tmp_path / "pid"
+    task = asyncio.create_task(command(WITH_CHILD, str(pid), deadline=600.0).read())
+    await until(pid.exists)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: has_ended(pid))
+
+
+async def test_the_event_loop_is_not_held_up_by_a_program(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    task = asyncio.create_task(command("import sys; print(open(sys.argv[1]).read())", str(fifo)).read())
+    await asyncio.to_thread(fifo.write_text, "hunter2")
+    assert await task == Secret("hunter2")

@@ -1,0 +1,87 @@
+"""Flags, their twins in the environment, and the default verb."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from exporter.cli.main import VERBS, language_of
+from exporter.daemon.options import FLAGS, OptionError, add_flags, listen_address, options, with_verb
+from exporter.model.sharding import Sharding
+
+
+def parse(*arguments: str, **environ: str):
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return options(parser.parse_args(arguments), environ)
+
+
+def test_the_default_address_is_the_loopback():
+    assert parse().listen == (("127.0.0.1", 9826),)
+
+
+def test_a_flag_wins_over_its_twin_in_the_environment():
+    assert parse("--log.level=debug", MAILPROBE_LOG_LEVEL="error").log_level == "debug"
+    assert parse(MAILPROBE_LOG_LEVEL="error").log_level == "error"
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
+def test_every_flag_has_a_twin(flag):
+    assert flag.env == "MAILPROBE_" + flag.name.upper().replace(".", "_").replace("-", "_")
+
+
+def test_listen_addresses_are_repeatable_and_comma_separated_in_the_environment():
+    assert parse("--web.listen-address=:1", "--web.listen-address=[::1]:2").listen == ((None, 1), ("::1", 2))
+    assert parse(MAILPROBE_WEB_LISTEN_ADDRESS=":1, 127.0.0.2:2").listen == ((None, 1), ("127.0.0.2", 2))
+
+
+@pytest.mark.parametrize("text", ["9826", "host:", "host:x", ":70000", "::1:9826", ""])
+def test_a_bad_listen_address_is_named(text):
+    with pytest.raises(OptionError, match="listen-address"):
+        listen_address(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAILPROBE_LOG_LEVEL", "loud"),
+        ("MAILPROBE_HISTORY_LIMIT", "many"),
+        ("MAILPROBE_CONFIG_CHECK", "perhaps"),
+        ("MAILPROBE_HISTORY_LIMIT", "0"),
+        ("MAILPROBE_WEB_TELEMETRY_PATH", "metrics"),
+    ],
+)
+def test_a_bad_value_in_the_environment_is_an_error(name, value):
+    with pytest.raises(OptionError, match=value):
+        parse(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ["run"]),
+        (["--log.level", "debug"], ["--log.level", "debug", "run"]),
+        (["--config.file", "check", "--config.check"], ["--config.file", "check", "--config.check", "run"]),
+        (["check", "sales"], ["check", "sales"]),
+        (["--log.level=debug", "demo"], ["--log.level=debug", "demo"]),
+        (["--version"], ["--version"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+)
+def test_without_a_verb_the_daemon_runs(given, expected):
+    assert with_verb(given, VERBS) == expected
+
+
+@pytest.mark.parametrize(("locale", "language"), [("zh_CN.UTF-8", "zh"), ("en_US", "en"), ("", "en"), ("C", "en")])
+def test_the_language_follows_the_locale(locale, language):
+    assert language_of(locale) == language
+
+
+def test_the_shard_is_told_by_flags_their_twins_or_the_pods_name():
+    assert parse().sharding == Sharding(0, 1)
+    assert parse("--shard=1", "--total-shards=3").sharding == Sharding(1, 3)
+    auto = {"MAILPROBE_SHARD": "auto", "MAILPROBE_TOTAL_SHARDS": "3", "POD_NAME": "mailprobe-2"}
+    assert parse(**auto).sharding == Sharding(2, 3)
+    with pytest.raises(OptionError, match="--shard 3: must be 0 to 2"):
+        parse("--shard=3", "--total-shards=3")

@@ -1,0 +1,62 @@
+"""Writes docs/reasons.md from `ABOUT`: `python -m tests.docs.generate_reasons`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.model.reasons import ABOUT, Layer, Owner, Reason
+
+PAGE = Path(__file__).parents[2] / "docs" / "reasons.md"
+
+LAYERS = {
+    Layer.VANTAGE: ("the place we look from", "观测点"),
+    Layer.DNS: ("names and records", "域名解析与记录"),
+    Layer.TRANSPORT: ("connection, TLS and protocol", "连接、TLS 与协议"),
+    Layer.AUTH: ("login", "登录"),
+    Layer.CAPACITY: ("limits and space", "限额与容量"),
+    Layer.DELIVERY: ("sending and arriving", "投递"),
+    Layer.MAILBOX: ("folders and messages", "文件夹与邮件"),
+    Layer.EXPORTER: ("mailprobe itself", "mailprobe 自身"),
+}
+OWNERS = {
+    Owner.YOU: ("you", "你"),
+    Owner.ADMIN: ("admin", "管理员"),
+    Owner.PROVIDER: ("provider", "服务商"),
+    Owner.NETWORK: ("network", "网络"),
+}
+HEAD = """\
+# Reasons · 失败原因
+
+Every failure has exactly one reason out of this closed list: the label `reason`. Adding one is a normal change,
+renaming one breaks rules and dashboards. This page is made from `exporter/model/reasons.py` by
+`python -m tests.docs.generate_reasons`.
+
+*Who* mends it: `you` have the config and the webmail, the `admin` has mail server, admin console and DNS, the
+`provider` runs the service, the `network` lies between. *Wait*: it may pass by itself.
+
+每次失败只归为下表中的一个原因，即标签 `reason` 的值。本页由 `exporter/model/reasons.py` 生成，请勿手改。
+
+“谁处理”：你（有配置和网页邮箱的人）、管理员（管邮件服务器、管理后台和 DNS）、服务商、网络。
+“可等”：可能自行恢复。
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    parts = [HEAD]
+    for layer, (english, chinese) in LAYERS.items():
+        parts.append(f"\n## {layer}: {english} · {chinese}\n\n")
+        parts.append("| reason | who · 谁处理 | wait · 可等 | what to do | 怎么办 |\n| --- | --- | --- | --- | --- |\n")
+        parts.extend(_row(reason) for reason in Reason if ABOUT[reason].layer is layer)
+    return "".join(parts)
+
+
+def _row(reason: Reason) -> str:
+    about = ABOUT[reason]
+    wait = "yes · 是" if about.waiting_helps else "no · 否"
+    english, chinese = OWNERS[about.owner]
+    return f"| `{reason}` | {english} · {chinese} | {wait} | {about.remedy_en} | {about.remedy_zh} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,27 @@
+"""The SMTP session played against a script, for the tests of what it says and of what it bears."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from exporter.model import Endpoint, Security, Service
+from exporter.model.trace import Trace
+from exporter.net.smtp.session import SmtpSession
+from tests.net.lines_server import Script, scripted
+
+GREETING = "220 mail.example.test ESMTP"
+PASSWORD = "canary p4ss\\word"
+ENDPOINT = Endpoint("127.0.0.1", 587, Security.STARTTLS, Service.SMTP)
+
+
+def text_of(trace: Trace) -> str:
+    return "\n".join(line.text for line in trace.lines)
+
+
+async def run(script: Script, steps: Callable[[SmtpSession], Awaitable[None]], **options: Any) -> Trace:
+    """Play `steps(session)` against `script`; the trace comes back."""
+    trace = Trace()
+    async with scripted(script, trace) as wire:
+        await steps(SmtpSession(wire, trace, **options))
+    return trace
