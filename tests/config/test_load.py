@@ -55,7 +55,6 @@ def test_an_empty_key_is_as_if_it_were_not_written(folder):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: None, "config.yaml: No such file or directory"),
         (lambda path: path.mkdir(), "config.yaml: Is a directory"),
         (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "config.yaml: is not UTF-8: see line 2"),
         (lambda path: path.write_bytes("a: ä".encode("utf-16")), "config.yaml: is not UTF-8: see line 1"),
@@ -227,6 +226,20 @@ def test_outside_of_systemd_a_credential_is_only_a_doubt(folder, monkeypatch):
     warnings, problems = doubts(load(write(folder / "config.yaml", text)))
     assert len(warnings) == 1
     assert problems == []
+
+
+def test_a_missing_file_names_the_ways_to_a_first_one(folder):
+    said = refused("config.yaml")
+    for way in (
+        "--config.file",
+        "mailprobe demo",
+        "mailprobe providers ADDRESS",
+        "docs/configuration.md",
+        "config.yaml of",
+    ):
+        assert way in said
+    write(folder / "config.yaml", "include: [gone.yaml]")
+    assert "mailprobe demo" not in refused("config.yaml")
 
 
 def test_many_doubts_of_a_kind_are_folded(folder):
