@@ -255,6 +255,8 @@ class _Loader:
             found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []
             for index, mailbox in enumerate(part.mailboxes):
                 found += audit.mailbox(index, mailbox, part.file.parent)
+            for index, endpoint in enumerate(part.endpoints):
+                found += audit.endpoint(index, endpoint)
             if isinstance(file.shaped, shape.Main) and file.shaped.alertmanager is not None:
                 found += audit.push(file.shaped.alertmanager)
             if isinstance(file.shaped, shape.Main):
