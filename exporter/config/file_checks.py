@@ -23,7 +23,7 @@ from exporter.net.urls import MAX_LENGTH
 class Doubt:
     """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
 
-    path: problems.Path
+    path: problems.KeyPath
     message: str
     broken: bool = False
 
@@ -40,7 +40,7 @@ class Audit:
             yield from self._file(("defaults", "ca_file"), defaults.ca_file)
 
     def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
-        path: problems.Path = ("mailboxes", index)
+        path: problems.KeyPath = ("mailboxes", index)
         yield from self._password(path, mailbox, folder)
         yield from self._oauth2(path, mailbox)
         servers = ((Service.IMAP, mailbox.imap), (Service.POP3, mailbox.pop3), (Service.SMTP, mailbox.smtp))
@@ -63,7 +63,7 @@ class Audit:
             "incidents are pushed from here: instead of mailprobe's rules in Prometheus, never beside them",
         )
         for index, each in enumerate(push.targets):
-            path: problems.Path = ("alertmanager", "targets", index)
+            path: problems.KeyPath = ("alertmanager", "targets", index)
             if each.basic_auth is not None:
                 file = each.basic_auth.password_file
                 yield from self._file((*path, "basic_auth", "password_file"), file, secret=True)
@@ -84,7 +84,7 @@ class Audit:
             if url is not None and (why := robot_urls.fault(each.kind, url)):
                 yield Doubt(("bridges", index, "url_file"), f"what {each.url_file} holds {why}", broken=True)
 
-    def _oauth2(self, path: problems.Path, mailbox: Mailbox) -> Iterator[Doubt]:
+    def _oauth2(self, path: problems.KeyPath, mailbox: Mailbox) -> Iterator[Doubt]:
         if mailbox.oauth2 is None:
             return
         for key in ("client_secret_file", "refresh_token_file", "key_file"):
@@ -95,7 +95,7 @@ class Audit:
             elif file is not None:
                 yield from self._file((*path, "oauth2", key), file, secret=True)
 
-    def _password(self, path: problems.Path, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+    def _password(self, path: problems.KeyPath, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         if mailbox.password_file is not None:
             yield from self._file((*path, "password_file"), mailbox.password_file, secret=True)
             yield from _slip((*path, "password_file"), _content(mailbox.password_file))
@@ -115,7 +115,7 @@ class Audit:
             yield Doubt((*path, "password"), "a password in the file itself: prefer password_file")
             yield from _slip((*path, "password"), mailbox.password.reveal())
 
-    def _credential(self, path: problems.Path, name: str) -> Iterator[Doubt]:
+    def _credential(self, path: problems.KeyPath, name: str) -> Iterator[Doubt]:
         folder = self.environment.get(CREDENTIALS)
         if folder:
             yield from self._file(path, Path(folder) / name)
@@ -123,7 +123,7 @@ class Audit:
         else:
             yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
 
-    def _file(self, path: problems.Path, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
+    def _file(self, path: problems.KeyPath, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
         name = str(file)
         why = self.seen.get(name)
         if why is None:
@@ -135,7 +135,7 @@ class Audit:
             yield Doubt(path, f"cannot be read: {why}", broken=True)
 
 
-def _slip(path: problems.Path, password: str | None) -> Iterator[Doubt]:
+def _slip(path: problems.KeyPath, password: str | None) -> Iterator[Doubt]:
     if password and (slip := password_slip(password.rstrip("\r\n"))):
         yield Doubt(path, slip)
 
