@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.credentials.clock import Clock
@@ -38,6 +38,7 @@ class _Held:
     renew_at: float = 0.0  # `Clock.now()`
     seed: str = ""  # digest of the seed that `access` was made from
     asking: asyncio.Task[AccessToken] | None = None
+    asked: Trace = field(default_factory=Trace)  # of the request: the login guard's note on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,16 @@ class Tokens:
         if held.asking is None:
             trace.said("#", f"asks {host} for an access token ({means.source.flow})")
             force = means.logins.is_allowed(login.account)
+            held.asked = Trace()
             held.asking = asyncio.create_task(self._request(held, means, force=force))
             held.asking.add_done_callback(_heard)
         else:
             trace.said("#", f"waits for the access token that another run asks {host} for")
+        asked = held.asked
         try:
             return await asyncio.shield(held.asking)
-        except TokenRefusal as exc:
-            trace.attempted, trace.refused = True, exc.counted
+        except TokenRefusal:
+            trace.login = asked.login
             raise
 
     async def _request(self, held: _Held, means: Means, *, force: bool) -> AccessToken:
@@ -109,7 +112,7 @@ class Tokens:
         try:
             credential = Login(source.name, source.client_id, source.seed)
             client_secret = await source.client_secret.read() if source.client_secret is not None else None
-            async with means.logins.attempt(credential, Trace(), force=force) as seed:
+            async with means.logins.attempt(credential, held.asked, phase=Phase.TOKEN, force=force) as seed:
                 digest = _digest(source, seed)
                 current = await self._current(source, seed, digest)
                 granted = await grant(source, current, client_secret, means.net, self._clock.wall())

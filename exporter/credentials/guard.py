@@ -8,14 +8,14 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol
 
 from exporter.credentials.breaker import DAY, Answer, Breaker, Verdict
 from exporter.credentials.clock import Clock
 from exporter.diagnosis.diagnose import diagnose
-from exporter.model import AccessToken, Login, Phase, Secret, Service
+from exporter.model import AccessToken, Failure, Login, LoginRecord, Phase, Secret, Service
 from exporter.model.errors import Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.settings import GuardSettings
@@ -105,16 +105,25 @@ class LoginGuard:
             self._restore(account, fingerprint, record)
 
     def attempt(
-        self, login: Login, trace: Trace, token: AccessToken | None = None, *, force: bool = False
+        self,
+        login: Login,
+        trace: Trace,
+        token: AccessToken | None = None,
+        *,
+        phase: Phase = Phase.LOGIN,
+        force: bool = False,
     ) -> AbstractAsyncContextManager[Secret]:
-        """Hand out the secret for one login. Enter it inside the login phase, hold it for the login command alone.
+        """Hand out the secret for one login. Enter it inside `phase`, hold it for the login command alone.
+
+        What came of it is noted in `trace.login`. An exception that is the server's answer carries the diagnosis as
+        its `failure` afterwards: nobody needs to make a second one.
 
         With a `token` that is what is handed out; refusals still count for the credential that it was made from, so
         that ever new tokens are no way around the guard.
 
         Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
         """
-        return _Attempt(self, login, trace, token, force=force)
+        return _Attempt(self, login, trace, token, phase, force=force)
 
     def set_shares(
         self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float
@@ -270,15 +279,27 @@ class LoginGuard:
 class _Attempt:
     """One login under the guard's eyes."""
 
-    __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_token", "_trace")
+    __slots__ = (
+        "_account",
+        "_breaker",
+        "_fingerprint",
+        "_force",
+        "_guard",
+        "_login",
+        "_phase",
+        "_secret",
+        "_token",
+        "_trace",
+    )
 
     def __init__(
-        self, guard: LoginGuard, login: Login, trace: Trace, token: AccessToken | None, *, force: bool
+        self, guard: LoginGuard, login: Login, trace: Trace, token: AccessToken | None, phase: Phase, *, force: bool
     ) -> None:
         self._guard = guard
         self._login = login
         self._trace = trace
         self._token = token
+        self._phase = phase
         self._force = force
 
     async def __aenter__(self) -> Secret:
@@ -309,7 +330,7 @@ class _Attempt:
             except asyncio.CancelledError:
                 self._end(Answer.MISSING)
                 raise
-        self._trace.attempted = True
+        self._trace.login = replace(self._trace.login, attempted=True)
         return self._secret if self._token is None else self._token.secret
 
     async def __aexit__(
@@ -318,34 +339,32 @@ class _Attempt:
         if exc is None:
             self._end(Answer.ACCEPTED)
             return
-        if self._token is not None and isinstance(exc, Refusal):
-            exc.token = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
-        answer, reason, text = self._judge(exc)
+        if not isinstance(exc, Refusal | ServerClosed):
+            self._end(Answer.MISSING)
+            return
+        exc.failure = failure = self._diagnose(exc)
+        answer = _answer_of(exc, failure)
         if answer is Answer.REFUSED:
-            self._trace.refused = True
-            if isinstance(exc, Refusal):
-                exc.counted = True
+            self._trace.login = LoginRecord(attempted=True, refused=True)
             if self._token is not None:
                 self._token.spoil()
-        self._end(answer, reason, text, str(exc.protocol) if isinstance(exc, Refusal) else "")
+        said_to = str(exc.protocol) if isinstance(exc, Refusal) else ""
+        self._end(answer, failure.reason.value, self._without_secrets(failure.text), said_to)
 
-    def _judge(self, exc: BaseException) -> tuple[Answer, str, str]:
-        if not isinstance(exc, Refusal | ServerClosed):
-            return Answer.MISSING, "", ""
-        failure = diagnose(exc, Phase.LOGIN, families=self._login.families, greeting=self._trace.greeting())
-        if failure.reason in LIMITS:
-            answer = Answer.LIMITED
-        elif isinstance(exc, Refusal):
-            answer = Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-        else:  # it hung up: its last words may still be about the password
-            about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
-            answer = Answer.REFUSED if about_login else Answer.MISSING
-        text = failure.text
-        for secret in (self._secret, self._token.secret if self._token is not None else self._secret):
+    def _diagnose(self, exc: Refusal | ServerClosed) -> Failure:
+        age = ""
+        if self._token is not None and isinstance(exc, Refusal):
+            age = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
+        families, greeting = self._login.families, self._trace.greeting()
+        return diagnose(exc, self._phase, families=families, greeting=greeting, token_age=age)
+
+    def _without_secrets(self, text: str) -> str:
+        """A server that echoes the password must not make us write it to disk."""
+        for secret in (self._secret, *([self._token.secret] if self._token is not None else [])):
             hidden = secret.reveal()
-            if len(hidden) >= 4:  # a server that echoes the password must not make us write it to disk
+            if len(hidden) >= 4:
                 text = text.replace(hidden, "<secret>")
-        return answer, failure.reason.value, clean(text)
+        return clean(text)
 
     def _end(self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "") -> None:
         guard, name = self._guard, self._login.account
@@ -358,6 +377,17 @@ class _Attempt:
         if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):
             guard.save(name, self._fingerprint)
         self._account.wake()
+
+
+def _answer_of(exc: Refusal | ServerClosed, failure: Failure) -> Answer:
+    """What a diagnosed answer counts as."""
+    if failure.reason in LIMITS:
+        return Answer.LIMITED
+    if isinstance(exc, Refusal):
+        return Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
+    # It hung up: its last words may still be about the password.
+    about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
+    return Answer.REFUSED if about_login else Answer.MISSING
 
 
 def _reason(breaker: Breaker) -> Reason:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import Endpoint, FactName, Failure, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.errors import Inconclusive, Suspended
+from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import PROBES, Probe
@@ -42,10 +42,7 @@ class Runner:
             async with asyncio.timeout(target.deadline):
                 await self._probes[target.probe](target.settings, self._context, trace)
         except Exception as exc:
-            spoke = getattr(exc, "protocol", None)
-            failure = diagnose(
-                exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke)
-            )
+            failure = _diagnosed(exc, target, trace)
             if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
                 failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
@@ -71,8 +68,8 @@ class Runner:
             facts=tuple(trace.facts),
             failure=failure,
             transcript=trace.lines,
-            login_attempted=trace.attempted,
-            login_refused=trace.refused,
+            login_attempted=trace.login.attempted,
+            login_refused=trace.login.refused,
             login_suspended=next_attempt > 0.0,
             login_next_attempt=next_attempt,
         )
@@ -94,3 +91,11 @@ class Runner:
         trace.fact(FactName.BETTER_HOST, host)
         trace.said("#", says)
         return replace(failure, text=f"{says}\n{failure.text}")
+
+
+def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
+    """Why the run failed. The answer to a login has been diagnosed by the login guard already."""
+    if isinstance(exc, Refusal | ServerClosed) and exc.failure is not None:
+        return exc.failure
+    spoke = exc.protocol if isinstance(exc, Refusal) else None
+    return diagnose(exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke))

@@ -15,7 +15,7 @@ from exporter.credentials.access_tokens import Means, Tokens
 from exporter.credentials.clock import Clock
 from exporter.credentials.files import write_secret
 from exporter.credentials.guard import LoginGuard
-from exporter.model import AccessToken, FactName, Flow, Login, Phase, Secret, Service, TokenSource
+from exporter.model import AccessToken, FactName, Flow, Login, LoginRecord, Phase, Secret, Service, TokenSource
 from exporter.model.errors import Refusal, Suspended, TokenRefusal
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
@@ -191,9 +191,11 @@ async def test_a_changed_seed_begins_a_new_chain_at_once(daemon, server, seed):
 async def test_a_changed_seed_is_not_paused_for_what_the_old_one_did(daemon, server, seed):
     server.refuse("invalid_grant")
     for _ in range(2):
-        with pytest.raises(TokenRefusal):
+        with pytest.raises(TokenRefusal) as refused:
             await daemon.token()
-        assert daemon.trace.refused
+        assert daemon.trace.login == LoginRecord(attempted=True, refused=True)
+        assert refused.value.failure is not None
+        assert refused.value.failure.phase is Phase.TOKEN
     with pytest.raises(Suspended) as caught:
         await daemon.token()
     assert caught.value.reason is Reason.OAUTH_TOKEN_REJECTED
@@ -218,7 +220,7 @@ async def test_an_endpoint_that_is_busy_counts_for_nothing(daemon, server):
         server.refuse("temporarily_unavailable", status=503)
         with pytest.raises(TokenRefusal):
             await daemon.token()
-        assert not daemon.trace.refused
+        assert daemon.trace.login == LoginRecord(attempted=True)
     server.allow()
     await daemon.token()
 
@@ -227,7 +229,8 @@ async def test_a_refused_token_is_replaced_in_the_next_run_and_counts_for_the_cr
     refusal = Refusal(Service.IMAP, "NO", 'NO [AUTHENTICATIONFAILED] no\n{"status":"401"}')
     first = await daemon.log_in(refusal)
     assert len(server.requests) == 1
-    assert refusal.token == "new"
+    assert refusal.failure is not None
+    assert refusal.failure.reason is Reason.OAUTH_TOKEN_REJECTED
     second = await daemon.log_in(Refusal(Service.IMAP, "NO", refusal.text))
     assert second is not first
     assert len(server.requests) == 2
@@ -240,7 +243,8 @@ async def test_an_accepted_token_clears_the_slate(daemon, server, time):
     time.wait(600)
     refusal = Refusal(Service.IMAP, "NO", 'NO no\n{"status":"invalid_token"}')
     await daemon.log_in(refusal)
-    assert refusal.token == "kept"
+    assert refusal.failure is not None
+    assert refusal.failure.reason is Reason.OAUTH_TOKEN_EXPIRED
     for _ in range(5):
         await daemon.log_in()
     assert len(server.requests) == 2

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
+from exporter.model import Endpoint, FactName, Login, LoginRecord, Phase, Secret, Security, Service
 from exporter.model.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -34,7 +34,7 @@ class Logins:
 
     @contextlib.asynccontextmanager
     async def attempt(self, login: Login, trace: Trace, token: None = None) -> AsyncIterator[Secret]:
-        trace.attempted = True
+        trace.login = LoginRecord(attempted=True)
         yield await login.source.read()
 
 
@@ -239,7 +239,7 @@ async def test_without_starttls_no_password_is_sent():
     with pytest.raises(StartTlsUnavailable):
         await run("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready", security=Security.STARTTLS, trace=trace)
     assert trace.failed_phase is Phase.STARTTLS
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 async def test_a_plain_connection_logs_in_only_where_the_server_lets_it():
@@ -247,7 +247,7 @@ async def test_a_plain_connection_logs_in_only_where_the_server_lets_it():
     with pytest.raises(ProbeError) as caught:
         await run("S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready", trace=trace)
     assert caught.value.reason is Reason.TLS_REQUIRED
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 async def test_a_refused_login_fails_in_login_and_ends_the_run():

@@ -209,5 +209,5 @@ async def test_a_wrong_password_is_one_refusal_in_postfixs_words(trip: Trip):
     with pytest.raises(Exception, match=r"535 5\.7\.8 Error: authentication failed") as caught:
         await smtp.probe(settings, trip.world, trace)
     assert diagnose(caught.value, trace.failed_phase).phase is Phase.LOGIN
-    assert trace.refused
+    assert trace.login.refused
     assert len([line for line in trace.lines if line.text.startswith("AUTH")]) == 1
