@@ -52,7 +52,7 @@ async def log_in(
     session: ImapSession | Pop3Session | SmtpSession, login: Login, context: Context, trace: Trace, *, encrypted: bool
 ) -> None:
     """One login with one mechanism, under the guard's eyes."""
-    token = await context.token(login, trace) if login.oauth is not None else None
+    token = await context.tokens.token(login, trace)
     with trace.phase(Phase.LOGIN):
         mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
         trace.fact(FactName.MECHANISM, mechanism)

@@ -9,10 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from exporter.credentials.access_tokens import AccessTokens
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, FactName, Login, LoginRecord, Phase, Secret, Security, Service
 from exporter.model.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap
 from exporter.probes.context import Context
@@ -39,7 +42,9 @@ class Logins:
 
 
 def world() -> Context:
-    return cast("Context", SimpleNamespace(resolver=None, contexts=TlsContexts(), logins=Logins()))
+    contexts, logins = TlsContexts(), Logins()
+    tokens = AccessTokens(Resolver([]), contexts, cast("LoginGuard", logins))
+    return cast("Context", SimpleNamespace(resolver=None, contexts=contexts, logins=logins, tokens=tokens))
 
 
 async def run(

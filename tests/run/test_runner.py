@@ -46,7 +46,7 @@ Walk = Callable[[Trace], Awaitable[None]]
 
 def world() -> Context:
     nothing = cast("Any", None)
-    return Context(nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
+    return Context(nothing, nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
 
 
 async def run(walk: Walk, target: Target = TARGET, **more: Any) -> Result:
