@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from exporter.model.settings import GuardSettings
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 
-__all__ = ["GuardSettings", "LoginGuard", "Pause"]
+__all__ = ["GuardSettings", "LoginGuard"]
 
 MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
 FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
@@ -40,15 +40,6 @@ UNDECIDED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why an account is not logged in to, and until when."""
-
-    reason: Reason
-    text: str  # the server's words
-    next_attempt: float  # Unix time, seconds
-
-
 class Disk(Protocol):
     """The part of `State` that the guard needs."""
 
@@ -63,12 +54,11 @@ class Disk(Protocol):
 class _Account:
     """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
 
-    __slots__ = ("answered", "breakers", "latest", "saved")
+    __slots__ = ("answered", "breakers", "saved")
 
     def __init__(self) -> None:
         self.breakers: dict[str, Breaker] = {}
         self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
-        self.latest = ""
         self.answered = asyncio.Event()  # replaced each time it is set
 
     def wake(self) -> None:
@@ -150,23 +140,15 @@ class LoginGuard:
         """Whether `allow_once` was called and its login has not come yet."""
         return account in self._allowed
 
-    def standing(self, account: str) -> Pause | None:
-        """Why the account's latest credential is paused, or None where it is not."""
-        found = self._accounts.get(account)
-        breaker = found.breakers.get(found.latest) if found else None
-        now = self.clock.now()
-        if breaker is None or breaker.resumes_at(now, self.settings_of(account)) <= now:
-            return None
-        return self.standing_of(account, breaker)
-
     # -- for _Attempt -----------------------------------------------------------------------------------------------
 
-    def standing_of(self, name: str, breaker: Breaker) -> Pause:
+    def paused(self, name: str, breaker: Breaker) -> Suspended:
+        """Why there is no login now, and until when."""
         now = self.clock.now()
         left = breaker.resumes_at(now, self.settings_of(name)) - now
-        return Pause(
-            _reason(breaker), breaker.text or "a login was cut off before its answer came", self.clock.wall() + left
-        )
+        said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
+        text = breaker.text or "a login was cut off before its answer came"
+        return Suspended(_reason(breaker), text, self.clock.wall() + left, said_to)
 
     def find(self, login: Login, secret: Secret) -> tuple[_Account, str, Breaker]:
         account = self._account(login.account)
@@ -176,7 +158,6 @@ class LoginGuard:
         if fingerprint not in account.breakers:
             self._make_room(login.account, account)
             account.breakers[fingerprint] = Breaker(_jitter(fingerprint))
-        account.latest = fingerprint
         return account, fingerprint, account.breakers[fingerprint]
 
     def accepted_since_move(self, name: str) -> None:
@@ -271,7 +252,6 @@ class LoginGuard:
         account = self._account(name)
         account.breakers[fingerprint] = breaker
         account.saved[fingerprint] = 0
-        account.latest = fingerprint
         if record.get("under_way"):
             self._unsettled.append((name, fingerprint))
 
@@ -312,10 +292,8 @@ class _Attempt:
             breaker = self._breaker
             verdict = breaker.ask(guard.clock.now(), guard.settings_of(name), forced=forced)
             if verdict is Verdict.PAUSED:
-                standing = guard.standing_of(name, breaker)
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
-                said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
-                raise Suspended(standing.reason, standing.text, standing.next_attempt, said_to)
+                raise guard.paused(name, breaker)
             wait = 0.0 if forced or verdict is Verdict.WAIT else guard.account_budget_wait(name, self._account, breaker)
             if wait:
                 self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
