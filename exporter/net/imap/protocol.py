@@ -1,8 +1,24 @@
-"""aioimaplib's protocol made fit for a monitor: bounded, iterative reading, and every fault an exception.
+"""The IMAP protocol: aioimaplib's `IMAP4ClientProtocol` with its reading part replaced.
 
-What is replaced and why: its reader recurses once per line and re-scans its buffer, knows no bound, loses a BYE and the
-loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags and the table of
-commands. tests/net/imap/test_seam.py pins all that is used.
+It sends one command at a time over a `Wire` and collects the responses. Every fault becomes an exception.
+
+Used as they are: the states, the `Commands` table (which command is allowed in which state; `Abort` where it is not),
+`new_tag`, `connection_made`, and the attributes `loop`, `transport`, `state` and `pending_sync_command`.
+
+Overridden, and why:
+
+- `data_received`: the original calls itself once per line, scans its buffer again and again, has no size limits, and
+  formats every line for its log. Ours reads in a loop, within limits (`reader`), and masks what it writes down.
+- `connection_lost`: the original wakes no pending command, and the server's last words are lost.
+- `_continuation`: ours also answers in AUTHENTICATE and sends literals piece by piece.
+- `capabilities`: upper case, and empty as soon as they no longer hold (STARTTLS, login).
+
+Not used: `execute`, `send` and the command methods. They format each line, with the password in it, for the log. They
+wait in turn where a command is pending instead of failing, have neither STARTTLS nor AUTHENTICATE PLAIN, do not quote
+the user name, and search by SEARCH. `begin`, `finish` and `say` take their place. A BYE as greeting raises in a task
+that nobody awaits; `greet` raises it to the caller.
+
+tests/net/imap/test_seam.py pins all that is used or overridden.
 """
 
 from __future__ import annotations
