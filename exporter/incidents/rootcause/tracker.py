@@ -11,8 +11,7 @@ from exporter.incidents.rootcause.search import Findings, Memory, find
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
 from exporter.model import Outcome, Result, Target, TargetKey
 from exporter.model.reasons import Layer, Reason, about
-
-LEAST_AGE = 600.0  # seconds; as the result gauges, a failure that nobody has looked at for long is withdrawn
+from exporter.model.staleness import lifetime
 
 _TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
 
@@ -92,7 +91,7 @@ class CauseTracker:
             self._expires = min(self._expires, self._end(key, each))
 
     def _end(self, key: TargetKey, each: Failing) -> float:
-        return each.started + max(5 * self._intervals.get(key, 0.0), LEAST_AGE)
+        return each.started + lifetime(self._intervals.get(key, 0.0))
 
     def look(self) -> Findings:
         """The causes of what fails now, and the labels of each target's root cause."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.staleness import lifetime
 from exporter.outputs.history import History
-
-LEAST_AGE = 600.0  # seconds; an older result, or one older than five intervals, is no evidence
 
 _BEFORE_TLS = frozenset({Phase.RESOLVE, Phase.CONNECT})
 
@@ -130,6 +129,6 @@ def _others(result: Result, targets: Sequence[Target], history: History, now: fl
 def verdict(target: Target, history: History, now: float) -> Result | None:
     """The last conclusive result, while it is fresh."""
     found = history.last_conclusive(target.key)
-    if found is None or now - found.started > max(5 * target.interval, LEAST_AGE):
+    if found is None or now - found.started > lifetime(target.interval):
         return None
     return found

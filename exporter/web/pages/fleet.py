@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.model import Outcome, Result, Target, TargetKey
+from exporter.model.staleness import lifetime
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
-from exporter.outputs.metrics.series import LEAST_AGE
 from exporter.web.pages.filters import UNKNOWN, Filters
 
 STATES = ("failed", "stale", "inconclusive", "waiting", "ok")
@@ -159,13 +159,13 @@ def target_state(entry: Entry, history: History, metrics: Metrics, now: float) -
 
 
 def _true_until(entry: Entry, seen: Sequence[Result | None], metrics: Metrics, now: float) -> float:
-    """Unix time up to which no probe becomes stale, were its interval to stay; `now` where one may be already."""
+    """Unix time up to which no other probe becomes stale."""
     until = float("inf")
     for (_, target), last in zip(entry.probes, seen, strict=True):
         if last is not None:
-            ended = last.started + last.duration
-            lasts = LEAST_AGE if now <= ended + LEAST_AGE else 5 * interval_of(target, metrics)
-            until = min(until, max(ended + lasts, now))
+            end = last.started + last.duration + lifetime(interval_of(target, metrics))
+            if now <= end < until:
+                until = end
     return until
 
 
@@ -179,8 +179,7 @@ def interval_of(target: Target, metrics: Metrics) -> float:
 
 def state_of(target: Target, last: Result, verdict: Result | None, metrics: Metrics, now: float) -> int:
     """An inconclusive run after a conclusive one leaves its verdict standing, as in the metrics."""
-    age = now - last.started - last.duration
-    if age > LEAST_AGE and age > 5 * interval_of(target, metrics):
+    if now - last.started - last.duration > lifetime(interval_of(target, metrics)):
         return STALE
     if verdict is None:
         return INCONCLUSIVE

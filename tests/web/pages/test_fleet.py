@@ -9,7 +9,7 @@ import pytest
 
 from exporter.model import Kind, Outcome, ProbeName
 from exporter.model.reasons import Reason
-from exporter.outputs.metrics.series import LEAST_AGE
+from exporter.model.staleness import LEAST
 from exporter.web.pages import status
 from exporter.web.pages.filters import parse
 from exporter.web.pages.fleet import SHARE, STATES, Fleet, SnapshotCache, target_state
@@ -137,7 +137,7 @@ def test_only_what_has_a_new_result_is_judged_anew(monkeypatch):
     assert look.counts == {"failed": 1, "stale": 0, "inconclusive": 0, "waiting": 1, "ok": 3}
 
 
-@pytest.mark.parametrize(("interval", "stale_after"), [(10.0, LEAST_AGE), (300.0, 1500.0)])
+@pytest.mark.parametrize(("interval", "stale_after"), [(10.0, LEAST), (300.0, 1500.0)])
 def test_without_a_new_result_it_becomes_stale_in_its_time(interval, stale_after):
     box = mailbox(interval=interval)
     view, fleet = FakeView([box]), Fleet([box])
@@ -147,7 +147,7 @@ def test_without_a_new_result_it_becomes_stale_in_its_time(interval, stale_after
         (found,) = fleet.look(view.history, view.metrics, at).targets
         return STATES[found.rank]
 
-    ages = (1, LEAST_AGE - 1, LEAST_AGE + 1, 1499, 1501, 5000)
+    ages = (1, LEAST - 1, LEAST + 1, 1499, 1501, 5000)
     assert [state(ended + age) for age in ages] == ["ok" if age <= stale_after else "stale" for age in ages]
     view.record(ok(box, started=ended + 4990, duration=0.0))
     assert state(ended + 5000) == "ok"
