@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from typing import Protocol
 
 from exporter.config import ConfigError, redacted
 from exporter.credentials.guard import LoginGuard
@@ -18,6 +19,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.model.effective import EffectiveConfig
 from exporter.outputs.history import History
 from exporter.outputs.log_sink import Journal
 from exporter.outputs.metrics.registry import Metrics
@@ -39,6 +41,14 @@ STATE_LOOK = 10.0  # seconds between looks at the count of failed writes
 SETTLED = 90.0  # seconds after a load, when each target has had its first run
 
 
+class Part(Protocol):
+    """What has to know the configuration."""
+
+    def load(self, config: EffectiveConfig, /) -> None:
+        """Take it over, on the event loop."""
+        ...
+
+
 class App:
     """One daemon. It is also what the web pages see (`web.view.AppView`)."""
 
@@ -54,6 +64,8 @@ class App:
         self._bridges = Bridges(self.metrics)
         self._journal = Journal()
         self._loaded: Loaded
+        self._effective = EffectiveConfig()
+        self._parts: Sequence[Part] = ()
         self._state: State
         self._logins: LoginGuard
         self._move: Move | None = None
@@ -90,9 +102,19 @@ class App:
         self._scheduler = Scheduler(
             VantageRunner(Runner(context), self._vantage),
             (self.history, self.metrics, self._journal, self.root_causes, self._announcer),
-            self._loaded.limits,
             watcher=self.metrics,
             alive=self._watchdog.alive,
+        )
+        self._parts = (
+            self._logins,
+            self._scheduler,
+            self._vantage,
+            self.history,
+            self._journal,
+            self.root_causes,
+            self.metrics,
+            self._bridges,
+            self._announcer,
         )
         self._apply(self._loaded)
         self.metrics.config_reloaded(True, config.hash, time.time())
@@ -164,32 +186,18 @@ class App:
 
     def _apply(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
         """`told`: warnings that need not be told again."""
-        targets = loaded.built.targets
-        loaded.divide(self._logins, self._move)
-        self._scheduler.limits = loaded.limits
-        self._scheduler.apply(targets)
-        for warning in (*loaded.config.warnings, *loaded.built.warnings, *self._scheduler.warnings):
-            if str(warning) not in told:
+        self._effective = loaded.effective(self._move)
+        for part in self._parts:
+            part.load(self._effective)
+        for warning in self._effective.warnings:
+            if warning not in told:
                 logger.warning("%s", warning)
-        keys = {target.key for target in targets}
-        self.history.keep(keys)
-        self._journal.keep(keys)
-        self._vantage.keep({server for target in targets for server in target.servers}, keys)
-        self.root_causes.load(targets, self.interval)
-        self.metrics.load(targets, self.interval, loaded.config.alert_labels)
-        push = loaded.push
-        self.metrics.load_alertmanagers([each.name for each in push.targets] if push is not None else [])
-        self.metrics.load_bridges([each.name for each in loaded.config.bridges])
-        self._bridges.configure(loaded.config.bridges)
-        self._announcer.load(targets, loaded.config.incidents, push, loaded.config.alert_labels)
 
     async def _recognised(self) -> None:
         """A provider was recognised: the targets of its mailboxes begin."""
         async with self._reloading:
-            loaded = self._loaded
-            before = (*loaded.config.warnings, *loaded.built.warnings, *self._scheduler.warnings)
-            self._loaded = await recalled(loaded, self._discovery)
-            self._apply(self._loaded, [str(each) for each in before])
+            self._loaded = await recalled(self._loaded, self._discovery)
+            self._apply(self._loaded, self._effective.warnings)
             systemd.notify(f"STATUS={self._status()}")
 
     async def reload(self) -> str | None:
@@ -216,7 +224,6 @@ class App:
                 self._scheduler.runner = VantageRunner(Runner(context), self._vantage)
                 self._discovery.lookup = context.resolver.lookup
                 self._vantage.network(context.resolver, context.contexts)
-            self._vantage.change(loaded.config.vantage)
             self._discovery.wake()
             self._apply(loaded)
             self._spawn(self._settle())
@@ -313,7 +320,7 @@ class App:
         return redacted(self._loaded.config)
 
     def interval(self, target: Target) -> float:
-        return self._scheduler.effective_interval(target.key)
+        return self._effective.interval(target)
 
     async def run_now(
         self, name: str, probe: ProbeName, *, wait: Wait = Wait.LATE, force: bool = False

@@ -58,6 +58,10 @@ class AppView(Protocol):
         """What the DNS says of the mailboxes' domains and the user should know."""
         ...
 
+    def interval(self, target: Target) -> float:
+        """Seconds between two runs of a target, as they are in effect. May be asked in any thread."""
+        ...
+
     def causes(self) -> Sequence[Cause]:
         """Why what fails now fails, the widest first."""
         ...

@@ -22,6 +22,7 @@ from exporter.config import load
 from exporter.credentials.guard import LoginGuard
 from exporter.daemon.loading import make_context
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
@@ -114,9 +115,10 @@ async def round_of(
     beat = len(targets) / rate
     running = [replace(target, interval=beat) for target in targets]
     tally, (history, metrics) = Tally(), sinks
-    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), LIMITS, watcher=metrics)
-    metrics.load(running, lambda target: target.interval)
-    scheduler.apply(running)
+    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), watcher=metrics)
+    loaded = EffectiveConfig(running, limits=LIMITS)
+    metrics.load(loaded)
+    scheduler.load(loaded)
     loop = asyncio.create_task(scheduler.run())
     await asyncio.sleep(WARM_UP)
     runs, spent, took = tally.runs, time.process_time(), tally.seconds

@@ -8,6 +8,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.model.effective import EffectiveConfig
 from exporter.model.sharding import WHOLE
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
@@ -38,8 +39,9 @@ class FakeView:
         self.runs: list[tuple[str, str, Wait, bool]] = []
         self.next_result: Result | None = None
         self._targets = list(targets)
-        self.metrics.load(self._targets, lambda target: target.interval)
-        self.root_causes.load(self._targets, lambda target: target.interval)
+        self.config = EffectiveConfig(self._targets)
+        self.metrics.load(self.config)
+        self.root_causes.load(self.config)
         for result in results:
             self.record(result)
 
@@ -56,6 +58,9 @@ class FakeView:
 
     def notices(self) -> Sequence[Notice]:
         return self.found
+
+    def interval(self, target: Target) -> float:
+        return self.config.interval(target)
 
     def causes(self) -> Sequence[Cause]:
         return self.root_causes.causes

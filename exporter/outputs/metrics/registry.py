@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
 from exporter import __version__
-from exporter.model import Outcome, ProbeName, Result, Scope, Target
+from exporter.model import Outcome, ProbeName, Result, Scope
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Layer, Reason
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.outputs.metrics import families as table
@@ -51,17 +52,15 @@ class Metrics:
         self._root_causes: dict[str, RootCause] = {}
         self._self = SelfMetrics(version, revision, sharding)
 
-    def load(
-        self, targets: Sequence[Target], effective: Callable[[Target], float], alert_labels: Sequence[str] = ()
-    ) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
-        names = tuple(alert_labels)
+        targets, names = config.targets, tuple(config.alert_labels)
         old, self._series = self._series, {}
         info: dict[_SeriesKey, bytes] = {}
         own_labels: dict[str, str] = {}
         leaders: set[str] = set()
         for target in targets:
-            before, interval = old.get(target.key), effective(target)
+            before, interval = old.get(target.key), config.interval(target)
             unchanged = before is not None and before.target == target and before.alert_labels == names
             continues = before is not None and (unchanged or before.identity == identity(target, names))
             series = before if before is not None and continues else Series(target, names)
@@ -80,7 +79,7 @@ class Metrics:
         self._lines[table.TARGET_INFO] = info
         self._relabel(own_labels)
         self._load_providers({(t.probe, t.provider) for t in targets})
-        self._self.load({t.probe for t in targets})
+        self._self.load(config)
 
     def _relabel(self, own_labels: dict[str, str]) -> None:
         """After a reload: root causes of targets that stayed keep their series, under the labels that are new."""
@@ -173,10 +172,6 @@ class Metrics:
                 self._root_causes.pop(key[0], None)
                 self._own_labels.pop(key[0], None)
 
-    def interval(self, key: tuple[str, ProbeName]) -> float:
-        """Seconds between two runs, as they are in effect."""
-        return self._series[key].interval
-
     async def exposition(self, *, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         """The body of /metrics in pieces; between two of them the event loop gets its turn.
 
@@ -243,14 +238,6 @@ class Metrics:
 
     def log_message(self, level: str) -> None:
         self._self.log_messages.labels(level).inc()
-
-    def load_alertmanagers(self, names: Iterable[str]) -> None:
-        """Those that are pushed to: host:port."""
-        self._self.load_alertmanagers(set(names))
-
-    def load_bridges(self, names: Iterable[str]) -> None:
-        """Those that are configured."""
-        self._self.load_bridges(set(names))
 
     def bridged(self, bridge: str) -> None:
         self._self.bridge_messages[0].labels(bridge).inc()

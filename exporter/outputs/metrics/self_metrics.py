@@ -13,7 +13,7 @@ import prometheus_client as client
 from prometheus_client import exposition as text_format
 from prometheus_client.openmetrics import exposition as openmetrics_format
 
-from exporter.model import ProbeName
+from exporter.model.effective import EffectiveConfig
 from exporter.model.sharding import Sharding
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS, MetricFamily
@@ -66,19 +66,17 @@ class SelfMetrics:
             self._web = client.Info(name, table.WEB_INFO.help, registry=self._registry)
         self._web.info({"external_url": url})
 
-    def load(self, probes: Iterable[ProbeName]) -> None:
-        for probe in sorted(probes):
+    def load(self, config: EffectiveConfig) -> None:
+        """Take a config over: what is new stands at 0, Alertmanagers and bridges that left go."""
+        for probe in sorted({target.probe for target in config.targets}):
             self.in_progress.labels(probe)
             for reason in SKIP_REASONS:
                 self.skipped.labels(probe, reason)
-
-    def load_alertmanagers(self, names: set[str]) -> None:
-        _load(self.notifications, self._alertmanagers, names)
-        self._alertmanagers = names
-
-    def load_bridges(self, names: set[str]) -> None:
-        _load(self.bridge_messages, self._bridges, names)
-        self._bridges = names
+        alertmanagers = {each.name for each in config.push.targets} if config.push is not None else set()
+        _load(self.notifications, self._alertmanagers, alertmanagers)
+        bridges = {each.name for each in config.bridges}
+        _load(self.bridge_messages, self._bridges, bridges)
+        self._alertmanagers, self._bridges = alertmanagers, bridges
 
     def count_state_write_failures(self, total: int) -> None:
         self._state_write_failures.inc(max(total - self._state_writes_failed, 0))

@@ -80,7 +80,7 @@ async def report(request: web.Request) -> web.Response:
     spoken = language(request.headers.get("Accept-Language", ""), query.get("lang", ""))
 
     def write() -> str:
-        return render(make(name, targets, view.history, recent, time.time()), shape, spoken)
+        return render(make(name, targets, view.history, recent, time.time(), interval_of=view.interval), shape, spoken)
 
     text = await asyncio.to_thread(write)
     return web.Response(text=text, content_type=FORMATS[shape], headers={"Cache-Control": "no-store"})

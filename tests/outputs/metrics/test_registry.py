@@ -16,6 +16,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Scope, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.names import RESERVED_LABELS
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Shape, Subject, document
@@ -90,7 +91,7 @@ def loaded(
     targets: Sequence[Target], results: Sequence[Result] = (), now: Callable[[], float] = lambda: START
 ) -> Metrics:
     metrics = Metrics(version="1.2.3", revision="abc", now=now)
-    metrics.load(targets, lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig(targets, alert_labels=["tenant"]))
     for result in results:
         metrics.record(result)
     return metrics
@@ -258,7 +259,7 @@ async def test_a_short_interval_leaves_a_result_ten_minutes():
 
 async def test_a_target_that_leaves_the_config_takes_its_series_along():
     metrics = loaded([mailbox(), server(), domain(), route()], [failed(mailbox()), ok(server(), *TLS_FACTS)])
-    metrics.load([domain()], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([domain()], alert_labels=["tenant"]))
     metrics.record(failed(mailbox()))
     text = about_targets(await scrape(metrics))
     assert "sales" not in text
@@ -275,17 +276,16 @@ async def test_a_forgotten_target_takes_its_series_along():
 
 async def test_a_reload_keeps_counters_and_follows_the_interval():
     metrics = loaded([mailbox()], [ok(mailbox())])
-    metrics.load([mailbox(interval=900.0)], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([mailbox(interval=900.0)], alert_labels=["tenant"]))
     key = ("sales", "imap", "dovecot")
     assert await samples(metrics, "probes_total") == {key: 1}
     assert await samples(metrics, "probe_success") == {key: 1}
     assert await samples(metrics, "probe_interval_seconds") == {key: 900}
-    assert metrics.interval(mailbox().key) == 900
 
 
 async def test_changed_labels_are_other_series_that_begin_anew():
     metrics = loaded([mailbox()], [ok(mailbox())])
-    metrics.load([mailbox(provider="cyrus")], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([mailbox(provider="cyrus")], alert_labels=["tenant"]))
     assert await samples(metrics, "probes_total") == {("sales", "imap", "cyrus"): 0}
     assert await samples(metrics, "probe_success") == {}
 
@@ -296,7 +296,7 @@ async def test_two_targets_with_one_server_show_its_series_once():
     metrics = loaded([server(), twin], [ok(server(), *TLS_FACTS), ok(twin, *TLS_FACTS)])
     text = await scrape(metrics)
     assert text.count("mailprobe_endpoint_up{") == 1
-    metrics.load([twin], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([twin], alert_labels=["tenant"]))
     assert (await scrape(metrics)).count("mailprobe_endpoint_up{") == 1
 
 
@@ -372,7 +372,7 @@ async def test_a_root_cause_is_shown_while_it_lasts():
     start = 'mailprobe_root_cause_info{target="sales",kind="mailbox",provider="dovecot",domain="example.com"'
     end = ',layer="transport",reason="timeout",scope="host",server="imap.example.com"} 1\n'
     assert f'{start},tenant="acme"{end}' in await scrape(metrics)
-    metrics.load([mailbox(labels=(("team", "import"),))], lambda target: target.interval, ["team"])
+    metrics.load(EffectiveConfig([mailbox(labels=(("team", "import"),))], alert_labels=["team"]))
     assert f'{start},team="import"{end}' in await scrape(metrics)
     metrics.root_causes({})
     assert "root_cause_info{" not in await scrape(metrics)
@@ -422,7 +422,7 @@ def test_the_configured_labels_cannot_collide_with_ours():
 async def test_a_configured_label_of_our_name_is_left_out():
     target = mailbox(labels=(("probe", "mine"), ("team", "export")))
     metrics = Metrics()
-    metrics.load([target], lambda target: target.interval, ["probe", "team"])
+    metrics.load(EffectiveConfig([target], alert_labels=["probe", "team"]))
     assert await samples(metrics, "probes_total") == {("sales", "imap", "dovecot"): 0}
 
 
