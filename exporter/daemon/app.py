@@ -23,6 +23,7 @@ from exporter.model.effective import EffectiveConfig
 from exporter.outputs.history import History
 from exporter.outputs.log_sink import Journal
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
 from exporter.run.vantage import Vantage, VantageRunner
@@ -59,9 +60,10 @@ class App:
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.sharding = options.sharding
-        self.metrics = Metrics(sharding=options.sharding)
+        self.self_metrics = SelfMetrics(sharding=options.sharding)
+        self.metrics = Metrics(self.self_metrics)
         self.root_causes = CauseTracker()
-        self._bridges = Bridges(self.metrics)
+        self._bridges = Bridges(self.self_metrics)
         self._journal = Journal()
         self._loaded: Loaded
         self._effective = EffectiveConfig()
@@ -96,13 +98,17 @@ class App:
         self._loaded = await recalled(self._loaded, self._discovery)
         targets = self._loaded.built.targets
         self._vantage = Vantage(
-            config.vantage, context.resolver, context.contexts, told=self._vantage_told, skipped=self.metrics.skipped
+            config.vantage,
+            context.resolver,
+            context.contexts,
+            told=self._vantage_told,
+            skipped=self.self_metrics.skipped,
         )
-        self._announcer = Announcer(self._state, self.causes, self.metrics, external_url=self.external_url)
+        self._announcer = Announcer(self._state, self.causes, self.self_metrics, external_url=self.external_url)
         self._scheduler = Scheduler(
             VantageRunner(Runner(context), self._vantage),
             (self.history, self.metrics, self._journal, self.root_causes, self._announcer),
-            watcher=self.metrics,
+            watcher=self.self_metrics,
             alive=self._watchdog.alive,
         )
         self._parts = (
@@ -113,11 +119,12 @@ class App:
             self._journal,
             self.root_causes,
             self.metrics,
+            self.self_metrics,
             self._bridges,
             self._announcer,
         )
         self._apply(self._loaded)
-        self.metrics.config_reloaded(True, config.hash, time.time())
+        self.self_metrics.config_reloaded(True, config.hash, time.time())
         self._listener = Listener(
             self,
             self.options.listen,
@@ -211,7 +218,7 @@ class App:
                 logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
                     "the configuration is not reloaded, the old one runs on", extra={"fields": {"err": str(exc)}}
                 )
-                self.metrics.config_reloaded(False, self._loaded.config.hash, time.time())
+                self.self_metrics.config_reloaded(False, self._loaded.config.hash, time.time())
                 self._config_error = str(exc)
                 refused = f"the config was not reloaded, the old one runs on: {exc}"
                 return refused if web_config_error is None else f"{refused}\n{_web_refused(web_config_error)}"
@@ -227,7 +234,7 @@ class App:
             self._discovery.wake()
             self._apply(loaded)
             self._spawn(self._settle())
-            self.metrics.config_reloaded(True, loaded.config.hash, time.time())
+            self.self_metrics.config_reloaded(True, loaded.config.hash, time.time())
             self._web_config_told(web_config_error)
             self._tell_where()  # a certificate may have come
             systemd.notify(f"STATUS={self._status()}")
@@ -242,12 +249,12 @@ class App:
             return f"the config was reloaded; {_web_refused(web_config_error)}"
 
     def _tell_where(self) -> None:
-        self.metrics.web(without_login(self.external_url) or self._listener.url)
+        self.self_metrics.web(without_login(self.external_url) or self._listener.url)
 
     def _web_config_told(self, error: str | None) -> None:
         """The web configuration counts: what is broken in it would keep us from starting again."""
         self._web_config_error = error
-        self.metrics.config_reloaded(self.config_error() is None, self._loaded.config.hash, time.time())
+        self.self_metrics.config_reloaded(self.config_error() is None, self._loaded.config.hash, time.time())
 
     async def _watch_config(self) -> None:
         refused = ""
@@ -263,7 +270,7 @@ class App:
             await asyncio.sleep(CAUSES_LOOK)
 
     def _vantage_told(self, up: bool) -> None:
-        self.metrics.vantage(up)
+        self.self_metrics.vantage(up)
         if up:
             self.root_causes.vantage_back()
 
@@ -281,7 +288,7 @@ class App:
 
     async def _watch_state(self) -> None:
         while True:
-            self.metrics.state_write_failures(self._state.write_failures)
+            self.self_metrics.state_write_failures(self._state.write_failures)
             await asyncio.sleep(STATE_LOOK)
 
     # -- what the web sees --------------------------------------------------------------------------------------

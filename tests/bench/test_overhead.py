@@ -15,6 +15,7 @@ from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.run.scheduler import Scheduler
 from tests.bench.report import Report
 from tests.results import fact, mailbox, ok
@@ -51,7 +52,7 @@ def microseconds(record: Callable[[Result], None], results: Sequence[Result]) ->
 def test_what_a_run_costs_beside_its_probe(report: Report) -> None:
     section = report.section("A run without its probe", HOW)
     targets = [mailbox(f"user{number}") for number in range(TARGETS)]
-    metrics, history = Metrics(), History(100)
+    metrics, history = Metrics(SelfMetrics()), History(100)
     metrics.load(EffectiveConfig(targets))
     same = [result_of(target, number) for number, target in enumerate(targets)]
     others = [result_of(target, number, changed=1) for number, target in enumerate(targets)]
@@ -75,10 +76,10 @@ class Nothing:
 
 
 async def _scheduled(targets: list[Target]) -> float:
-    runner, metrics = Nothing(), Metrics()
-    metrics.load(EffectiveConfig(targets))
+    runner, own = Nothing(), SelfMetrics()
+    own.load(EffectiveConfig(targets))
     limits = Limits(per_host=1000, logins_per_host_per_minute=1_000_000)
-    scheduler = Scheduler(runner, (), watcher=metrics)
+    scheduler = Scheduler(runner, (), watcher=own)
     often = [mailbox(target.name, ProbeName.IMAP, interval=0.5) for target in targets]
     scheduler.load(EffectiveConfig(often, limits=limits))
     loop = asyncio.create_task(scheduler.run())

@@ -29,6 +29,7 @@ from exporter.net.dial import dial
 from exporter.net.imap.session import ImapSession
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.probes import PROBES, dns, imap
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
@@ -106,7 +107,7 @@ def chosen(targets: Sequence[Target], probes: Iterable[str]) -> list[Target]:
 
 
 async def round_of(
-    world: Context, sinks: tuple[History, Metrics], targets: Sequence[Target], order: dict[str, object]
+    world: Context, parts: tuple[History, Metrics, SelfMetrics], targets: Sequence[Target], order: dict[str, object]
 ) -> Cost:
     probes = dict(PROBES)
     if order["probes"] == ["imap_short"]:
@@ -114,8 +115,8 @@ async def round_of(
     rate, seconds = float(str(order["rate"])), float(str(order["seconds"]))
     beat = len(targets) / rate
     running = [replace(target, interval=beat) for target in targets]
-    tally, (history, metrics) = Tally(), sinks
-    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), watcher=metrics)
+    tally, (history, metrics, own) = Tally(), parts
+    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), watcher=own)
     loaded = EffectiveConfig(running, limits=LIMITS)
     metrics.load(loaded)
     scheduler.load(loaded)
@@ -135,10 +136,11 @@ async def serve(config_file: Path, folder: Path) -> None:
     targets = build(config).targets
     state = await State.open(folder)
     world = make_context(config, state, LoginGuard(state, config.login_guard))
-    history, metrics = History(100), Metrics()
+    history, own = History(100), SelfMetrics()
+    metrics = Metrics(own)
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        cost = await round_of(world, (history, metrics), chosen(targets, order["probes"]), order)
+        cost = await round_of(world, (history, metrics, own), chosen(targets, order["probes"]), order)
         print(json.dumps(asdict(cost)), flush=True)
     await state.close()
 

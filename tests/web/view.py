@@ -12,6 +12,7 @@ from exporter.model.effective import EffectiveConfig
 from exporter.model.sharding import WHOLE
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Notice
 from exporter.web.bridge.bridge import Bridge
 from tests.results import START
@@ -22,7 +23,7 @@ class FakeView:
 
     def __init__(self, targets: Sequence[Target] = (), results: Sequence[Result] = ()) -> None:
         self.history = History(100)
-        self.metrics = Metrics()
+        self.metrics = Metrics(SelfMetrics())
         self.external_url = ""
         self.telemetry_path = "/metrics"
         self.timeout_offset = 0.5
