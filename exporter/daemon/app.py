@@ -31,7 +31,7 @@ from exporter.state.store import State
 from exporter.targets.build import with_wait
 from exporter.targets.provider_watch import Discovery, Notice
 from exporter.targets.resharding import Move, remember
-from exporter.web.bridge.bridge import Bridge, Bridges
+from exporter.web.bridge.bridge import Bridges
 from exporter.web.listener import Listener, without_login
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,7 @@ class App:
             self.options.listen,
             web_config=self.options.web_config_file,
             control=self.options.control_socket,
+            bridges=self._bridges,
             told=self._web_config_told,
         )
         try:
@@ -319,9 +320,6 @@ class App:
 
     def state_error(self) -> str:
         return self._state.write_error
-
-    def bridge(self, name: str) -> Bridge | None:
-        return self._bridges.get(name)
 
     def config_text(self) -> str:
         return redacted(self._loaded.config)

@@ -14,7 +14,6 @@ from exporter.model.sharding import Sharding
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.targets.provider_watch import Notice
-from exporter.web.bridge.bridge import Bridge
 
 
 class AppView(Protocol):
@@ -72,10 +71,6 @@ class AppView(Protocol):
 
     def incidents(self) -> Sequence[Incident]:
         """The open ones, latest first, then those resolved lately."""
-        ...
-
-    def bridge(self, name: str) -> Bridge | None:
-        """Of the config's `bridges` the one of this name."""
         ...
 
     def config_text(self) -> str:

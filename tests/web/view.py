@@ -72,9 +72,6 @@ class FakeView:
     def incidents(self) -> Sequence[Incident]:
         return self.known_incidents
 
-    def bridge(self, name: str) -> Bridge | None:
-        return self.bridges.get(name)
-
     def config_error(self) -> str | None:
         return self.reload_error
 
