@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class Loaded:
             intervals=planned.intervals,
             spreads=planned.spreads,
             limits=self.limits,
+            resolvers=config.resolvers,
             login_guard=config.login_guard,
             login_shares=shares,
             vantage=config.vantage,
@@ -104,10 +106,10 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
     return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
 
-def make_context(config: Config, state: State, logins: LoginGuard, tokens: Tokens | None = None) -> Context:
-    """The capabilities that a configuration's probes get."""
+def make_context(resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: Tokens | None = None) -> Context:
+    """The capabilities that probes get. `resolvers`: as configured; without one, the system's are asked."""
     return Context(
-        resolver=Resolver(config.resolvers),
+        resolver=Resolver(resolvers),
         contexts=TlsContexts(),
         logins=logins,
         mailbag=state.mailbag,

@@ -33,6 +33,7 @@ class EffectiveConfig:
     intervals: Mapping[TargetKey, float] = field(default_factory=dict)  # seconds; without an entry, as configured
     spreads: Mapping[TargetKey, float] = field(default_factory=dict)  # seconds for first runs, at least
     limits: Limits = field(default_factory=Limits)
+    resolvers: Sequence[str] = ()
     login_guard: GuardSettings = field(default_factory=GuardSettings)
     login_shares: LoginShares = field(default_factory=LoginShares)
     vantage: VantageSettings = field(default_factory=VantageSettings)

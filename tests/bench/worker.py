@@ -135,7 +135,7 @@ async def serve(config_file: Path, folder: Path) -> None:
     config = await asyncio.to_thread(load, config_file)
     targets = build(config).targets
     state = await State.open(folder)
-    world = make_context(config, state, LoginGuard(state, config.login_guard))
+    world = make_context(config.resolvers, state, LoginGuard(state, config.login_guard))
     history, own = History(100), SelfMetrics()
     metrics = Metrics(own)
     while line := await asyncio.to_thread(sys.stdin.readline):
