@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
@@ -14,9 +14,10 @@ from exporter.credentials.clock import Clock
 from exporter.credentials.records import Disk, Records
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import AccessToken, Failure, Login, LoginRecord, Phase, Secret
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Refusal, ServerClosed
 from exporter.model.reasons import Layer, Reason, about
-from exporter.model.settings import GuardSettings
+from exporter.model.settings import GuardSettings, LoginShares
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 
@@ -54,9 +55,7 @@ class LoginGuard:
         self.settings = settings
         self.clock = clock or Clock(now)
         self._allowed: set[str] = set()
-        self._allotted: Mapping[str, GuardSettings] = {}
-        self._newcomers: Collection[str] = ()
-        self._careful_until = 0.0  # Unix time
+        self._shares = LoginShares()
         self._met: set[str] = set()  # newcomers that were let in since
         self.records = Records(state, self.clock, self.settings_of)
 
@@ -81,20 +80,16 @@ class LoginGuard:
         """
         return _Attempt(self, login, trace, token, phase, force=force)
 
-    def set_shares(
-        self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float
-    ) -> None:
-        """What shards share. `allotted`: what of the settings is ours, for accounts that others log in to as well.
-
-        `newcomers`: accounts that others logged in to a moment ago, whose refusals we cannot know. Until then (Unix
-        time) one refusal of such an account pauses it for long, unless it has let us in.
-        """
-        self._allotted, self._newcomers, self._careful_until = allotted, newcomers, careful_until
+    def load(self, config: EffectiveConfig) -> None:
+        """Take over a configuration's settings, and what of them is this shard's."""
+        self.settings = config.login_guard
+        self._shares = config.login_shares
 
     def settings_of(self, account: str) -> GuardSettings:
         """The settings that hold for an account."""
-        settings = self._allotted.get(account, self.settings)
-        if account in self._newcomers and account not in self._met and self.clock.wall() < self._careful_until:
+        shares = self._shares
+        settings = shares.allotted.get(account, self.settings)
+        if account in shares.newcomers and account not in self._met and self.clock.wall() < shares.careful_until:
             return settings.careful()
         return settings
 
@@ -110,7 +105,7 @@ class LoginGuard:
 
     def accepted_since_move(self, name: str) -> None:
         """It let us in: what others know of it does not matter any more."""
-        if name in self._newcomers:
+        if name in self._shares.newcomers:
             self._met.add(name)
 
     def consume_override(self, name: str) -> bool:

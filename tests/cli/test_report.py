@@ -28,6 +28,7 @@ from exporter.model import (
     Service,
     Target,
 )
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Refusal
 from exporter.model.reasons import Reason
 from exporter.outputs.history import History
@@ -98,7 +99,7 @@ def ticket(targets: list[Target], *results: Result, name: str = "sales", now: fl
     history = History()
     for result in results:
         history.record(result)
-    return make(name, targets, history, history.recent(), now)
+    return make(name, targets, history, history.recent(), now, interval_of=EffectiveConfig().interval)
 
 
 def text(made: Ticket, shape: str = "text", language: str = "en") -> str:

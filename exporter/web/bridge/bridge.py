@@ -18,6 +18,7 @@ from typing import Protocol
 import aiohttp
 
 from exporter.config import robot_urls
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
 from exporter.model.settings import BridgeSettings
 from exporter.model.token_bucket import TokenBucket
@@ -233,9 +234,9 @@ class Bridges:
         self._contexts = TlsContexts()
         self._found: dict[BridgeSettings, tuple[Bridge, asyncio.Task[None]]] = {}
 
-    def configure(self, settings: Iterable[BridgeSettings]) -> None:
-        """Make these the bridges; one that stays keeps its pace. On the event loop."""
-        wanted = dict.fromkeys(settings)
+    def load(self, config: EffectiveConfig) -> None:
+        """Make its bridges ours; one that stays keeps its pace. On the event loop."""
+        wanted = dict.fromkeys(config.bridges)
         for gone in self._found.keys() - wanted.keys():
             self._found.pop(gone)[1].cancel()
         for each in wanted:

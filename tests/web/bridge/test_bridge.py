@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from exporter.model import Secret
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.settings import BridgeSettings, RobotKind
@@ -388,7 +389,7 @@ async def test_whoever_waits_while_the_daemon_stops_hears_it(robots: Robots, cou
 
     robots.instead.append(hang)
     bridges = Bridges(counts)
-    bridges.configure([settings])
+    bridges.load(EffectiveConfig(bridges=(settings,)))
     bridge = bridges.get("ops")
     assert bridge is not None
     waiting = [asyncio.create_task(bridge.deliver(about("sales")))]
@@ -411,9 +412,9 @@ async def test_a_reload_keeps_a_bridge_that_stays(counts: Counts):
 
     one, two = (BridgeSettings(name, RobotKind.WECOM, Given("x"), None, Given("y")) for name in ("one", "two"))
     async with running() as bridges:
-        bridges.configure([one, two])
+        bridges.load(EffectiveConfig(bridges=(one, two)))
         kept, gone = bridges.get("one"), bridges.get("two")
-        bridges.configure([one])
+        bridges.load(EffectiveConfig(bridges=(one,)))
         assert bridges.get("one") is kept
         assert bridges.get("two") is None
         await asyncio.sleep(0)
