@@ -40,7 +40,7 @@ def test_the_json_is_the_contracts_object(capsys):
         "ambiguous": [],
         "owner": "you",
         "waiting_helps": False,
-        "remedy": {"en": about.remedy_en, "zh": about.remedy_zh},
+        "remedy": {"en": about.remedy("en"), "zh": about.remedy("zh")},
     }
 
 

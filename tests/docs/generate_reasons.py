@@ -55,7 +55,7 @@ def _row(reason: Reason) -> str:
     about = ABOUT[reason]
     wait = "yes · 是" if about.waiting_helps else "no · 否"
     english, chinese = OWNERS[about.owner]
-    return f"| `{reason}` | {english} · {chinese} | {wait} | {about.remedy_en} | {about.remedy_zh} |\n"
+    return f"| `{reason}` | {english} · {chinese} | {wait} | {about.remedy('en')} | {about.remedy('zh')} |\n"
 
 
 if __name__ == "__main__":

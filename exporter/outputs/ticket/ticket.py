@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from exporter import __version__
-from exporter.config.presets import presets
 from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Target
 from exporter.outputs.history import History, Run
 from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, login_of, statements
@@ -50,7 +49,6 @@ class Ticket:
     name: str
     first: Target
     account: str
-    provider_name: tuple[str, str]  # en, zh; empty where it is not known
     cases: tuple[Case, ...]  # what matters most first
     others: tuple[Case, ...]  # those not told in full
     ruled_out: tuple[Statement, ...]
@@ -90,12 +88,10 @@ def make(name: str, targets: Sequence[Target], history: History, recent: Sequenc
     leading = told[0]
     about = leading.result if leading.state in ("failing", "recovered", "inconclusive") else None
     found = statements(about, targets, history, now) if about is not None else ()
-    preset = presets().get(own[0].provider)
     return Ticket(
         name=name,
         first=own[0],
         account=account_of(leading.target),
-        provider_name=(preset.name, preset.name_zh) if preset else ("", ""),
         cases=tuple(told),
         others=tuple(case for case in cases if case not in told),
         ruled_out=tuple(each for each in found if each.says in AGAINST),
