@@ -37,7 +37,7 @@ class Found:
 async def show(options: Options, what: str, *, as_json: bool, language: str) -> int:
     """Print what is known. Exit code: 0 known, 1 unknown."""
     if not what:
-        _print_list(as_json=as_json)
+        _print_list(Phrases(language), as_json=as_json)
         return 0
     lookup = (await asyncio.to_thread(_resolver, options)).lookup
     found = await recognise(what, lookup)
@@ -111,7 +111,7 @@ def _example(preset: Preset) -> str:
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _print_list(*, as_json: bool) -> None:
+def _print_list(say: Phrases, *, as_json: bool) -> None:
     every = presets().values()
     if as_json:
         print(json.dumps([_preset_object(preset) for preset in every], ensure_ascii=False, indent=2))
@@ -120,7 +120,7 @@ def _print_list(*, as_json: bool) -> None:
     for preset in every:
         server = next(iter((*preset.imap, *preset.pop3)), None)
         about = ", ".join(preset.domains) or (server.host if server else "–")
-        print(f"{preset.id:{width}}  {_name(preset)}  ({about})")
+        print(f"{preset.id:{width}}  {_name(preset, say)}  ({about})")
 
 
 def _object(found: Found, language: str) -> dict[str, Any]:
@@ -191,12 +191,12 @@ def _text(found: Found, what: str, language: str) -> Iterator[str]:
 
 def _about(recognition: Recognition, domain: str, language: str) -> Iterator[str]:
     preset, say = recognition.preset, Phrases(language, "providers")
-    yield f"{_name(preset)} ({quoted(preset.id)})"
+    yield f"{_name(preset, say)} ({quoted(preset.id)})"
     yield ""
     yield from _line(say("by"), say(f"by_{recognition.by}", evidence=recognition.evidence))
     current = providers.current(preset)
     if current is not preset:
-        yield from _line(say("successor"), f"{_name(current)} ({quoted(current.id)})")
+        yield from _line(say("successor"), f"{_name(current, say)} ({quoted(current.id)})")
     for service in SERVICES:
         rows = _rows(service, preset, domain, recognition.mx)
         yield from _line(service.upper(), " · ".join(_shown(row, say) for row in rows))
@@ -222,5 +222,7 @@ def _shown(row: ServerRow, say: Phrases) -> str:
     return f"{row.host}:{row.port} {row.security.upper() if row.security else say('unverified')}"
 
 
-def _name(preset: Preset) -> str:
-    return preset.name if preset.name_zh == preset.name else f"{preset.name} {preset.name_zh}"
+def _name(preset: Preset, say: Phrases) -> str:
+    """In English and Chinese: people know a provider by either."""
+    chinese = providers.provider_name(preset.id, say.language if say.like == "zh" else "zh")
+    return preset.name if chinese == preset.name else f"{preset.name} {chinese}"

@@ -171,6 +171,7 @@ def test_no_file_of_the_program_holds_chinese_of_its_own():
     [
         *[(tag, "en") for tag in ("en", "en-GB", "en_US.UTF-8", "EN")],
         *[(tag, "zh") for tag in ("zh", "zh-CN", "zh_CN.UTF-8", "zh_CN.GB18030", "zh-Hans-HK", "zh-SG")],
+        *[(tag, "zh-TW") for tag in ("zh-TW", "zh_TW.UTF-8", "zh_HK.Big5-HKSCS", "zh-Hant", "zh-Hant-HK", "ZH-mo")],
         *[(tag, None) for tag in ("", "C", "C.UTF-8", "POSIX", "de-AT", "zhx", "*")],
     ],
 )
@@ -178,12 +179,13 @@ def test_a_tag_or_a_locale_means_a_language(tag, code):
     assert matching(tag) == code
 
 
-def test_what_data_files_hold_in_two_languages_is_found():
+def test_what_data_files_hold_in_two_languages_is_found_in_a_third():
     assert provider_name("exmail", "zh") == "腾讯企业邮箱"
+    assert provider_name("exmail", "zh-TW") == "騰訊企業信箱"
     assert provider_name("exmail", "en") == presets()["exmail"].name
-    assert provider_name("nobody", "zh") == "nobody"
-    assert "授权码" in code_made_at(presets()["qq"], "zh")
-    assert code_made_at(presets()["generic"], "zh") == ""
+    assert provider_name("nobody", "zh-TW") == "nobody"
+    assert "授權碼" in code_made_at(presets()["qq"], "zh-TW")
+    assert code_made_at(presets()["generic"], "zh-TW") == ""
 
 
 def test_an_unknown_language_is_english():

@@ -89,6 +89,8 @@ async def test_what_broke_last_comes_first(browse):
         ("", "zh-CN,zh;q=0.9", "1 个对象中有 1 个失败", "zh-Hans"),
         ("?lang=zh", "en", "失败", "zh-Hans"),
         ("?lang=en", "zh", "failing", "en"),
+        ("", "zh-HK,zh;q=0.9", "1 個對象中有 1 個失敗", "zh-Hant-TW"),
+        ("?lang=zh-TW", "en", "失敗", "zh-Hant-TW"),
     ],
 )
 async def test_the_language_follows_the_browser_and_the_address(browse, query, header, expected, tag):
