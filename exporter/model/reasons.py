@@ -146,6 +146,7 @@ class About:
     layer: Layer
     owner: Owner
     waiting_helps: bool
+    reserved: bool  # no probe reports it yet
 
     def remedy(self, language: str) -> str:
         """What to do: the next step, for the person on duty."""
@@ -268,7 +269,21 @@ _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting 
     Reason.BUG: (Layer.EXPORTER, Owner.YOU, False),
 }
 
-ABOUT: Mapping[Reason, About] = MappingProxyType({reason: About(reason, *facts) for reason, facts in _FACTS.items()})
+_RESERVED = frozenset(
+    {
+        Reason.RECORD_MISMATCH,
+        Reason.DOMAIN_EXPIRING,
+        Reason.PROVIDER_ALERT,
+        Reason.LOGIN_SUSPENDED,  # a suspended run keeps the reason of the refusal
+        Reason.MESSAGE_DUPLICATED,  # counted in mailprobe_roundtrip_messages_duplicated_total
+        Reason.REPLIES_OVERDUE,
+    }
+)
+"""The names are fixed, so that rules may use them; nothing reports them yet. A test compares this with the code."""
+
+ABOUT: Mapping[Reason, About] = MappingProxyType(
+    {reason: About(reason, *facts, reason in _RESERVED) for reason, facts in _FACTS.items()}
+)
 
 
 def about(reason: Reason) -> About:
