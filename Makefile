@@ -69,6 +69,7 @@ docs: venv-dev
 	$(BIN)/python -m deploy.rules
 	$(BIN)/python -m tests.rules.document > docs/alerts.md
 	$(BIN)/python -m tests.docs.generate_runbooks
+	$(BIN)/python -m tests.docs.generate_traditional
 	$(BIN)/python -m tests.system.faults
 	$(BIN)/python -m grafana.generator
 
