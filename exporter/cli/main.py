@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
+from exporter.daemon.revision import revision
 
 USUAL = "the control socket in --storage.path, else the listen address"
 VERBS = ("run", "check", "explain", "report", "providers", "oauth", "schema", "demo", "healthcheck")
@@ -108,8 +109,9 @@ class _ShowVersion(argparse.Action):
 
 def _version() -> str:
     # The shape of Prometheus' own tools: one line to grep, then details.
+    commit = revision()
     return (
-        f"mailprobe, version {__version__}\n"
+        f"mailprobe, version {__version__}{f' (revision: {commit})' if commit else ''}\n"
         f"  python version: {platform.python_version()}\n"
         f"  platform:       {sys.platform}/{platform.machine()}"
     )

@@ -13,6 +13,7 @@ from exporter.credentials.guard import LoginGuard
 from exporter.daemon import systemd
 from exporter.daemon.loading import Loaded, load_all, logins_of, make_context, reasons, recalled, stored_tokens
 from exporter.daemon.options import Options
+from exporter.daemon.revision import revision
 from exporter.incidents.announcer import Announcer
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
@@ -49,7 +50,7 @@ class App:
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.sharding = options.sharding
-        self.metrics = Metrics(sharding=options.sharding)
+        self.metrics = Metrics(revision=revision(), sharding=options.sharding)
         self.root_causes = CauseTracker()
         self._bridges = Bridges(self.metrics)
         self._journal = Journal()
