@@ -34,7 +34,6 @@ from exporter.web.listener import Listener, without_login
 
 logger = logging.getLogger(__name__)
 
-AUTO_RELOAD = 30.0  # seconds between looks at the configuration files
 CAUSES_LOOK = 1.0  # seconds between looks at what has changed about the root causes
 STATE_LOOK = 10.0  # seconds between looks at the count of failed writes
 SETTLED = 90.0  # seconds after a load, when each target has had its first run
@@ -119,8 +118,8 @@ class App:
         self._spawn(self._announcer.run())
         self._spawn(self._vantage.watch())
         self._spawn(self._discovery.watch(lambda: self._loaded.built.by_dns, self._recognised))
-        if self.options.auto_reload:
-            self._spawn(self._watch_config())
+        if self.options.auto_reload is not None:
+            self._spawn(self._watch_config(self.options.auto_reload))
         self._ready = True
         systemd.notify(f"READY=1\nSTATUS={self._status()}")
         shard = {"shard": str(self.sharding)} if self.sharding.on else {}
@@ -243,10 +242,10 @@ class App:
         self._web_config_error = error
         self.metrics.config_reloaded(self.config_error() is None, self._loaded.config.hash, time.time())
 
-    async def _watch_config(self) -> None:
+    async def _watch_config(self, pause: float) -> None:
         refused = ""
         while True:
-            await asyncio.sleep(AUTO_RELOAD)
+            await asyncio.sleep(pause)
             now = await asyncio.to_thread(self._loaded.config.hash_now)
             if now not in (self._loaded.config.hash, refused):
                 refused = now if await self.reload() is not None else ""
