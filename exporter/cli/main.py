@@ -211,6 +211,7 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     host, port = chosen.listen[0]
     shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
     base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown in ('0.0.0.0', '[::]') else shown}:{port}"
+    base += "" if given.url else chosen.route_prefix.path
     if not base.startswith(("http://", "https://")):
         print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
         return 2

@@ -45,6 +45,7 @@ class App:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.external_url = options.external_url
+        self.route_prefix = options.route_prefix
         self.telemetry_path = options.telemetry_path
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)

@@ -13,6 +13,7 @@ from typing import cast
 from exporter import DEFAULT_PORT
 from exporter.model import durations
 from exporter.model.sharding import WHOLE, Sharding, ShardingError, sharding
+from exporter.web.route_prefix import NO_PREFIX, RoutePrefix, route_prefix
 
 DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
 
@@ -44,6 +45,7 @@ FLAGS = (
     Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
     Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
     Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
+    Flag("web.route-prefix", str, "", "path under which all of it lies (default: the path of --web.external-url)"),
     Flag("web.telemetry-path", str, "/metrics", "path of the metrics"),
     Flag("storage.path", str, "data/", "folder for what must survive a restart"),
     Flag("log.level", str, "info", "least severe level to log", ("debug", "info", "warn", "error")),
@@ -76,6 +78,7 @@ class Options:
     timeout_offset: float  # seconds
     sharding: Sharding = WHOLE
     web_config_file: Path | None = None
+    route_prefix: RoutePrefix = NO_PREFIX
 
     @property
     def control_socket(self) -> Path:
@@ -120,6 +123,7 @@ def options(
         listen=tuple(listen_address(each) for each in cast("list[str]", value["web_listen_address"])),
         web_config_file=Path(str(value["web_config_file"])) if value["web_config_file"] else None,
         external_url=str(value["web_external_url"]).rstrip("/"),
+        route_prefix=_route_prefix(str(value["web_route_prefix"]), str(value["web_external_url"])),
         telemetry_path=path,
         storage_path=Path(str(value["storage_path"])),
         log_level=str(value["log_level"]),
@@ -135,6 +139,13 @@ def _sharding(value: Mapping[str, object], pod_name: str, host_name: str) -> Sha
         return sharding(str(value["shard"]), int(str(value["total_shards"])), pod_name, host_name)
     except ShardingError as exc:
         raise OptionError(str(exc)) from None
+
+
+def _route_prefix(flag: str, external_url: str) -> RoutePrefix:
+    try:
+        return route_prefix(flag, external_url)
+    except ValueError as exc:
+        raise OptionError(f"--web.route-prefix {flag}: {exc}") from None
 
 
 def _interval(value: object) -> float:

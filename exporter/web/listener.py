@@ -16,7 +16,7 @@ from exporter.web.access.control_socket import ControlSite
 from exporter.web.access.tls_site import GuardedSite, bind
 from exporter.web.config.reloader import Keeper
 from exporter.web.server import Runner, build
-from exporter.web.view import AppView
+from exporter.web.view import VIEW, AppView
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Listener:
         host, port = self._places()[0]
         if ipaddress.ip_address(host).is_unspecified:
             host = platform.node() or "localhost"
-        return f"{self.scheme}://{listen_name(host, port)}"
+        return f"{self.scheme}://{listen_name(host, port)}{self._app[VIEW].route_prefix.path}"
 
     def _places(self) -> list[tuple[str, int]]:
         """IP addresses and ports; the control socket's address is a path."""

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from exporter.web.access.aiohttp_log import complaints
+from exporter.web.access.auth import from_this_account
 from exporter.web.api import blackbox
 from exporter.web.api import routes as api_routes
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
@@ -51,7 +52,7 @@ SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
 
 def build(view: AppView) -> web.Application:
     """The application. Serve it with `Runner`."""
-    app = web.Application(middlewares=[_errors], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_errors, _below_prefix], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_add_headers)
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
@@ -59,36 +60,57 @@ def build(view: AppView) -> web.Application:
     app[api_routes.RELOADING] = asyncio.Lock()
     status.setup(app)
     bridge_routes.setup(app)
-    app.add_routes(
-        [
-            web.get(view.telemetry_path, metrics),
-            web.get("/", status.status),
-            web.get("/style.css", page_routes.style),
-            web.get("/page.js", page_routes.script),
-            web.get("/icon-{state}.svg", page_routes.icon),
-            web.get("/targets/{name:.+}", target.target),
-            web.post("/targets/{name:.+}", target.run),
-            web.get("/incidents", page_routes.incidents),
-            web.get("/runbooks/", page_routes.runbook_index),
-            web.get("/runbooks/reasons", page_routes.reasons),
-            web.get("/runbooks/{alert}", page_routes.runbook),
-            web.get("/logs", page_routes.logs),
-            web.get("/config", page_routes.config),
-            web.get("/probe", blackbox.probe),
-            web.get("/sd", api_routes.discovery),
-            web.get("/api/v1/targets", api_routes.targets),
-            web.get("/api/v1/targets/{name:.+}", api_routes.target),
-            web.get("/api/v1/report", api_routes.report),
-            web.get("/api/v1/causes", api_routes.causes),
-            web.get("/api/v1/incidents", api_routes.incidents),
-            web.post("/api/v1/run", api_routes.run),
-            web.get("/-/healthy", api_routes.healthy),
-            web.get("/-/ready", api_routes.ready),
-            web.post("/-/reload", api_routes.reload),
-            web.put("/-/reload", api_routes.reload),
-        ]
-    )
+    prefix = view.route_prefix
+    if prefix.path:
+        app.add_routes([web.get(prefix.path, _to_front_page), *_routes(prefix.path, view)])
+    app.add_routes(_routes("", view))
     return app
+
+
+def _routes(base: str, view: AppView) -> list[web.RouteDef]:
+    return [
+        web.get(f"{base}{view.telemetry_path}", metrics),
+        web.get(f"{base}/", status.status),
+        web.get(f"{base}/style.css", page_routes.style),
+        web.get(f"{base}/page.js", page_routes.script),
+        web.get(f"{base}/icon-{{state}}.svg", page_routes.icon),
+        web.get(f"{base}/targets/{{name:.+}}", target.target),
+        web.post(f"{base}/targets/{{name:.+}}", target.run),
+        web.get(f"{base}/incidents", page_routes.incidents),
+        web.get(f"{base}/runbooks/", page_routes.runbook_index),
+        web.get(f"{base}/runbooks/reasons", page_routes.reasons),
+        web.get(f"{base}/runbooks/{{alert}}", page_routes.runbook),
+        web.get(f"{base}/logs", page_routes.logs),
+        web.get(f"{base}/config", page_routes.config),
+        web.get(f"{base}/probe", blackbox.probe),
+        web.get(f"{base}/sd", api_routes.discovery),
+        web.get(f"{base}/api/v1/targets", api_routes.targets),
+        web.get(f"{base}/api/v1/targets/{{name:.+}}", api_routes.target),
+        web.get(f"{base}/api/v1/report", api_routes.report),
+        web.get(f"{base}/api/v1/causes", api_routes.causes),
+        web.get(f"{base}/api/v1/incidents", api_routes.incidents),
+        web.post(f"{base}/api/v1/run", api_routes.run),
+        web.get(f"{base}/-/healthy", api_routes.healthy),
+        web.get(f"{base}/-/ready", api_routes.ready),
+        web.post(f"{base}/-/reload", api_routes.reload),
+        web.put(f"{base}/-/reload", api_routes.reload),
+        *bridge_routes.routes(base),
+    ]
+
+
+@web.middleware
+async def _below_prefix(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Where a prefix is asked for, nothing else is served, but to our own command line."""
+    prefix, path = request.app[VIEW].route_prefix, request.rel_url.raw_path
+    if prefix.path and prefix.alone and not prefix.below(path) and not from_this_account(request):
+        if path in ("/", prefix.path):
+            return await _to_front_page(request)
+        raise web.HTTPNotFound
+    return await handler(request)
+
+
+async def _to_front_page(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound(f"{request.app[VIEW].route_prefix.path}/")
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.targets.provider_watch import Notice
 from exporter.web.bridge.bridge import Bridge
+from exporter.web.route_prefix import RoutePrefix
 
 
 class AppView(Protocol):
@@ -29,6 +30,11 @@ class AppView(Protocol):
     @property
     def external_url(self) -> str:
         """As configured, or empty."""
+        ...
+
+    @property
+    def route_prefix(self) -> RoutePrefix:
+        """Under which path the pages lie."""
         ...
 
     @property

@@ -114,7 +114,7 @@ async def discovery(request: web.Request) -> web.Response:
     groups = []
     for found in view.targets():
         labels = {
-            "__metrics_path__": f"{address.path.rstrip('/') if address else ''}/probe",
+            "__metrics_path__": f"{address.path.rstrip('/') if address else view.route_prefix.path}/probe",
             "__param_target": found.name,
             "__param_module": str(found.probe),
             "instance": found.name,

@@ -21,13 +21,17 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
 AT_ONCE = 20  # requests whose bodies are read
 READ_WITHIN = 20.0  # seconds
-PREFIX = "/bridge/"
 READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
 
 
 def setup(app: web.Application) -> None:
+    """What the bridges keep between requests."""
     app[READING] = asyncio.Semaphore(AT_ONCE)
-    app.add_routes([web.post(PREFIX + "{name}", receive)])
+
+
+def routes(base: str) -> list[web.RouteDef]:
+    """Below this path."""
+    return [web.post(f"{base}/bridge/{{name}}", receive)]
 
 
 async def receive(request: web.Request) -> web.Response:
