@@ -14,6 +14,7 @@ from exporter.daemon import systemd
 from exporter.daemon.loading import Loaded, load_all, logins_of, make_context, reasons, recalled, stored_tokens
 from exporter.daemon.options import Options
 from exporter.daemon.revision import revision
+from exporter.daemon.socket_activation import inherited
 from exporter.incidents.announcer import Announcer
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
@@ -100,6 +101,7 @@ class App:
         self._listener = Listener(
             self,
             self.options.listen,
+            passed=inherited if self.options.systemd_socket else None,
             web_config=self.options.web_config_file,
             control=self.options.control_socket,
             told=self._web_config_told,

@@ -43,6 +43,7 @@ FLAGS = (
     Flag("config.enable-auto-reload", bool, False, "reload when a configuration file's content changes"),
     Flag("config.auto-reload-interval", str, "30s", "how often --config.enable-auto-reload looks, 1s or more"),
     Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
+    Flag("web.systemd-socket", bool, False, "use the sockets that systemd passes, not --web.listen-address"),
     Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
     Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
     Flag("web.route-prefix", str, "", "path under which all of it lies (default: the path of --web.external-url)"),
@@ -79,6 +80,7 @@ class Options:
     sharding: Sharding = WHOLE
     web_config_file: Path | None = None
     route_prefix: RoutePrefix = NO_PREFIX
+    systemd_socket: bool = False  # listen on what systemd passes, and not on `listen`
 
     @property
     def control_socket(self) -> Path:
@@ -121,6 +123,7 @@ def options(
         config_check=bool(value["config_check"]),
         auto_reload=interval if value["config_enable_auto_reload"] else None,
         listen=tuple(listen_address(each) for each in cast("list[str]", value["web_listen_address"])),
+        systemd_socket=bool(value["web_systemd_socket"]),
         web_config_file=Path(str(value["web_config_file"])) if value["web_config_file"] else None,
         external_url=str(value["web_external_url"]).rstrip("/"),
         route_prefix=_route_prefix(str(value["web_route_prefix"]), str(value["web_external_url"])),

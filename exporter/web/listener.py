@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import logging
 import platform
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,11 +41,13 @@ class Listener:
         view: AppView,
         addresses: Sequence[tuple[str | None, int]],
         *,
+        passed: Callable[[], list[socket.socket]] | None = None,
         web_config: Path | None = None,
         control: Path | None = None,
         told: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._addresses = addresses
+        self._passed = passed  # sockets to use in place of the addresses
         self._control = control
         self._app = build(view)
         self._runner = Runner(self._app, shutdown_timeout=GRACE)
@@ -59,8 +62,11 @@ class Listener:
                 self._admission = Admission(self._keeper)
                 self._admission.attach(self._app)
             await self._runner.setup()
-            for host, port in self._addresses:
-                await self._listen(host, port)
+            if self._passed is not None:
+                await self._take_over(self._passed())
+            else:
+                for host, port in self._addresses:
+                    await self._listen(host, port)
             if self._control is not None:
                 await self._listen_for_command_line(self._control)
         except BaseException:
@@ -82,6 +88,13 @@ class Listener:
                     "choose another with --web.listen-address"
                 ) from exc
             raise StartError(f"cannot listen on {shown}: {exc.strerror or exc}") from exc
+
+    async def _take_over(self, sockets: list[socket.socket]) -> None:
+        if self._keeper is not None:
+            await GuardedSite(self._runner, sockets, self._keeper).start()
+            return
+        for each in sockets:
+            await web.SockSite(self._runner, each).start()
 
     async def _listen_for_command_line(self, path: Path) -> None:
         try:
