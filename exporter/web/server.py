@@ -13,13 +13,11 @@ from typing import Any
 from aiohttp import web
 
 from exporter.web.access.aiohttp_log import complaints
-from exporter.web.access.auth import from_this_account
-from exporter.web.api import blackbox
-from exporter.web.api import routes as api_routes
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
-from exporter.web.bridge import routes as bridge_routes
-from exporter.web.pages import routes as page_routes
-from exporter.web.pages import status, target
+from exporter.web.api.routes import api
+from exporter.web.bridge.routes import FindBridge, taking_notifications
+from exporter.web.pages.routes import not_found, pages
+from exporter.web.routing import add_front_page, add_routes, below_prefix
 from exporter.web.view import VIEW, AppView
 
 logger = logging.getLogger(__name__)
@@ -50,67 +48,20 @@ SCRAPES: web.AppKey[asyncio.Semaphore] = web.AppKey("scrapes")
 SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
 
 
-def build(view: AppView) -> web.Application:
-    """The application. Serve it with `Runner`."""
-    app = web.Application(middlewares=[_errors, _below_prefix], client_max_size=MAX_BODY)
+def build(view: AppView, bridges: FindBridge | None = None) -> web.Application:
+    """The application. Serve it with `Runner`. `bridges`: those that take notifications; None: there are none."""
+    app = web.Application(middlewares=[_errors, below_prefix], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_add_headers)
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
     app[SPOKEN] = set()
-    app[api_routes.RELOADING] = asyncio.Lock()
-    status.setup(app)
-    bridge_routes.setup(app)
-    prefix = view.route_prefix
-    if prefix.path:
-        app.add_routes([web.get(prefix.path, _to_front_page), *_routes(prefix.path, view)])
-    app.add_routes(_routes("", view))
+    add_front_page(app)
+    add_routes(app, [web.get(view.telemetry_path, metrics)])
+    add_routes(app, pages(app))
+    add_routes(app, api(app))
+    if bridges is not None:
+        add_routes(app, taking_notifications(app, bridges))
     return app
-
-
-def _routes(base: str, view: AppView) -> list[web.RouteDef]:
-    return [
-        web.get(f"{base}{view.telemetry_path}", metrics),
-        web.get(f"{base}/", status.status),
-        web.get(f"{base}/style.css", page_routes.style),
-        web.get(f"{base}/page.js", page_routes.script),
-        web.get(f"{base}/icon-{{state}}.svg", page_routes.icon),
-        web.get(f"{base}/targets/{{name:.+}}", target.target),
-        web.post(f"{base}/targets/{{name:.+}}", target.run),
-        web.get(f"{base}/incidents", page_routes.incidents),
-        web.get(f"{base}/runbooks/", page_routes.runbook_index),
-        web.get(f"{base}/runbooks/reasons", page_routes.reasons),
-        web.get(f"{base}/runbooks/{{alert}}", page_routes.runbook),
-        web.get(f"{base}/logs", page_routes.logs),
-        web.get(f"{base}/config", page_routes.config),
-        web.get(f"{base}/probe", blackbox.probe),
-        web.get(f"{base}/sd", api_routes.discovery),
-        web.get(f"{base}/api/v1/targets", api_routes.targets),
-        web.get(f"{base}/api/v1/targets/{{name:.+}}", api_routes.target),
-        web.get(f"{base}/api/v1/report", api_routes.report),
-        web.get(f"{base}/api/v1/causes", api_routes.causes),
-        web.get(f"{base}/api/v1/incidents", api_routes.incidents),
-        web.post(f"{base}/api/v1/run", api_routes.run),
-        web.get(f"{base}/-/healthy", api_routes.healthy),
-        web.get(f"{base}/-/ready", api_routes.ready),
-        web.post(f"{base}/-/reload", api_routes.reload),
-        web.put(f"{base}/-/reload", api_routes.reload),
-        *bridge_routes.routes(base),
-    ]
-
-
-@web.middleware
-async def _below_prefix(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Where a prefix is asked for, nothing else is served, but to our own command line."""
-    prefix, path = request.app[VIEW].route_prefix, request.rel_url.raw_path
-    if prefix.path and prefix.alone and not prefix.below(path) and not from_this_account(request):
-        if path in ("/", prefix.path):
-            return await _to_front_page(request)
-        raise web.HTTPNotFound
-    return await handler(request)
-
-
-async def _to_front_page(request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound(f"{request.app[VIEW].route_prefix.path}/")
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -152,7 +103,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPNotFound:
         if wants_html(request.headers.get("Accept", "")):
-            return await page_routes.not_found(request)
+            return await not_found(request)
         return web.Response(text="404: there is nothing here\n", status=404)
     except web.HTTPException:
         raise
