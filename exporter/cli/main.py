@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
+from exporter.daemon.revision import revision
 from exporter.model.phrases import FALLBACK, languages, matching
 
 USUAL = "the control socket in --storage.path, else the listen address"
@@ -109,8 +110,9 @@ class _ShowVersion(argparse.Action):
 
 def _version() -> str:
     # The shape of Prometheus' own tools: one line to grep, then details.
+    commit = revision()
     return (
-        f"mailprobe, version {__version__}\n"
+        f"mailprobe, version {__version__}{f' (revision: {commit})' if commit else ''}\n"
         f"  python version: {platform.python_version()}\n"
         f"  platform:       {sys.platform}/{platform.machine()}"
     )
@@ -210,6 +212,7 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     host, port = chosen.listen[0]
     shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
     base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown in ('0.0.0.0', '[::]') else shown}:{port}"
+    base += "" if given.url else chosen.route_prefix.path
     if not base.startswith(("http://", "https://")):
         print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
         return 2

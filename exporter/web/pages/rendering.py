@@ -59,7 +59,7 @@ def render(
     for piece in _templates.get_template(template).generate(
         words=words,
         languages=languages().values(),
-        root="../" * (request.rel_url.raw_path.count("/") - 1) or "./",
+        root=view.route_prefix.root(request.rel_url.raw_path),
         query_with=lambda **changes: query_with(request, **changes),
         lang_query=lang_query(request, words),
         version=__version__,

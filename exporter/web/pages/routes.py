@@ -32,25 +32,23 @@ _STYLE = (FOLDER / "style.css").read_bytes()
 _SCRIPT = (FOLDER / "page.js").read_bytes()
 
 
-def add_pages(app: web.Application) -> None:
+def pages(app: web.Application) -> list[web.RouteDef]:
     """The routes of all pages for people, and what the pages keep between requests."""
     status.setup(app)
-    app.add_routes(
-        [
-            web.get("/", status.status),
-            web.get("/style.css", style),
-            web.get("/page.js", script),
-            web.get("/icon-{state}.svg", icon),
-            web.get("/targets/{name:.+}", target.target),
-            web.post("/targets/{name:.+}", target.run),
-            web.get("/incidents", incidents),
-            web.get("/runbooks/", runbook_index),
-            web.get("/runbooks/reasons", reasons),
-            web.get("/runbooks/{alert}", runbook),
-            web.get("/logs", logs),
-            web.get("/config", config),
-        ]
-    )
+    return [
+        web.get("/", status.status),
+        web.get("/style.css", style),
+        web.get("/page.js", script),
+        web.get("/icon-{state}.svg", icon),
+        web.get("/targets/{name:.+}", target.target),
+        web.post("/targets/{name:.+}", target.run),
+        web.get("/incidents", incidents),
+        web.get("/runbooks/", runbook_index),
+        web.get("/runbooks/reasons", reasons),
+        web.get("/runbooks/{alert}", runbook),
+        web.get("/logs", logs),
+        web.get("/config", config),
+    ]
 
 
 async def incidents(request: web.Request) -> web.Response:
