@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests import groups
 from tests.servers.certs import Authority
 from tests.servers.chromium import Browser, Chromium
 from tests.servers.dns import Authoritative, Resolver
@@ -17,7 +18,9 @@ from tests.servers.postfix import Postfix
 from tests.servers.process import RUNNING, Server, sweep
 from tests.servers.world import DOMAIN, MailWorld, gather, users, zones
 
-REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_servers", "authoritative_server", "launch", "chromium"}
+REAL_SERVERS = frozenset(
+    {"dovecot_server", "postfix_server", "opendkim_servers", "authoritative_server", "launch", "chromium"}
+)
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
 
@@ -26,8 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-servers", action="store_true", help="leave out the tests that use a real server")
 
 
-def pytest_sessionstart() -> None:
-    sweep()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not _is_worker(session.config):
+        sweep()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = [item for item in items if wanted(item)]
+    if _is_worker(config):
+        groups.assign(items, REAL_SERVERS)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,6 +64,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             if said:
                 report.sections.append((f"log of {server.name}", said))
     return report
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Of pytest-xdist."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
