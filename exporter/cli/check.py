@@ -22,8 +22,8 @@ from rich.text import Text
 from exporter.cli.check_output import show, words
 from exporter.cli.daemon_client import NobodyThere, Reached, ReachError, admitted, asking, reach
 from exporter.config import ConfigError
-from exporter.credentials.guard import Logins
-from exporter.daemon.loading import Loaded, load_all, logins_of, make_world, reasons, stored_tokens
+from exporter.credentials.guard import LoginGuard
+from exporter.daemon.loading import Loaded, load_all, logins_of, make_context, reasons, stored_tokens
 from exporter.daemon.options import Options
 from exporter.incidents.json_objects import cause_object, from_object
 from exporter.incidents.rootcause import search
@@ -32,9 +32,9 @@ from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
 from exporter.run.runner import Runner
-from exporter.run.vantage import Judged, Runs, Vantage
+from exporter.run.vantage import Runs, Vantage, VantageRunner
 from exporter.state.store import State, StateError, StateLocked
-from exporter.targets.build import build, waiting
+from exporter.targets.build import build, with_wait
 from exporter.targets.provider_watch import Discovery
 
 AT_ONCE = 20  # runs under way
@@ -289,18 +289,18 @@ class Alone:
         except StateLocked as exc:
             raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
         try:
-            logins = Logins(state, loaded.config.login_guard)
+            logins = LoginGuard(state, loaded.config.login_guard)
             tokens = stored_tokens(options.storage_path)
-            world = make_world(loaded.config, state, logins, tokens)
-            discovery = Discovery(world.resolver.lookup, state.notes, tell=lambda _: None)
+            context = make_context(loaded.config, state, logins, tokens)
+            discovery = Discovery(context.resolver.lookup, state.notes, tell=lambda _: None)
             loaded = await _recognised(loaded, discovery)
             for warning in (*loaded.config.warnings, *loaded.built.warnings):
                 print(f"warning: {warning}", file=sys.stderr)
             if wanted.force:
                 for account in set().union(*(logins_of(target) for target in loaded.built.targets)):
                     logins.allow_once(account)
-            vantage = Vantage(loaded.config.vantage, world.resolver, world.contexts)
-            runner = Judged(Runner(world), vantage)
+            vantage = Vantage(loaded.config.vantage, context.resolver, context.contexts)
+            runner = VantageRunner(Runner(context), vantage)
             async with contextlib.aclosing(vantage), contextlib.aclosing(tokens):
                 yield cls(loaded.built.targets, runner, wanted, reasons(loaded.built, discovery))
         finally:
@@ -314,7 +314,7 @@ class Alone:
         return result_object(await self.result(job, progress))
 
     async def result(self, job: Job, progress: Progress) -> Result:
-        target = waiting(self._targets[job], self._wanted.wait)
+        target = with_wait(self._targets[job], self._wanted.wait)
 
         def on_progress(phase: Phase) -> None:
             progress(job, str(phase))

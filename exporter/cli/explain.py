@@ -13,7 +13,7 @@ from typing import Any
 
 from exporter.config import presets
 from exporter.diagnosis import signatures
-from exporter.diagnosis.classify import Meaning, meaning_of
+from exporter.diagnosis.classify import Classification, classify
 from exporter.model import Service
 from exporter.model.reasons import Owner, Reason, about
 from exporter.net.text import decode
@@ -72,14 +72,16 @@ def explain(text: str, protocol: str | None, provider: str, *, as_json: bool, la
         print(exc, file=sys.stderr)
         return 2
     found = (
-        Meaning(named, "") if named else meaning_of(_PROTOCOLS.get(protocol or ""), "", words, None, families=families)
+        Classification(named, "")
+        if named
+        else classify(_PROTOCOLS.get(protocol or ""), "", words, None, families=families)
     )
-    meaning = found or Meaning(Reason.UNKNOWN, "")
+    meaning = found or Classification(Reason.UNKNOWN, "")
     print(json.dumps(explanation(meaning), ensure_ascii=False) if as_json else _told(meaning, language))
     return 1 if meaning.reason is Reason.UNKNOWN and named is None else 0
 
 
-def explanation(meaning: Meaning) -> dict[str, Any]:
+def explanation(meaning: Classification) -> dict[str, Any]:
     """The contract's object."""
     known = about(meaning.reason)
     return {
@@ -121,7 +123,7 @@ def _families(provider: str) -> tuple[str, ...]:
     raise _UnknownProviderError(f"--provider {provider}: unknown{hint}")
 
 
-def _told(meaning: Meaning, language: str) -> str:
+def _told(meaning: Classification, language: str) -> str:
     say, known = _WORDS[language], about(meaning.reason)
     chinese = language == "zh"
 
@@ -148,7 +150,7 @@ def _told(meaning: Meaning, language: str) -> str:
     return "\n".join(lines)
 
 
-def _apart(meaning: Meaning, *, chinese: bool) -> str:
+def _apart(meaning: Classification, *, chinese: bool) -> str:
     """What the row says; where rows disagree, what the reasons themselves allow to tell."""
     told = meaning.apart[1 if chinese else 0]
     if told:

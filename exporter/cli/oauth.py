@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from exporter.config import Config, ConfigError, load
-from exporter.config.load import Part
+from exporter.config.load import ConfigFile
 from exporter.config.schema.fields import domain_of
 from exporter.config.schema.targets import Mailbox
 from exporter.credentials.files import write_secret
@@ -83,7 +83,7 @@ def _explain(exc: Exception) -> int:
 # -- whose sign-in ----------------------------------------------------------------------------------------------------
 
 
-def _mailbox(config: Config, name: str) -> tuple[Part, Mailbox]:
+def _mailbox(config: Config, name: str) -> tuple[ConfigFile, Mailbox]:
     known = [(part, mailbox) for part in config.parts for mailbox in part.mailboxes]
     found = [each for each in known if each[1].title == name] or [each for each in known if each[1].address == name]
     if not found:
@@ -95,7 +95,7 @@ def _mailbox(config: Config, name: str) -> tuple[Part, Mailbox]:
     return found[0]
 
 
-async def _sign_in_of(part: Part, mailbox: Mailbox, net: Net) -> SignIn:
+async def _sign_in_of(part: ConfigFile, mailbox: Mailbox, net: Net) -> SignIn:
     domain = domain_of(mailbox.address)
     preset = written_preset(mailbox, domain)
     if preset is None and mailbox.oauth2 is not None and mailbox.oauth2.token_url is None:

@@ -12,12 +12,12 @@ from exporter.cli.provider_words import FLAGS, LOGINS, WORDS
 from exporter.cli.stanza import quoted, stanza
 from exporter.config import ConfigError, load
 from exporter.config import presets as providers
-from exporter.config.presets import Preset, Row, presets
+from exporter.config.presets import Preset, ServerRow, presets
 from exporter.config.schema.fields import domain_of
 from exporter.daemon.options import Options
 from exporter.model import Service
 from exporter.net.dns.resolver import Resolver
-from exporter.targets.provider_lookup import Evidence, Lookup, Recognition, Seen, by_cname, by_mx, look_up
+from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, by_cname, by_mx, look_up
 
 LOOK_UP = 10.0  # seconds for all questions to the DNS
 SERVICES = (Service.IMAP, Service.POP3, Service.SMTP)
@@ -62,7 +62,7 @@ async def recognise(what: str, lookup: Lookup) -> Found:
     name = what.rpartition("@")[2].lower().removesuffix(".")
     if what in presets():
         preset = presets()[what]
-        return Found(f"sales@{_example(preset)}", Recognition(preset.id, Evidence.ID, what))
+        return Found(f"sales@{_example(preset)}", Recognition(preset.id, RecognisedBy.ID, what))
     try:
         domain = domain_of(f"x@{name}")
     except ValueError:
@@ -74,7 +74,7 @@ async def recognise(what: str, lookup: Lookup) -> Found:
             return Found(f"sales@{_example(known.preset)}", known)
     own = providers.recognise(domain)
     if own is not None:
-        return Found(address, Recognition(own.id, Evidence.DOMAIN, domain))
+        return Found(address, Recognition(own.id, RecognisedBy.DOMAIN, domain))
     return await _ask(domain, address, lookup, is_host="@" not in what)
 
 
@@ -82,9 +82,9 @@ def _server(host: str) -> Recognition | None:
     """A provider's own server, mail exchanger or former server."""
     known = providers.at_host(host)
     if known is not None:
-        return Recognition(known.id, Evidence.HOST, host)
+        return Recognition(known.id, RecognisedBy.HOST, host)
     exchanger = by_mx([host])
-    return Recognition(exchanger.provider, Evidence.HOST, host) if exchanger else None
+    return Recognition(exchanger.provider, RecognisedBy.HOST, host) if exchanger else None
 
 
 async def _ask(domain: str, address: str, lookup: Lookup, *, is_host: bool) -> Found:
@@ -152,11 +152,11 @@ def _preset_object(preset: Preset, domain: str = "", mx: str = "") -> dict[str, 
     }
 
 
-def _row_object(row: Row) -> dict[str, Any]:
+def _row_object(row: ServerRow) -> dict[str, Any]:
     return {"host": row.host, "port": row.port, "security": row.security}
 
 
-def _rows(service: Service, preset: Preset, domain: str, mx: str) -> tuple[Row, ...]:
+def _rows(service: Service, preset: Preset, domain: str, mx: str) -> tuple[ServerRow, ...]:
     """Those that can be named, the likeliest first; else as they are, with their blanks."""
     return tuple(providers.candidates(service, preset, domain, mx)) or preset.rows(service)
 
@@ -218,7 +218,7 @@ def _line(title: str, text: str) -> Iterator[str]:
         yield f"{title}{' ' * max(1, 16 - wide)}{text}"
 
 
-def _shown(row: Row, say: Mapping[str, str]) -> str:
+def _shown(row: ServerRow, say: Mapping[str, str]) -> str:
     return f"{row.host}:{row.port} {say[row.security] if row.security else say['unverified']}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.config import presets
-from exporter.config.presets import NoServerError, Preset, Row
+from exporter.config.presets import NoServerError, Preset, ServerRow
 from exporter.model import Security, Service
 
 _USUAL = {Service.IMAP: 993, Service.SMTP: 465}
@@ -78,7 +78,7 @@ def _unsaid(service: Service, preset: Preset, domain: str, mx: str, language: st
     return _server(service, None, domain, mx, language)
 
 
-def _security(row: Row) -> Security:
+def _security(row: ServerRow) -> Security:
     """What is usual on the port: something must be written, and never `plain`."""
     return row.security or presets.WELL_KNOWN.get(row.port, (Service.IMAP, Security.STARTTLS))[1]
 

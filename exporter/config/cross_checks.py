@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.config.problems import Path, nearest
+from exporter.config.problems import KeyPath, nearest
 from exporter.config.schema import targets
 
 PASSWORDS = ("password_file", "password_env", "password_command", "password_credential", "password")
 
 TOKEN_AUTH = ("xoauth2", "oauthbearer")
 
-Found = tuple[int, Path, str]
+Found = tuple[int, KeyPath, str]
 """Index of the file, place in it, message."""
 
 
@@ -24,13 +24,13 @@ Found = tuple[int, Path, str]
 class _Names:
     """Who is who, over all files."""
 
-    place: Callable[[int, Path], str]
+    place: Callable[[int, KeyPath], str]
     taken: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → what it is, where
     domains: dict[str, str] = field(default_factory=dict)
     mailboxes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
 
-    def take(self, name: str, what: str, file: int, path: Path) -> Iterator[Found]:
+    def take(self, name: str, what: str, file: int, path: KeyPath) -> Iterator[Found]:
         if name in self.taken:
             other, where = self.taken[name]
             yield file, path, f"the name {name[:200]} is taken by the {other} at {where}"
@@ -38,7 +38,7 @@ class _Names:
             self.taken[name] = (what, self.place(file, path))
 
 
-def check(roots: list[Any], place: Callable[[int, Path], str], *, complete: bool) -> Iterator[Found]:
+def check(roots: list[Any], place: Callable[[int, KeyPath], str], *, complete: bool) -> Iterator[Found]:
     """Everything wrong between the files' parts.
 
     `complete` is False where a file could not be read: a name that is not found may be in it.

@@ -21,7 +21,7 @@ from exporter.net.urls import MAX_LENGTH
 class Doubt:
     """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
 
-    path: problems.Path
+    path: problems.KeyPath
     message: str
     broken: bool = False
 
@@ -38,7 +38,7 @@ class Audit:
             yield from self._file(("defaults", "ca_file"), defaults.ca_file)
 
     def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
-        path: problems.Path = ("mailboxes", index)
+        path: problems.KeyPath = ("mailboxes", index)
         yield from self._password(path, mailbox, folder)
         yield from self._oauth2(path, mailbox)
         for name, server in (("imap", mailbox.imap), ("pop3", mailbox.pop3), ("smtp", mailbox.smtp)):
@@ -51,7 +51,7 @@ class Audit:
             "incidents are pushed from here: instead of mailprobe's rules in Prometheus, never beside them",
         )
         for index, each in enumerate(push.targets):
-            path: problems.Path = ("alertmanager", "targets", index)
+            path: problems.KeyPath = ("alertmanager", "targets", index)
             if each.basic_auth is not None:
                 file = each.basic_auth.password_file
                 yield from self._file((*path, "basic_auth", "password_file"), file, secret=True)
@@ -72,7 +72,7 @@ class Audit:
             if url is not None and (why := robot_urls.fault(each.kind, url)):
                 yield Doubt(("bridges", index, "url_file"), f"what {each.url_file} holds {why}", broken=True)
 
-    def _oauth2(self, path: problems.Path, mailbox: Mailbox) -> Iterator[Doubt]:
+    def _oauth2(self, path: problems.KeyPath, mailbox: Mailbox) -> Iterator[Doubt]:
         if mailbox.oauth2 is None:
             return
         for key in ("client_secret_file", "refresh_token_file", "key_file"):
@@ -83,7 +83,7 @@ class Audit:
             elif file is not None:
                 yield from self._file((*path, "oauth2", key), file, secret=True)
 
-    def _password(self, path: problems.Path, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
+    def _password(self, path: problems.KeyPath, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         if mailbox.password_file is not None:
             yield from self._file((*path, "password_file"), mailbox.password_file, secret=True)
         elif mailbox.password_env is not None:
@@ -99,14 +99,14 @@ class Audit:
         elif mailbox.password is not None:
             yield Doubt((*path, "password"), "a password in the file itself: prefer password_file")
 
-    def _credential(self, path: problems.Path, name: str) -> Iterator[Doubt]:
+    def _credential(self, path: problems.KeyPath, name: str) -> Iterator[Doubt]:
         folder = self.environment.get(CREDENTIALS)
         if folder:
             yield from self._file(path, Path(folder) / name)
         else:
             yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
 
-    def _file(self, path: problems.Path, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
+    def _file(self, path: problems.KeyPath, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
         name = str(file)
         why = self.seen.get(name)
         if why is None:

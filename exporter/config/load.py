@@ -37,7 +37,7 @@ MAX_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ConfigFile:
     """What one file says about targets. `defaults` are the main file's, overlaid by its own."""
 
     file: Path
@@ -48,7 +48,7 @@ class Part:
     endpoints: tuple[shape.Endpoint, ...]
     routes: tuple[shape.Route, ...]
 
-    def problems(self, found: Iterable[tuple[errors.Path, str]]) -> Iterator[Problem]:
+    def problems(self, found: Iterable[tuple[errors.KeyPath, str]]) -> Iterator[Problem]:
         """Problems at keys of this file. Finding their lines reads the file again: only for errors."""
         try:
             document = parse(self.file.read_bytes())
@@ -64,7 +64,7 @@ class Config:
     """A configuration that can be used."""
 
     path: Path
-    parts: tuple[Part, ...]  # the main file's first
+    parts: tuple[ConfigFile, ...]  # the main file's first
     resolvers: tuple[str, ...]
     limits: Limits
     login_guard: GuardSettings
@@ -178,7 +178,7 @@ class _Loader:
                 self.problems.append(self._at(file, *explain(model, error)))
         return None
 
-    def _at(self, file: _File, key: errors.Path, message: str) -> Problem:
+    def _at(self, file: _File, key: errors.KeyPath, message: str) -> Problem:
         return Problem(str(file.path), file.document.line(key), dotted(key), message)
 
     def _included(self, main: _File) -> Iterator[Path]:
@@ -228,11 +228,11 @@ class _Loader:
             broken=tuple(problem for problem, broken in doubts if broken),
         )
 
-    def _place(self, index: int, key: errors.Path) -> str:
+    def _place(self, index: int, key: errors.KeyPath) -> str:
         file = self.files[index]
         return f"{file.path}:{file.document.line(key)}"
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self) -> Iterator[ConfigFile]:
         base: daemon.Defaults | None = None
         for file in self.files:
             shaped = file.shaped
@@ -244,9 +244,11 @@ class _Loader:
             if clash:
                 self.problems.append(self._at(file, ("defaults", "source_address"), clash))
             labels = shaped.labels if isinstance(shaped, shape.Included) else {}
-            yield Part(file.path, labels, defaults, shaped.mailboxes, shaped.domains, shaped.endpoints, shaped.routes)
+            yield ConfigFile(
+                file.path, labels, defaults, shaped.mailboxes, shaped.domains, shaped.endpoints, shaped.routes
+            )
 
-    def _doubts(self, parts: list[Part]) -> Iterator[tuple[Problem, bool]]:
+    def _doubts(self, parts: list[ConfigFile]) -> Iterator[tuple[Problem, bool]]:
         audit = Audit(os.environ)
         for file, part in zip(self.files, parts, strict=True):
             found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from exporter.config.problems import Path, nearest
+from exporter.config.problems import KeyPath, nearest
 from exporter.config.schema import mapping, targets
 
 # What people write who come from other mail programs.
@@ -47,7 +47,7 @@ _PLAIN = {
 }
 
 
-def explain(root: type[BaseModel], error: ErrorDetails) -> tuple[Path, str]:
+def explain(root: type[BaseModel], error: ErrorDetails) -> tuple[KeyPath, str]:
     """The path as the file has it, and a message. Values are quoted only where they come from a closed list."""
     path = tuple(step for step in error["loc"] if step != "[key]")
     kind, ctx = error["type"], error.get("ctx", {})
@@ -121,7 +121,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+def _model_at(root: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     model: type[BaseModel] | None = root
     for step in path:
         if isinstance(step, str) and model is not None:
@@ -131,7 +131,7 @@ def _model_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
     return model
 
 
-def _field_at(root: type[BaseModel], path: Path) -> Any:
+def _field_at(root: type[BaseModel], path: KeyPath) -> Any:
     model = _model_at(root, path[:-1])
     if model is None:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from exporter.model import Security, Service
+from exporter.model.servers import site
 
 GENERIC = "generic"
 """The preset of no provider in particular."""
@@ -54,7 +55,7 @@ _DEFAULT_PORT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ServerRow:
     """One server of a preset. `security` is None where nobody has verified it: then the user must say it."""
 
     host: str  # may hold <domain>, the mailbox's, or <region>, which its MX or the user tells
@@ -90,9 +91,9 @@ class Preset:
     name: str
     name_zh: str
     domains: tuple[str, ...]
-    imap: tuple[Row, ...]
-    pop3: tuple[Row, ...]
-    smtp: tuple[Row, ...]
+    imap: tuple[ServerRow, ...]
+    pop3: tuple[ServerRow, ...]
+    smtp: tuple[ServerRow, ...]
     login: str  # what the provider takes as password: authorization_code, app_password, oauth2_only …
     folders: tuple[tuple[str, tuple[str, ...]], ...]  # role, names as they are listed, raw or decoded
     signature_families: tuple[str, ...]
@@ -121,7 +122,7 @@ class Preset:
         """Whose texts its servers answer with. A provider without signatures is one of its own, not an unknown one."""
         return self.signature_families or (() if self.id == GENERIC else (self.id,))
 
-    def rows(self, service: Service) -> tuple[Row, ...]:
+    def rows(self, service: Service) -> tuple[ServerRow, ...]:
         return {Service.IMAP: self.imap, Service.POP3: self.pop3, Service.SMTP: self.smtp}.get(service, ())
 
 
@@ -166,9 +167,10 @@ def _preset(row: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Preset:
     )
 
 
-def _rows(rows: list[dict[str, Any]]) -> tuple[Row, ...]:
+def _rows(rows: list[dict[str, Any]]) -> tuple[ServerRow, ...]:
     return tuple(
-        Row(each["host"], each["port"], _SECURITY.get(each["security"]), each.get("own_domain", False)) for each in rows
+        ServerRow(each["host"], each["port"], _SECURITY.get(each["security"]), each.get("own_domain", False))
+        for each in rows
     )
 
 
@@ -251,7 +253,7 @@ def choose(
     return host, port or _DEFAULT_PORT[service, security], security
 
 
-def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "") -> list[Row]:
+def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "") -> list[ServerRow]:
     """The servers of a preset that can be named for a domain, the likeliest first. Unverified ones are among them."""
     if preset is None:
         return []
@@ -262,7 +264,7 @@ def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "
         key=lambda row: (
             not row.host.endswith(f".{domain}"),  # one of several of the provider's domains
             row.own_domain != own,
-            not mx or _site(row.host) != _site(mx),
+            not mx or site(row.host) != site(mx),
         ),
     )
 
@@ -275,18 +277,14 @@ def _filled(host: str, preset: Preset, domain: str, mx: str) -> str:
     return host.replace("<domain>", domain) if domain else host
 
 
-def _site(host: str) -> str:
-    return host.partition(".")[2]
-
-
-def _fits(row: Row, host: str | None, port: int | None, security: Security | None) -> bool:
+def _fits(row: ServerRow, host: str | None, port: int | None, security: Security | None) -> bool:
     """Whether the row agrees with everything the user wrote."""
     return (
         host in (None, row.host) and port in (None, row.port) and (security is None or row.security in (None, security))
     )
 
 
-def _no_host(service: Service, preset: Preset | None, known: Sequence[Row]) -> str:
+def _no_host(service: Service, preset: Preset | None, known: Sequence[ServerRow]) -> str:
     if known:
         row = known[0]
         return (

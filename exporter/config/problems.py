@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where in a file: ("mailboxes", 0, "imap", "port")."""
 
 MAX_SHOWN = 100
@@ -41,7 +41,7 @@ class ConfigError(Exception):
         return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """("mailboxes", 0, "imap") → mailboxes[0].imap. A key that is no word shows as `?`: a password may have slipped."""
     text = ""
     for step in path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from exporter.config.load import Config, Part
+from exporter.config.load import Config, ConfigFile
 from exporter.config.schema import durations
 from exporter.config.schema.mapping import Shape
 from exporter.model.settings import PushSettings
@@ -62,7 +62,7 @@ def _push(push: PushSettings | None) -> dict[str, Any] | None:
     return {"targets": targets, "labels": dict(push.labels), "resend": durations.show(push.resend)}
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: ConfigFile) -> dict[str, Any]:
     return {
         "file": str(part.file),
         "labels": dict(part.labels),

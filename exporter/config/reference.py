@@ -14,9 +14,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from exporter.config.schema import daemon, durations, fields, mapping, notify, targets
+from exporter.config.schema import daemon, durations, mapping, notify, targets
 from exporter.credentials.sources import COMMAND_CACHE, COMMAND_DEADLINE
 from exporter.model import Secret
+from exporter.model.names import RESERVED_LABELS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -117,7 +118,7 @@ calls expired is replaced in the next run.
 `labels` of a mailbox (and of an included file, for all its targets) go on `mailprobe_target_info`; those named in
 `alert_labels` go on every metric that has `target`, so that rules can use them. A route has the labels of its sender;
 a shared endpoint or domain those on which all its mailboxes agree. To keep mail addresses out of metrics, give each
-mailbox a `name`. These names are taken: {", ".join(f"`{name}`" for name in sorted(fields.RESERVED_LABELS))}.
+mailbox a `name`. These names are taken: {", ".join(f"`{name}`" for name in sorted(RESERVED_LABELS))}.
 """
 
 

@@ -27,7 +27,7 @@ from yaml.events import (
 )
 from yaml.reader import ReaderError
 
-from exporter.config.problems import Path
+from exporter.config.problems import KeyPath
 
 MAX_NODES = 4_000_000  # with aliases followed: a hundred thousand mailboxes
 MAX_DEPTH = 32
@@ -51,10 +51,10 @@ class Document:
     """What a file says (text, None, dict or list) and on which lines."""
 
     root: Any = field(default=None, repr=False)
-    duplicates: list[tuple[Path, int, int]] = field(default_factory=list)  # key, its line, the first one's line
+    duplicates: list[tuple[KeyPath, int, int]] = field(default_factory=list)  # key, its line, the first one's line
     marks: dict[int, Any] = field(default_factory=dict, repr=False)  # id of a container → line of each key or item
 
-    def line(self, path: Path) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of a key or item, or of the closest thing around it that the file has."""
         value, line = self.root, 1
         for step in path:
@@ -214,7 +214,7 @@ class _Builder:
         self.add(value, line)
         return size
 
-    def path(self) -> Path:
+    def path(self) -> KeyPath:
         """Of the innermost open container."""
         return tuple(each.key if each.mapping else len(each.value) for each in self.stack[1:])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from exporter.credentials.clock import Clock
 from exporter.credentials.files import write_secret
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import AccessToken, Flow, Login, Phase, Secret, TokenSource
 from exporter.model import FactName as Name
 from exporter.model.errors import TokenRefusal
@@ -27,7 +27,7 @@ GRACE = 3.0  # seconds for requests under way when stopping
 EARLY = 300.0  # seconds before its end that a token is replaced; half its life, where that is less
 MAX_FILE = 64 * 1024  # bytes
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Means:
 
     source: TokenSource
     net: Net
-    logins: Logins
+    logins: LoginGuard
 
 
 class Tokens:
@@ -151,7 +151,7 @@ class Tokens:
         try:
             await asyncio.to_thread(_write, file, digest, refresh)
         except OSError as exc:
-            log.error(  # noqa: TRY400 - the message tells all
+            logger.error(  # noqa: TRY400 - the message tells all
                 "cannot write %s: %s. A restart now may ask for a new sign-in (mailprobe oauth)", file, exc.strerror
             )
 
@@ -179,7 +179,7 @@ def _read(file: Path) -> tuple[str, Secret] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        log.warning("%s cannot be read: the configured refresh token is used", file)
+        logger.warning("%s cannot be read: the configured refresh token is used", file)
         return None
 
 

@@ -22,7 +22,7 @@ from exporter.model.settings import GuardSettings
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 
-__all__ = ["GuardSettings", "Logins", "Standing"]
+__all__ = ["GuardSettings", "LoginGuard", "Pause"]
 
 MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
 FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
@@ -41,7 +41,7 @@ UNDECIDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Pause:
     """Why an account is not logged in to, and until when."""
 
     reason: Reason
@@ -76,7 +76,7 @@ class _Account:
         self.answered = asyncio.Event()
 
 
-class Logins:
+class LoginGuard:
     """The guard. One per daemon: IMAP, SMTP and routes of an account count together.
 
     A breaker belongs to the credential, that is to the secret's content: a new password starts with a clean sheet at
@@ -116,7 +116,9 @@ class Logins:
         """
         return _Attempt(self, login, trace, token, force=force)
 
-    def divide(self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float) -> None:
+    def set_shares(
+        self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float
+    ) -> None:
         """What shards share. `allotted`: what of the settings is ours, for accounts that others log in to as well.
 
         `newcomers`: accounts that others logged in to a moment ago, whose refusals we cannot know. Until then (Unix
@@ -139,7 +141,7 @@ class Logins:
         """Whether `allow_once` was called and its login has not come yet."""
         return account in self._allowed
 
-    def standing(self, account: str) -> Standing | None:
+    def standing(self, account: str) -> Pause | None:
         """Why the account's latest credential is paused, or None where it is not."""
         found = self._accounts.get(account)
         breaker = found.breakers.get(found.latest) if found else None
@@ -150,10 +152,10 @@ class Logins:
 
     # -- for _Attempt -----------------------------------------------------------------------------------------------
 
-    def standing_of(self, name: str, breaker: Breaker) -> Standing:
+    def standing_of(self, name: str, breaker: Breaker) -> Pause:
         now = self.clock.now()
         left = breaker.resumes_at(now, self.settings_of(name)) - now
-        return Standing(
+        return Pause(
             _reason(breaker), breaker.text or "a login was cut off before its answer came", self.clock.wall() + left
         )
 
@@ -168,12 +170,12 @@ class Logins:
         account.latest = fingerprint
         return account, fingerprint, account.breakers[fingerprint]
 
-    def met(self, name: str) -> None:
+    def accepted_since_move(self, name: str) -> None:
         """It let us in: what others know of it does not matter any more."""
         if name in self._newcomers:
             self._met.add(name)
 
-    def overdrawn(self, name: str, account: _Account, breaker: Breaker) -> float:
+    def account_budget_wait(self, name: str, account: _Account, breaker: Breaker) -> float:
         """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
 
         A source that makes up a new secret each time must not get round the day's limit.
@@ -183,7 +185,7 @@ class Logins:
         limit = self.settings_of(name).refusals_per_day
         return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
 
-    def let_through(self, name: str) -> bool:
+    def consume_override(self, name: str) -> bool:
         """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
         allowed = name in self._allowed
         self._allowed.discard(name)
@@ -270,7 +272,9 @@ class _Attempt:
 
     __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_token", "_trace")
 
-    def __init__(self, guard: Logins, login: Login, trace: Trace, token: AccessToken | None, *, force: bool) -> None:
+    def __init__(
+        self, guard: LoginGuard, login: Login, trace: Trace, token: AccessToken | None, *, force: bool
+    ) -> None:
         self._guard = guard
         self._login = login
         self._trace = trace
@@ -281,7 +285,7 @@ class _Attempt:
         guard, name = self._guard, self._login.account
         self._secret = await self._login.source.read()
         guard.flush()
-        forced = guard.let_through(name) or self._force
+        forced = guard.consume_override(name) or self._force
         while True:
             self._account, self._fingerprint, self._breaker = guard.find(self._login, self._secret)
             breaker = self._breaker
@@ -291,7 +295,7 @@ class _Attempt:
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
                 said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
                 raise Suspended(standing.reason, standing.text, standing.next_attempt, said_to)
-            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.overdrawn(name, self._account, breaker)
+            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.account_budget_wait(name, self._account, breaker)
             if wait:
                 self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
                 raise guard.too_many(self._account, wait)
@@ -348,7 +352,7 @@ class _Attempt:
         proven = self._breaker.proven
         self._breaker.end(answer, guard.clock.now(), guard.settings_of(name), reason, text, answer_to=answer_to)
         if answer is Answer.ACCEPTED:
-            guard.met(name)
+            guard.accepted_since_move(name)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
         first = answer is Answer.ACCEPTED and not proven and guard.is_exception(self._account, self._breaker)
         if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):

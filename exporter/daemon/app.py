@@ -9,23 +9,23 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 
 from exporter.config import ConfigError, redacted
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.daemon import systemd
-from exporter.daemon.loading import Loaded, load_all, logins_of, make_world, reasons, recalled, stored_tokens
+from exporter.daemon.loading import Loaded, load_all, logins_of, make_context, reasons, recalled, stored_tokens
 from exporter.daemon.options import Options
 from exporter.incidents.announcer import Announcer
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
-from exporter.incidents.rootcause.tracker import RootCauses
+from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
 from exporter.outputs.history import History
 from exporter.outputs.log_sink import Journal
 from exporter.outputs.metrics.registry import Metrics
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
-from exporter.run.vantage import Judged, Vantage
+from exporter.run.vantage import Vantage, VantageRunner
 from exporter.state.store import State
-from exporter.targets.build import waiting
+from exporter.targets.build import with_wait
 from exporter.targets.provider_watch import Discovery, Notice
 from exporter.targets.resharding import Move, remember
 from exporter.web.bridge.bridge import Bridge, Bridges
@@ -50,12 +50,12 @@ class App:
         self.history = History(options.history_limit)
         self.sharding = options.sharding
         self.metrics = Metrics(sharding=options.sharding)
-        self.root_causes = RootCauses()
+        self.root_causes = CauseTracker()
         self._bridges = Bridges(self.metrics)
         self._journal = Journal()
         self._loaded: Loaded
         self._state: State
-        self._logins: Logins
+        self._logins: LoginGuard
         self._move: Move | None = None
         self._tokens = stored_tokens(options.storage_path)
         self._discovery: Discovery
@@ -78,17 +78,17 @@ class App:
         self._state = await State.open(self.options.storage_path)
         self._move = await remember(self._state.notes, self.sharding, time.time())
         config = self._loaded.config
-        self._logins = Logins(self._state, config.login_guard)
-        world = make_world(config, self._state, self._logins, self._tokens)
-        self._discovery = Discovery(world.resolver.lookup, self._state.notes)
+        self._logins = LoginGuard(self._state, config.login_guard)
+        context = make_context(config, self._state, self._logins, self._tokens)
+        self._discovery = Discovery(context.resolver.lookup, self._state.notes)
         self._loaded = await recalled(self._loaded, self._discovery)
         targets = self._loaded.built.targets
         self._vantage = Vantage(
-            config.vantage, world.resolver, world.contexts, told=self._vantage_told, skipped=self.metrics.skipped
+            config.vantage, context.resolver, context.contexts, told=self._vantage_told, skipped=self.metrics.skipped
         )
         self._announcer = Announcer(self._state, self.causes, self.metrics, external_url=self.external_url)
         self._scheduler = Scheduler(
-            Judged(Runner(world), self._vantage),
+            VantageRunner(Runner(context), self._vantage),
             (self.history, self.metrics, self._journal, self.root_causes, self._announcer),
             self._loaded.limits,
             watcher=self.metrics,
@@ -212,10 +212,10 @@ class App:
             before, self._loaded = self._loaded, loaded
             self._config_error = None
             if loaded.config.resolvers != before.config.resolvers:
-                world = make_world(loaded.config, self._state, self._logins, self._tokens)
-                self._scheduler.runner = Judged(Runner(world), self._vantage)
-                self._discovery.lookup = world.resolver.lookup
-                self._vantage.network(world.resolver, world.contexts)
+                context = make_context(loaded.config, self._state, self._logins, self._tokens)
+                self._scheduler.runner = VantageRunner(Runner(context), self._vantage)
+                self._discovery.lookup = context.resolver.lookup
+                self._vantage.network(context.resolver, context.contexts)
             self._vantage.change(loaded.config.vantage)
             self._discovery.wake()
             self._apply(loaded)
@@ -327,7 +327,7 @@ class App:
                 if force:
                     for login in logins_of(target):
                         self._logins.allow_once(login)
-                return await self._scheduler.run_now(waiting(target, wait))
+                return await self._scheduler.run_now(with_wait(target, wait))
         return None
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from exporter.config import Config, ConfigError, load
 from exporter.credentials.access_tokens import Tokens
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.daemon.options import Options
 from exporter.model import Target
 from exporter.model.settings import Limits, PushSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.state.store import State
 from exporter.targets.build import Built, build
 from exporter.targets.placement import allotted, newcomers
@@ -50,11 +50,11 @@ class Loaded:
             return push
         return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
 
-    def divide(self, logins: Logins, move: Move | None) -> None:
+    def divide(self, logins: LoginGuard, move: Move | None) -> None:
         """Tell the login guard what is this shard's."""
         here, credentials = self.sharding, self.built.credentials
         logins.settings = self.config.login_guard
-        logins.divide(
+        logins.set_shares(
             allotted(credentials, here, self.config.login_guard),
             newcomers(credentials, here, move.before) if move is not None else (),
             move.until if move is not None else 0.0,
@@ -89,9 +89,9 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
     return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
 
-def make_world(config: Config, state: State, logins: Logins, tokens: Tokens | None = None) -> World:
+def make_context(config: Config, state: State, logins: LoginGuard, tokens: Tokens | None = None) -> Context:
     """The capabilities that a configuration's probes get."""
-    return World(
+    return Context(
         resolver=Resolver(config.resolvers),
         contexts=TlsContexts(),
         logins=logins,

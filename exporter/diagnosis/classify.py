@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from exporter.diagnosis import signatures, standard_codes
-from exporter.diagnosis.reply import Spoken, protocol_of, read
-from exporter.diagnosis.signatures import ANY, Row
+from exporter.diagnosis.reply import Reply, normalise, protocol_of
+from exporter.diagnosis.signatures import ANY, Signature
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
 
@@ -21,7 +21,7 @@ _UNDECIDED = Reason.AMBIGUOUS_LOGIN_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Classification:
     """The reason that a text states, and the rule that found it. `ambiguous`: the causes, where it has several."""
 
     reason: Reason
@@ -30,7 +30,7 @@ class Meaning:
     apart: tuple[str, str] = ("", "")  # what tells the causes apart over time: English, Chinese
 
 
-def meaning_of(
+def classify(
     protocol: Service | None,
     code: str,
     text: str,
@@ -38,13 +38,13 @@ def meaning_of(
     *,
     families: tuple[str, ...] = (),
     software: tuple[str, ...] = (),
-) -> Meaning | None:
+) -> Classification | None:
     """`families` are the target's own, in the order in which they are asked; `software` is what its greeting says.
 
     `protocol` and `phase` None: not known, and told from the words as far as they tell.
     """
     spoken_by = protocol or protocol_of(text.lstrip())
-    said = read(spoken_by, text, phase)
+    said = normalise(spoken_by, text, phase)
     token = signatures.about_token(said)
     if token is not None:
         return _one(token)
@@ -52,18 +52,20 @@ def meaning_of(
         for scope in dict.fromkeys((*families, *software)):
             found = signatures.in_scope(scope, spoken_by, said)
             if found:
-                return _settled(_agreed(found), spoken_by, code, said, phase)
+                return _outside_login(_agreed(found), spoken_by, code, said, phase)
     else:
         found = signatures.everywhere(spoken_by, said)
         if found:
-            return _settled(_vote(found, spoken_by, code, said, phase), spoken_by, code, said, phase)
+            return _outside_login(_without_provider(found, spoken_by, code, said, phase), spoken_by, code, said, phase)
     found = signatures.in_scope(ANY, spoken_by, said)
     if found:
-        return _settled(_agreed(found), spoken_by, code, said, phase)
+        return _outside_login(_agreed(found), spoken_by, code, said, phase)
     return _standard(spoken_by, code, said, phase)
 
 
-def _settled(found: Meaning, protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning:
+def _outside_login(
+    found: Classification, protocol: Service | None, code: str, said: Reply, phase: Phase | None
+) -> Classification:
     """Causes that disagree about anything but a login: what the standard says, if it is one of them, else unknown."""
     if found.reason is not _UNDECIDED or phase in (None, Phase.LOGIN):
         return found
@@ -73,7 +75,7 @@ def _settled(found: Meaning, protocol: Service | None, code: str, said: Spoken, 
     return replace(found, reason=Reason.UNKNOWN)
 
 
-def _standard(protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning | None:
+def _standard(protocol: Service | None, code: str, said: Reply, phase: Phase | None) -> Classification | None:
     """Standard codes. Where the protocol is not known, what all of them agree on."""
     asked = (protocol,) if protocol else (Service.SMTP, Service.IMAP, Service.POP3)
     verdicts = [standard_codes.judge(each, code, said.literal, phase) for each in asked]
@@ -81,10 +83,12 @@ def _standard(protocol: Service | None, code: str, said: Spoken, phase: Phase | 
     if not found:
         return None
     reason, rule = next(iter(found))
-    return Meaning(reason, rule) if len({each for each, _ in found}) == 1 else None
+    return Classification(reason, rule) if len({each for each, _ in found}) == 1 else None
 
 
-def _vote(rows: tuple[Row, ...], protocol: Service | None, code: str, said: Spoken, phase: Phase | None) -> Meaning:
+def _without_provider(
+    rows: tuple[Signature, ...], protocol: Service | None, code: str, said: Reply, phase: Phase | None
+) -> Classification:
     """Nobody knows whose server it is. Of words that many use, the rest of the text and the standard have a say."""
     if all(row.shared for row in rows):
         plain = signatures.in_scope(ANY, protocol, said)
@@ -100,21 +104,21 @@ def _vote(rows: tuple[Row, ...], protocol: Service | None, code: str, said: Spok
     return _agreed(rows)
 
 
-def _agreed(rows: tuple[Row, ...]) -> Meaning:
+def _agreed(rows: tuple[Signature, ...]) -> Classification:
     """One row's meaning, or that of several which may disagree."""
     if len({row.reason for row in rows}) == 1:
         return _one(next((row for row in rows if row.causes), rows[0]))
     return _several([cause for row in rows for cause in (row.causes or (row.reason,))], _rules(rows))
 
 
-def _one(row: Row) -> Meaning:
-    return Meaning(row.reason, f"signature:{row.id}", row.causes[:MOST], row.apart)
+def _one(row: Signature) -> Classification:
+    return Classification(row.reason, f"signature:{row.id}", row.causes[:MOST], row.apart)
 
 
-def _several(causes: Iterable[Reason], rules: Iterable[str]) -> Meaning:
+def _several(causes: Iterable[Reason], rules: Iterable[str]) -> Classification:
     named = dict.fromkeys(cause for cause in causes if cause is not _UNDECIDED)
-    return Meaning(_UNDECIDED, " | ".join(list(rules)[:_RULES]), tuple(named)[:MOST])
+    return Classification(_UNDECIDED, " | ".join(list(rules)[:_RULES]), tuple(named)[:MOST])
 
 
-def _rules(rows: Iterable[Row]) -> tuple[str, ...]:
+def _rules(rows: Iterable[Signature]) -> tuple[str, ...]:
     return tuple(f"signature:{row.id}" for row in rows)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from exporter.diagnosis import oauth_errors
 from exporter.diagnosis.banners import software_of
-from exporter.diagnosis.classify import Meaning, meaning_of
+from exporter.diagnosis.classify import Classification, classify
 from exporter.diagnosis.reply import closing_protocol
 from exporter.model import Failure, Outcome, Phase
 from exporter.model.errors import (
@@ -142,17 +142,17 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
 
 def _meaning(
     exc: Refusal | ServerClosed | Suspended, phase: Phase | None, families: tuple[str, ...], software: tuple[str, ...]
-) -> Meaning:
+) -> Classification:
     """What a server's words say. Its last words explain the end of a connection better than the end itself."""
     if isinstance(exc, Suspended):  # the words are of the login that paused it
-        found = meaning_of(None, "", exc.text, Phase.LOGIN, families=families, software=software)
-        return Meaning(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
+        found = classify(None, "", exc.text, Phase.LOGIN, families=families, software=software)
+        return Classification(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
     if isinstance(exc, ServerClosed):
         protocol = closing_protocol(exc.text)
-        said = protocol and meaning_of(protocol, "", exc.text, phase, families=families, software=software)
-        return said or Meaning(Reason.CONNECTION_RESET, "closed")
-    known = meaning_of(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
-    known = known or Meaning(Reason.UNKNOWN, "")
+        said = protocol and classify(protocol, "", exc.text, phase, families=families, software=software)
+        return said or Classification(Reason.CONNECTION_RESET, "closed")
+    known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
+    known = known or Classification(Reason.UNKNOWN, "")
     about_token = oauth_errors.of_server(known.reason, exc.token, exc.text) if exc.token else known.reason
     return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
 

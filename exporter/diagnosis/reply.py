@@ -37,7 +37,7 @@ _STATUS = re.compile(r"(?:\* )?(?:NO|BAD|BYE)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Reply:
     """One reply, three ways: as it came (cut), as one line for signatures, and the JSON that lay in base64 within."""
 
     literal: str
@@ -47,7 +47,7 @@ class Spoken:
     likely: bool | None = None  # where it cannot be told for sure
 
 
-def read(protocol: Service | None, text: str, phase: Phase | None) -> Spoken:
+def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply:
     """`phase` None: it is not known, and told from the words as far as they tell."""
     literal = cut(text)
     lines = [line.strip() for line in literal.splitlines() if line.strip()]
@@ -65,7 +65,7 @@ def read(protocol: Service | None, text: str, phase: Phase | None) -> Spoken:
     line = "\n".join(spellings)
     login = phase is Phase.LOGIN if phase is not None else _is_login(basic, enhanced, line)
     likely = False if login is None and basic in _MAIL_CODES else None
-    return Spoken(literal, line, _json(literal, whole), login, likely)
+    return Reply(literal, line, _json(literal, whole), login, likely)
 
 
 def cut(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import re2
 import yaml
 
-from exporter.diagnosis.reply import Spoken, read
+from exporter.diagnosis.reply import Reply, normalise
 from exporter.model import Service
 from exporter.model.reasons import Reason
 
@@ -36,7 +36,7 @@ _SPOKEN_BY = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class Signature:
     """One signature. A row with a `code` has no pattern: the standard codes decide it; its example is their test."""
 
     id: str
@@ -60,7 +60,7 @@ class _Matcher:
     then the patterns whose words are there. Linear in the text, and unlike a plain set not slow on its first sight.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Signature]) -> None:
         options = re2.Options()
         options.case_sensitive = False
         options.never_capture = True
@@ -71,23 +71,23 @@ class _Matcher:
         if self._rows:
             self._filter.Compile()
 
-    def matching(self, text: str) -> list[Row]:
+    def matching(self, text: str) -> list[Signature]:
         """In file order."""
         return [self._rows[index] for index in sorted(self._filter.Match(text) or ())] if self._rows else []
 
 
 @cache
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[Signature, ...]:
     """The whole table, in file order; read on first use."""
     text = resources.files("exporter").joinpath("data/signatures.yaml").read_bytes()
     found: list[dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
     return tuple(_row(each) for each in found)
 
 
-def _row(each: dict[str, Any]) -> Row:
+def _row(each: dict[str, Any]) -> Signature:
     apart = each.get("apart") or {}
     pattern = each.get("pattern", "")
-    return Row(
+    return Signature(
         id=each["id"],
         protocol=each["protocol"],
         provider=each["provider"],
@@ -112,7 +112,7 @@ def scopes() -> frozenset[str]:
 
 
 @cache
-def by_id() -> Mapping[str, Row]:
+def by_id() -> Mapping[str, Signature]:
     return {row.id: row for row in rows()}
 
 
@@ -140,7 +140,7 @@ def warm() -> None:
     RE2 builds its automata as it meets texts: it meets the examples here.
     """
     for protocol in (Service.IMAP, Service.POP3, Service.SMTP):
-        said = [read(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
+        said = [normalise(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
         for scope in (*sorted(scopes()), ANY, None):
             matcher = _matcher(scope, protocol)
             if scope in (ANY, None):
@@ -148,26 +148,26 @@ def warm() -> None:
                     matcher.matching(each.line)
 
 
-def in_scope(scope: str, protocol: Service | None, said: Spoken) -> tuple[Row, ...]:
+def in_scope(scope: str, protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
     """The first row of a scope that holds; where it cannot be told what was answered, one for a login and one not."""
     return _first(_matcher(scope, protocol).matching(said.line), said)
 
 
-def everywhere(protocol: Service | None, said: Spoken) -> tuple[Row, ...]:
+def everywhere(protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
     """The same for each scope at once, where nobody knows whose server it is."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[Signature]] = {}
     for row in _matcher(None, protocol).matching(said.line):
         found.setdefault(row.provider, []).append(row)
     return tuple(row for each in found.values() for row in _first(each, said))
 
 
-def about_token(said: Spoken) -> Row | None:
+def about_token(said: Reply) -> Signature | None:
     """What the JSON in a challenge says of a token."""
     found = _sasl().matching(said.json) if said.json else []
     return found[0] if found else None
 
 
-def _first(matching: Sequence[Row], said: Spoken) -> tuple[Row, ...]:
+def _first(matching: Sequence[Signature], said: Reply) -> tuple[Signature, ...]:
     if not matching:
         return ()
     if said.login is not None:
@@ -179,5 +179,5 @@ def _first(matching: Sequence[Row], said: Spoken) -> tuple[Row, ...]:
     return tuple(dict.fromkeys(row for row in picks if row is not None))
 
 
-def _pick(matching: Sequence[Row], *, login: bool) -> Row | None:
+def _pick(matching: Sequence[Signature], *, login: bool) -> Signature | None:
     return next((row for row in matching if not row.when or (row.when == "login") is login), None)

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.incidents.rootcause.cause import Cause
-from exporter.model import Endpoint, FactName, Kind, Result, Scope, Target
+from exporter.model import Endpoint, FactName, Kind, Labels, Result, Scope, Target
 from exporter.model.reasons import Layer, Reason
+from exporter.model.target import agreed
 
 JOB = "mailprobe"
-Labels = tuple[tuple[str, str], ...]
 
 
 class Name(NamedTuple):
@@ -51,12 +51,12 @@ def labels_of(
         "severity": name.severity,
         "layer": name.layer,
         "job": JOB,
-        "provider": cause.provider or _agreed(target.provider for target in targets),
-        "domain": cause.domain or _agreed(target.domain for target in targets),
+        "provider": cause.provider or agreed(target.provider for target in targets if target.provider),
+        "domain": cause.domain or agreed(target.domain for target in targets if target.domain),
         **_thing(cause, first),
     }
     for label in alert_labels:
-        found.setdefault(label, _agreed(dict(target.labels).get(label, "") for target in targets))
+        found.setdefault(label, agreed(filter(None, (dict(target.labels).get(label) for target in targets))))
     return tuple(sorted((label, value) for label, value in found.items() if value))
 
 
@@ -120,9 +120,3 @@ def _thing(cause: Cause, first: Target | None) -> dict[str, str]:
         if isinstance(endpoint, Endpoint):
             found |= {"protocol": endpoint.protocol, "server": endpoint.host, "port": str(endpoint.port)}
     return found
-
-
-def _agreed(values: Iterable[str]) -> str:
-    """The one value that all have which have any; else nothing."""
-    found = {value for value in values if value}
-    return found.pop() if len(found) == 1 else ""

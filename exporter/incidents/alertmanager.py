@@ -20,11 +20,10 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from exporter.model import Labels
 from exporter.model.errors import ProbeError
 from exporter.model.settings import Alertmanager
 from exporter.net.tls import TlsContexts
-
-Labels = tuple[tuple[str, str], ...]
 
 BATCH = 64  # alerts a request, as Prometheus sends them
 MAX_QUEUED = 10_000  # alerts for one Alertmanager; the oldest go first
@@ -74,7 +73,7 @@ def lease(interval: float, resend: float) -> float:
     return LEASES * max(interval, resend)
 
 
-class Watcher(Protocol):
+class PushMetrics(Protocol):
     """Who counts."""
 
     def notified(self, alertmanager: str, alerts: int) -> None:
@@ -93,7 +92,7 @@ class Watcher(Protocol):
 class Pusher:
     """All Alertmanagers: each gets everything."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: PushMetrics) -> None:
         self._watcher = watcher
         self._contexts = TlsContexts()
         self._couriers: dict[Alertmanager, tuple[_Courier, asyncio.Task[None]]] = {}
@@ -139,7 +138,7 @@ class _FailedError(Exception):
 class _Courier:
     """What waits for one Alertmanager, and who brings it there."""
 
-    def __init__(self, target: Alertmanager, contexts: TlsContexts, watcher: Watcher, now: Clock) -> None:
+    def __init__(self, target: Alertmanager, contexts: TlsContexts, watcher: PushMetrics, now: Clock) -> None:
         self._target = target
         self._contexts = contexts
         self._watcher = watcher

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from exporter.incidents.alert_labels import JOB, labels_of
 from exporter.incidents.alert_text import annotations_of
-from exporter.incidents.alertmanager import Alert, Labels, Pusher, Watcher, lease
+from exporter.incidents.alertmanager import Alert, Pusher, PushMetrics, lease
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
-from exporter.model import Result, Target
+from exporter.model import Labels, Result, Target
 from exporter.model.settings import IncidentSettings, PushSettings
 from exporter.state.store import State
 
@@ -35,7 +35,7 @@ class Announcer:
         self,
         state: State,
         causes: Callable[[], Sequence[Cause]],
-        watcher: Watcher,
+        watcher: PushMetrics,
         *,
         external_url: str = "",
         now: Callable[[], float] = time.time,

@@ -6,11 +6,8 @@ import json
 from dataclasses import dataclass, field
 
 from exporter.incidents.rootcause.cause import Cause
-from exporter.model import ProbeName, Scope
+from exporter.model import Labels, ProbeName, Scope, TargetKey
 from exporter.model.reasons import Layer, Reason
-
-Key = tuple[str, ProbeName]
-Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -45,7 +42,7 @@ class Incident:
     confirmed: bool = True  # a target was found failing since the start; False: known from disk only
     cause: Cause | None = None  # as it was last told
     version: int = 0  # grows with each change of what is told
-    members: dict[Key, Member] = field(default_factory=dict)
+    members: dict[TargetKey, Member] = field(default_factory=dict)
     good_looks: int = 0  # since the cause was last there
     absent_since: int | None = None  # looks that had been taken when the cause was last there; None: it is there
 

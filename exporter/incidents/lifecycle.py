@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from exporter.incidents.incident import Changes, Incident, Key, Labels, Member
+from exporter.incidents.incident import Changes, Incident, Member
 from exporter.incidents.rootcause.cause import Cause, sentence
-from exporter.incidents.streaks import Look, Looks
-from exporter.model import Kind, Outcome, Result, Scope, Target
+from exporter.incidents.streaks import Streak, Streaks
+from exporter.model import Kind, Labels, Outcome, Result, Scope, Target, TargetKey
 from exporter.model.reasons import Layer, about
 from exporter.model.settings import IncidentSettings
 
@@ -45,12 +45,12 @@ class Incidents:
         self._labels_of = labels_of
         self._hold = 0.0  # seconds
         self._incidents = {incident.key: incident for incident in known}
-        self._touched: dict[Key, set[str]] = {}  # keys of the open incidents that a target is a member of
+        self._touched: dict[TargetKey, set[str]] = {}  # keys of the open incidents that a target is a member of
         for incident in self._incidents.values():
             if incident.open:
                 self._index(incident)
-        self._failing = Looks()  # conclusively
-        self._unable = Looks()  # to tell anything
+        self._failing = Streaks()  # conclusively
+        self._unable = Streaks()  # to tell anything
         self._targets: dict[str, list[Target]] = {}
         self._seen: dict[str, int] = {}  # causes without incident → looks taken before they appeared
         self._looked: set[str] = set()  # names of targets looked at since the last tick
@@ -159,7 +159,7 @@ class Incidents:
                 incident.cause = cause
         return before != (incident.reason, incident.targets, len(incident.members))
 
-    def _join(self, incident: Incident, members: Mapping[Key, Look]) -> bool:
+    def _join(self, incident: Incident, members: Mapping[TargetKey, Streak]) -> bool:
         """Whether any of them was found failing since the start."""
         for key, look in members.items():
             member = incident.members.get(key)
@@ -206,7 +206,7 @@ class Incidents:
         del self._seen[key]
         return incident
 
-    def _is_covered(self, members: Mapping[Key, Look], layer: Layer) -> bool:
+    def _is_covered(self, members: Mapping[TargetKey, Streak], layer: Layer) -> bool:
         """Whether an open incident of the same layer has all of these targets: then they are no news."""
         found: set[str] | None = None
         for key in members:
@@ -216,7 +216,7 @@ class Incidents:
                 return False
         return any(self._incidents[each].layer is layer for each in found or ())
 
-    def _has_waited(self, cause: Cause, members: Mapping[Key, Look], now: float) -> bool:
+    def _has_waited(self, cause: Cause, members: Mapping[TargetKey, Streak], now: float) -> bool:
         """One target's failure is told later than a wider cause would be, so that it can be a part of that."""
         waited = now - min(look.began for look in members.values())
         return cause.scope is not Scope.TARGET or not 0 <= waited < self._hold
@@ -241,14 +241,14 @@ class Incidents:
 
     # -- who belongs to what ------------------------------------------------------------------------------------
 
-    def _members_of(self, cause: Cause) -> dict[Key, Look]:
+    def _members_of(self, cause: Cause) -> dict[TargetKey, Streak]:
         """The probes of its targets that go wrong at its layer, or at any where none does at that."""
         failing = self._failing.of(cause.targets)
         if cause.inconclusive or cause.layer is Layer.VANTAGE:
             failing = self._unable.of(cause.targets) or failing
         return {key: look for key, look in failing.items() if look.layer is cause.layer} or failing
 
-    def _targets_of(self, key: Key) -> Iterable[Target]:
+    def _targets_of(self, key: TargetKey) -> Iterable[Target]:
         return (target for target in self._targets.get(key[0], ()) if target.probe is key[1])
 
     def _index(self, incident: Incident) -> None:

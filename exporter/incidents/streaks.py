@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from exporter.incidents.incident import Key
-from exporter.model import Outcome, ProbeName, Result
+from exporter.model import Outcome, ProbeName, Result, TargetKey
 from exporter.model.reasons import Layer
 
 
 @dataclass(slots=True)
-class Look:
+class Streak:
     """Runs of one (target, probe) that went wrong at one layer, one after the other."""
 
     layer: Layer
@@ -23,11 +22,11 @@ class Look:
     conclusive: bool
 
 
-class Looks:
+class Streaks:
     """By target and probe."""
 
     def __init__(self) -> None:
-        self._of: dict[str, dict[ProbeName, Look]] = {}
+        self._of: dict[str, dict[ProbeName, Streak]] = {}
 
     def add(self, result: Result, layer: Layer | None, seq: int) -> None:
         """Another run; `layer` None: it was good."""
@@ -43,18 +42,18 @@ class Looks:
             look.streak, look.seq, look.result = look.streak + 1, seq, result
         else:
             conclusive = result.outcome is not Outcome.INCONCLUSIVE
-            self._of.setdefault(name, {})[probe] = Look(layer, 1, seq, result.started, result, conclusive)
+            self._of.setdefault(name, {})[probe] = Streak(layer, 1, seq, result.started, result, conclusive)
 
-    def has(self, key: Key) -> bool:
+    def has(self, key: TargetKey) -> bool:
         return key[1] in self._of.get(key[0], ())
 
-    def keep(self, keys: AbstractSet[Key]) -> None:
-        kept: dict[str, dict[ProbeName, Look]] = {}
+    def keep(self, keys: AbstractSet[TargetKey]) -> None:
+        kept: dict[str, dict[ProbeName, Streak]] = {}
         for name, looks in self._of.items():
             left = {probe: look for probe, look in looks.items() if (name, probe) in keys}
             if left:
                 kept[name] = left
         self._of = kept
 
-    def of(self, names: Iterable[str]) -> dict[Key, Look]:
+    def of(self, names: Iterable[str]) -> dict[TargetKey, Streak]:
         return {(name, probe): look for name in names for probe, look in self._of.get(name, {}).items()}

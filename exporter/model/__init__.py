@@ -1,17 +1,17 @@
 """The nouns of mailprobe: frozen values that flow from the configuration to the outputs, without I/O."""
 
-from exporter.model.names import Family, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
+from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
 from exporter.model.result import Fact, FactName, Failure, Line, Result
 from exporter.model.secret import Secret, SecretSource
-from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, TokenSource
+from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, TargetKey, TokenSource
 
 __all__ = [
     "AccessToken",
+    "AddressFamily",
     "Endpoint",
     "Fact",
     "FactName",
     "Failure",
-    "Family",
     "Flow",
     "Kind",
     "Labels",
@@ -27,6 +27,7 @@ __all__ = [
     "Security",
     "Service",
     "Target",
+    "TargetKey",
     "TokenSource",
     "Wait",
 ]

@@ -66,7 +66,7 @@ class Security(StrEnum):
     PLAIN = "plain"
 
 
-class Family(StrEnum):
+class AddressFamily(StrEnum):
     """Which addresses of a host may be used; `any` takes them in the resolver's order."""
 
     ANY = "any"
@@ -106,3 +106,15 @@ class Flow(StrEnum):
     REFRESH_TOKEN = "refresh_token"  # RFC 6749 section 6: the mailbox's owner signed in once
     CLIENT_CREDENTIALS = "client_credentials"  # RFC 6749 section 4.4: the application itself may read the mailbox
     JWT_BEARER = "jwt_bearer"  # RFC 7523: a service account's key signs for the mailbox
+
+
+RESERVED_LABELS = frozenset(
+    {
+        *("job", "instance", "le", "quantile", "target", "kind", "provider", "domain", "probe", "phase", "reason"),
+        *("layer", "scope", "protocol", "server", "port", "family", "version", "cipher", "quota_root", "folder"),
+        *("from", "to", "hop", "method", "record_type", "policy", "selector", "algorithm", "address", "zone"),
+        *("shard_ordinal", "revision", "pythonversion", "level", "alertmanager", "mailbox", "module"),
+        *("alertname", "severity", "probe_id"),
+    }
+)
+"""Label names of our metrics, of Prometheus and of alerts: a configured label of the same name would hide them."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.model.names import Family, Flow, Kind, ProbeName, Security, Service
+from exporter.model.names import AddressFamily, Flow, Kind, ProbeName, Security, Service
 from exporter.model.secret import Secret, SecretSource
 
 
@@ -20,7 +20,7 @@ class Endpoint:
     protocol: Service
     server_name: str | None = None  # for SNI and the certificate's name; default: host
     ca_file: Path | None = None
-    family: Family = Family.ANY
+    family: AddressFamily = AddressFamily.ANY
     source_address: str | None = None
 
     @property
@@ -68,6 +68,10 @@ class Login:
 
 
 Labels = tuple[tuple[str, str], ...]
+"""Label names and values, sorted by name."""
+
+TargetKey = tuple[str, ProbeName]
+"""(target, probe): what a run is known by everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +102,9 @@ class Target:
     def families_of(self, protocol: Service | None) -> tuple[str, ...]:
         """The signature families of the server that speaks this protocol in a run."""
         return self.receiving if self.route and protocol is Service.IMAP else self.families
+
+
+def agreed(values: Iterable[str]) -> str:
+    """The value that all have; "" where they differ or there is none."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else ""

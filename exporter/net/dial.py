@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 
-from exporter.model import Endpoint, FactName, Family, Phase, Security
+from exporter.model import AddressFamily, Endpoint, FactName, Phase, Security
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -73,8 +73,8 @@ def _doubt(endpoint: Endpoint) -> str:
     return f"nothing was said; port {endpoint.port} usually speaks TLS at once: security: tls?"
 
 
-def _kinds(family: Family) -> str:
-    return {Family.ANY: "A or AAAA", Family.IPV4: "A", Family.IPV6: "AAAA"}[family]
+def _kinds(family: AddressFamily) -> str:
+    return {AddressFamily.ANY: "A or AAAA", AddressFamily.IPV4: "A", AddressFamily.IPV6: "AAAA"}[family]
 
 
 def _reachable(addresses: list[str], endpoint: Endpoint) -> list[str]:
@@ -108,7 +108,7 @@ async def _connect(endpoint: Endpoint, addresses: list[str], trace: Trace) -> tu
             failures.append(OSError(exc.errno, f"{where}: {exc.strerror or exc}"))
         else:
             trace.fact(FactName.ADDRESS, address)
-            trace.fact(FactName.FAMILY, Family.IPV6 if sock.family is socket.AF_INET6 else Family.IPV4)
+            trace.fact(FactName.FAMILY, AddressFamily.IPV6 if sock.family is socket.AF_INET6 else AddressFamily.IPV4)
             trace.fact(FactName.SOURCE_ADDRESS, str(sock.getsockname()[0]))
             trace.said("#", f"connected to {where}")
             return sock, address

@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from exporter.model import Outcome, ProbeName, Result
+from exporter.model import Outcome, Result, TargetKey
 from exporter.model.reasons import Reason
 
-Key = tuple[str, ProbeName]
 RUNS = 60
 
 _ROW = Struct("<dfBB")  # started, duration, outcome, reason: 14 bytes, where objects would take ten times as much
@@ -77,7 +76,7 @@ class History:
     """Sink of results. `limit` bounds each of the two rings of full results: the newest, and failures pushed out."""
 
     def __init__(self, limit: int = 100) -> None:
-        self._past: dict[Key, _Past] = {}
+        self._past: dict[TargetKey, _Past] = {}
         self._recent: deque[Result] = deque()
         self._failures: deque[Result] = deque(maxlen=max(limit, 0))
         self._limit = max(limit, 0)
@@ -93,38 +92,38 @@ class History:
             if oldest.outcome is not Outcome.OK:
                 self._failures.append(oldest)
 
-    def keep(self, keys: Collection[Key]) -> None:
+    def keep(self, keys: Collection[TargetKey]) -> None:
         """After a reload: forget the targets that are not among `keys`."""
         self._past = {key: past for key, past in self._past.items() if key in keys}
 
-    def last(self, key: Key) -> Result | None:
+    def last(self, key: TargetKey) -> Result | None:
         past = self._past.get(key)
         return past.last if past else None
 
-    def lasts(self, keys: Sequence[Key]) -> list[Result | None]:
+    def lasts(self, keys: Sequence[TargetKey]) -> list[Result | None]:
         """The last result of each: in one go, where there are thousands."""
         known = self._past
         return [past.last if (past := known.get(key)) else None for key in keys]
 
-    def last_conclusive(self, key: Key) -> Result | None:
+    def last_conclusive(self, key: TargetKey) -> Result | None:
         past = self._past.get(key)
         return past.conclusive if past else None
 
-    def last_failed(self, key: Key) -> Result | None:
+    def last_failed(self, key: TargetKey) -> Result | None:
         past = self._past.get(key)
         return past.failed if past else None
 
-    def standing(self, key: Key) -> tuple[Result, Result | None, float] | None:
+    def standing(self, key: TargetKey) -> tuple[Result, Result | None, float] | None:
         """The last result, the last conclusive one, and since when that verdict stands (0 without one): in one look."""
         past = self._past.get(key)
         return (past.last, past.conclusive, past.since if past.conclusive else 0.0) if past else None
 
-    def since(self, key: Key) -> float | None:
+    def since(self, key: TargetKey) -> float | None:
         """Unix time of the run with which the present verdict (working or failing) began."""
         past = self._past.get(key)
         return past.since if past and past.conclusive else None
 
-    def runs(self, key: Key) -> tuple[Run, ...]:
+    def runs(self, key: TargetKey) -> tuple[Run, ...]:
         """The last runs in short, newest first."""
         past = self._past.get(key)
         return past.ring.runs() if past else ()

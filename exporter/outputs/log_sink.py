@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
-from exporter.model import Outcome, ProbeName, Result
+from exporter.model import Outcome, Result, TargetKey
 from exporter.model.reasons import Reason
 
-Key = tuple[str, ProbeName]
-
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Journal:
     """One line per change, none per run."""
 
     def __init__(self) -> None:
-        self._failing: dict[Key, Reason] = {}
-        self._suspended: set[Key] = set()
+        self._failing: dict[TargetKey, Reason] = {}
+        self._suspended: set[TargetKey] = set()
 
     def record(self, result: Result) -> None:
         """A sink of the scheduler."""
@@ -28,16 +26,16 @@ class Journal:
         about: dict[str, object] = {"target": key[0], "probe": str(key[1]), "id": result.probe_id}
         if failure is None:
             if self._failing.pop(key, None) is not None:
-                log.info("works again", extra={"fields": about})
+                logger.info("works again", extra={"fields": about})
         elif self._failing.get(key) is not failure.reason:
             self._failing[key] = failure.reason
             about |= {"phase": str(failure.phase or ""), "reason": str(failure.reason), "err": failure.text}
-            log.warning("fails", extra={"fields": about})
+            logger.warning("fails", extra={"fields": about})
         if result.login_suspended and key not in self._suspended:
-            log.warning("logins are paused, so that the account is not locked", extra={"fields": about})
+            logger.warning("logins are paused, so that the account is not locked", extra={"fields": about})
         (self._suspended.add if result.login_suspended else self._suspended.discard)(key)
 
-    def keep(self, keys: Collection[Key]) -> None:
+    def keep(self, keys: Collection[TargetKey]) -> None:
         """Forget the targets that have gone."""
         self._failing = {key: reason for key, reason in self._failing.items() if key in keys}
         self._suspended.intersection_update(keys)

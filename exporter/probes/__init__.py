@@ -8,11 +8,11 @@ from typing import Any
 from exporter.model import ProbeName
 from exporter.model.trace import Trace
 from exporter.probes import dns, imap, pop3, smtp, tls, webmail
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip
 
 # The first argument is the probe's own Settings: the runner passes on what `targets` has built for it.
-Probe = Callable[[Any, World, Trace], Awaitable[None]]
+Probe = Callable[[Any, Context, Trace], Awaitable[None]]
 
 PROBES: Mapping[ProbeName, Probe] = {
     ProbeName.DNS: dns.probe,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from exporter.credentials.access_tokens import Means, Tokens
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import AccessToken, Login
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
@@ -17,12 +17,12 @@ from exporter.state.store import Mailbag, Notes
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Context:
     """Resolver and TLS trust (the network), logins (may we? what came of it?), mailbag and notes (what we remember)."""
 
     resolver: Resolver
     contexts: TlsContexts
-    logins: Logins
+    logins: LoginGuard
     mailbag: Mailbag
     notes: Notes
     signing_key: bytes  # for the tokens of round-trip mails; made on the first start, kept in the state

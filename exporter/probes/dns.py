@@ -15,7 +15,7 @@ from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Answer, Resolver
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.records import dkim, dmarc, mx, spf
 from exporter.probes.records.errors import RecordError, shown
 
@@ -60,11 +60,11 @@ class _Asked:
     answer: Answer
 
 
-async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
     """Look all records of a domain up. Raises the most serious problem, worst first."""
     domain = settings.domain
     with trace.phase(Phase.RESOLVE):
-        look = _Look(world.resolver, trace)
+        look = _Query(context.resolver, trace)
         async with asyncio.TaskGroup() as group:
             mail = group.create_task(_mail_hosts(look, domain))
             senders = group.create_task(look.ask(domain, "TXT"))
@@ -73,7 +73,7 @@ async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
         exchange, v4, v6 = mail.result()
         spf_asked, dmarc_asked, dkim_asked = senders.result(), policy.result(), [key.result() for key in keys]
 
-        notebook = _Notebook(domain, world, trace)
+        notebook = _Notebook(domain, context, trace)
         await notebook.record_set("mx", [exchange], exchange.answer.records)
         if v4:
             await notebook.record_set("a", v4, [f"{a.name} {each}" for a in v4 for each in a.answer.records])
@@ -99,7 +99,7 @@ async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
 # -- asking ---------------------------------------------------------------------------------------------------------
 
 
-class _Look:
+class _Query:
     """Asks, and keeps the transcript and the phase's clock."""
 
     def __init__(self, resolver: Resolver, trace: Trace) -> None:
@@ -116,7 +116,7 @@ class _Look:
         return _Asked(name, answer)
 
 
-async def _mail_hosts(look: _Look, domain: str) -> tuple[_Asked, list[_Asked], list[_Asked]]:
+async def _mail_hosts(look: _Query, domain: str) -> tuple[_Asked, list[_Asked], list[_Asked]]:
     """The MX records, then the addresses of their hosts."""
     exchange = await look.ask(domain, "MX")
     try:
@@ -129,7 +129,7 @@ async def _mail_hosts(look: _Look, domain: str) -> tuple[_Asked, list[_Asked], l
     return exchange, [task.result() for task in v4], [task.result() for task in v6]
 
 
-async def _dmarc_walk(look: _Look, domain: str) -> list[_Asked]:
+async def _dmarc_walk(look: _Query, domain: str) -> list[_Asked]:
     """The domain's record, else its nearest parent's, which covers it too (RFC 9989 section 4.10)."""
     labels = domain.removesuffix(".").split(".")
     asked: list[_Asked] = []
@@ -151,11 +151,11 @@ def _meant_for_dmarc(text: str) -> bool:
 class _Notebook:
     """Facts of the record sets, verdicts on the policies, and the problems that were found."""
 
-    def __init__(self, domain: str, world: World, trace: Trace) -> None:
+    def __init__(self, domain: str, context: Context, trace: Trace) -> None:
         self.problems: list[_Problem] = []
         self.keys: list[_Problem] = []
         self._domain = domain
-        self._world = world
+        self._context = context
         self._trace = trace
 
     async def record_set(self, record_type: str, asked: Sequence[_Asked], records: Sequence[str]) -> None:
@@ -168,7 +168,7 @@ class _Notebook:
         text = "\n".join(sorted(records))
         fact(FactName.DNS_RECORDS, len(records), record_type)
         fact(FactName.DNS_TEXT, text, record_type)
-        changed = await self._world.notes.changed(self._domain, record_type, text, self._world.now())
+        changed = await self._context.notes.changed(self._domain, record_type, text, self._context.now())
         fact(FactName.DNS_LAST_CHANGE, changed, record_type)
 
     def policy(self, name: str, problems: Sequence[_Problem]) -> None:

@@ -14,7 +14,7 @@ from exporter.net.dial import dial
 from exporter.net.imap import folders as roles
 from exporter.net.imap.folders import Folder
 from exporter.net.imap.session import ImapSession
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.login import enter_imap
 
 T = TypeVar("T")
@@ -35,10 +35,10 @@ class Settings:
     folder_names: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (role, names) of the provider's preset
 
 
-async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
     """Log in with exactly one mechanism, look at INBOX and the folders without changing anything, and leave."""
-    async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
-        session = await enter_imap(wire, settings.endpoint, settings.login, world, trace, needs_id=settings.needs_id)
+    async with await dial(settings.endpoint, context.resolver, context.contexts, trace) as wire:
+        session = await enter_imap(wire, settings.endpoint, settings.login, context, trace, needs_id=settings.needs_id)
         await _look(session, settings, trace)
         if "QUOTA" in session.capabilities or any(name.startswith("QUOTA=") for name in session.capabilities):
             await _quota(session, trace)

@@ -10,14 +10,14 @@ from exporter.net.imap.session import ImapSession
 from exporter.net.pop3.session import Pop3Session
 from exporter.net.smtp.session import SmtpSession
 from exporter.net.wire import Wire
-from exporter.probes.context import World
+from exporter.probes.context import Context
 
 
 async def enter_imap(
     wire: Wire,
     endpoint: Endpoint,
     login: Login,
-    world: World,
+    context: Context,
     trace: Trace,
     *,
     needs_id: bool = False,
@@ -30,7 +30,7 @@ async def enter_imap(
     trace.fact(FactName.GREETING, session.greeting)
     await _capability(session, trace)
     if endpoint.security is Security.STARTTLS:
-        await session.starttls(endpoint, world.contexts)
+        await session.starttls(endpoint, context.contexts)
         await _capability(session, trace)
     if session.preauth:
         raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
@@ -40,7 +40,7 @@ async def enter_imap(
     if needs_id and "ID" in session.capabilities:
         await _identify(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
-    await log_in(session, login, world, trace, encrypted=wire.tls is not None)
+    await log_in(session, login, context, trace, encrypted=wire.tls is not None)
     await _capability(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
     if needs_id:
@@ -49,14 +49,14 @@ async def enter_imap(
 
 
 async def log_in(
-    session: ImapSession | Pop3Session | SmtpSession, login: Login, world: World, trace: Trace, *, encrypted: bool
+    session: ImapSession | Pop3Session | SmtpSession, login: Login, context: Context, trace: Trace, *, encrypted: bool
 ) -> None:
     """One login with one mechanism, under the guard's eyes."""
-    token = await world.token(login, trace) if login.oauth is not None else None
+    token = await context.token(login, trace) if login.oauth is not None else None
     with trace.phase(Phase.LOGIN):
         mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
         trace.fact(FactName.MECHANISM, mechanism)
-        async with world.logins.attempt(login, trace, token) as secret:
+        async with context.logins.attempt(login, trace, token) as secret:
             await session.login(login.username, secret, mechanism)
 
 

@@ -20,7 +20,7 @@ from exporter.net.pop3.session import Pop3Session
 from exporter.net.smtp.session import SmtpSession
 from exporter.net.tls import TlsContexts, note_certificates
 from exporter.net.wire import Wire
-from exporter.probes.context import World
+from exporter.probes.context import Context
 
 GOODBYE = 2.0  # seconds for the answer to our goodbye; none is no fault of the server
 LOOK = 5.0  # seconds for the second connection
@@ -58,17 +58,17 @@ class _Dialogue:
     goodbye: Callable[[], Awaitable[None]]
 
 
-async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
     """Connect, shake hands, read the greeting, say goodbye; write the certificate down, even one that is not valid."""
     endpoint = settings.endpoint
     try:
-        async with await dial(endpoint, world.resolver, world.contexts, trace) as wire:
+        async with await dial(endpoint, context.resolver, context.contexts, trace) as wire:
             if endpoint.security is Security.TLS:
                 _note(wire, trace)
-            await _talk(endpoint, wire, world.contexts, trace)
+            await _talk(endpoint, wire, context.contexts, trace)
     except ssl.SSLCertVerificationError:
         trace.fact(FactName.CERT_VALID, 0)
-        await _look(endpoint, world, trace)
+        await _look(endpoint, context, trace)
         raise
 
 
@@ -114,13 +114,13 @@ def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
             return None
 
 
-async def _look(endpoint: Endpoint, world: World, trace: Trace) -> None:
+async def _look(endpoint: Endpoint, context: Context, trace: Trace) -> None:
     """Collect the facts of a certificate that did not verify. Its own Trace: this is not part of the run's story."""
     trace.said("#", "a second connection, without verification, only to read the certificate")
     aside = Trace()
-    contexts = world.contexts.unverified()
+    contexts = context.contexts.unverified()
     try:
-        async with asyncio.timeout(LOOK), await dial(endpoint, world.resolver, contexts, aside) as wire:
+        async with asyncio.timeout(LOOK), await dial(endpoint, context.resolver, contexts, aside) as wire:
             if endpoint.security is Security.STARTTLS:
                 await _talk(endpoint, wire, contexts, aside)
             elif wire.tls is not None:

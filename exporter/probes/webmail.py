@@ -11,7 +11,7 @@ from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.http import Head, get, without_query
 from exporter.net.tls import note_certificates
-from exporter.probes.context import World
+from exporter.probes.context import Context
 
 HTTPS = 443
 
@@ -25,10 +25,10 @@ class Settings:
     expect_status: tuple[int, ...] = (200,)
 
 
-async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
     """Connect, shake hands, ask once, read the status. A redirect is a status like any other: it is not followed."""
     endpoint = settings.endpoint
-    async with await dial(endpoint, world.resolver, world.contexts, trace) as wire:
+    async with await dial(endpoint, context.resolver, context.contexts, trace) as wire:
         if wire.tls is not None:
             trace.fact(FactName.CERT_VALID, 1)
             note_certificates(wire.tls, trace)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from exporter.model import FactName, Phase, Result
 from exporter.model.reasons import Reason
+from exporter.model.servers import host_and_port, site
 
 RECENT = 900.0  # seconds for which a server's answer says something
 
@@ -32,7 +31,7 @@ def blocked_ports(seen: Mapping[str, Seen], now: float) -> frozenset[int]:
     failed: dict[int, set[str]] = {}
     for server, each in seen.items():
         if now - each.at <= RECENT:
-            host, port = split(server)
+            host, port = host_and_port(server)
             (reached if each.reached else failed).setdefault(port, set()).add(site(host))
     blocked = set()
     for port, sites in failed.items():
@@ -44,7 +43,7 @@ def blocked_ports(seen: Mapping[str, Seen], now: float) -> frozenset[int]:
 
 def clock_reasons(seen: Mapping[str, Seen], now: float) -> frozenset[Reason]:
     """The certificate errors that come from our own clock: several unrelated servers show them at once."""
-    recent = [(site(split(server)[0]), each) for server, each in seen.items() if now - each.at <= RECENT]
+    recent = [(site(host_and_port(server)[0]), each) for server, each in seen.items() if now - each.at <= RECENT]
     early = {place for place, each in recent if each.reason is Reason.CERTIFICATE_NOT_YET_VALID}
     late = {place for place, each in recent if each.reason is Reason.CERTIFICATE_EXPIRED}
     found = set()
@@ -53,14 +52,6 @@ def clock_reasons(seen: Mapping[str, Seen], now: float) -> frozenset[Reason]:
     if len(late) >= 3 and not any(each.valid for _, each in recent):
         found.add(Reason.CERTIFICATE_EXPIRED)
     return frozenset(found)
-
-
-def site(host: str) -> str:
-    """What imap.example.com and smtp.example.com have in common; of an address, all of it."""
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(host))
-    _, _, above = host.partition(".")
-    return above if "." in above else host
 
 
 def seen_in(result: Result, now: float) -> Seen | None:
@@ -75,9 +66,3 @@ def seen_in(result: Result, now: float) -> Seen | None:
     if failure.phase is Phase.CONNECT:
         return Seen(now, reached=failure.reason not in UNREACHED, reason=failure.reason)
     return Seen(now, reached=True, reason=failure.reason)
-
-
-def split(server: str) -> tuple[str, int]:
-    """Host and port of host:port or [address]:port."""
-    host, _, port = server.rpartition(":")
-    return host.strip("[]"), int(port) if port.isdecimal() else 0

@@ -16,31 +16,31 @@ from exporter.model.errors import Inconclusive, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import PROBES, Probe
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.targets.provider_lookup import better_host, real_name
 
 LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Runner:
     """Runs probes against a world. `run` returns a Result whatever happens; only a cancellation from outside passes."""
 
-    def __init__(self, world: World, probes: Mapping[ProbeName, Probe] = PROBES) -> None:
-        self._world = world
+    def __init__(self, context: Context, probes: Mapping[ProbeName, Probe] = PROBES) -> None:
+        self._context = context
         self._probes = probes
 
     async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
         probe_id = secrets.token_hex(6)
-        started = self._world.now()
+        started = self._context.now()
         trace = Trace(on_progress)
         outcome = Outcome.OK
         failure: Failure | None = None
         next_attempt = 0.0
         try:
             async with asyncio.timeout(target.deadline):
-                await self._probes[target.probe](target.settings, self._world, trace)
+                await self._probes[target.probe](target.settings, self._context, trace)
         except Exception as exc:
             spoke = getattr(exc, "protocol", None)
             failure = diagnose(
@@ -57,7 +57,7 @@ class Runner:
                 outcome = outcome_of(failure)
             if failure.reason is Reason.BUG:
                 # A traceback names files, lines and the exception; it holds no local variables.
-                log.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
+                logger.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
         duration = time.perf_counter() - trace.started
         if failure is not None:
             failure = await self._elsewhere(target, failure, trace)
@@ -82,7 +82,7 @@ class Runner:
         endpoint = getattr(target.settings, "endpoint", None)
         if not isinstance(endpoint, Endpoint):
             return failure
-        lookup, host, says = self._world.resolver.lookup, "", ""
+        lookup, host, says = self._context.resolver.lookup, "", ""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_UP):
                 if failure.reason is Reason.WRONG_SERVER and target.domain:

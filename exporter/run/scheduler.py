@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
-from exporter.model import Outcome, Phase, ProbeName, Result, Target
+from exporter.model import Outcome, Phase, ProbeName, Result, Target, TargetKey
 from exporter.model.settings import Limits
 from exporter.run.gate import Gate
-from exporter.run.timing import Key, fraction, next_start, plan, recheck_start, second_start, spread_of
+from exporter.run.timing import fraction, next_start, plan, recheck_start, second_start, spread_of
 
-__all__ = ["Interrupted", "Limits", "Scheduler", "Sink", "Watcher"]
+__all__ = ["Interrupted", "Limits", "Scheduler", "SchedulerMetrics", "Sink"]
 
 ALIVE_EVERY = 4.0  # seconds between two signs of life at most
 LAG_EVERY = 0.5  # seconds between two looks at the event loop's lag
@@ -24,7 +24,7 @@ STOP_WITHIN = 3.0  # seconds that runs get to clean up
 BATCH = 100  # starts until the event loop gets its turn
 CUT_OFF = "the target was changed or removed, or the daemon stops"
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Runs(Protocol):
@@ -39,7 +39,7 @@ class Sink(Protocol):
     def record(self, result: Result, /) -> None: ...
 
 
-class Watcher(Protocol):
+class SchedulerMetrics(Protocol):
     """Who is told how the scheduler does."""
 
     def skipped(self, probe: ProbeName, reason: str, /) -> None: ...
@@ -85,7 +85,7 @@ class Scheduler:
         sinks: Sequence[Sink],
         limits: Limits,
         *,
-        watcher: Watcher,
+        watcher: SchedulerMetrics,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner = runner  # may be replaced; runs under way end with the one they began with
@@ -94,11 +94,11 @@ class Scheduler:
         self._watcher = watcher
         self._alive = alive
         self._gate = Gate(limits)
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[TargetKey, _Entry] = {}
         self._heap: list[tuple[float, int, _Entry, bool]] = []  # start, tie-breaker, whose, a recheck
         self._numbers = itertools.count()
         self._tasks: dict[asyncio.Task[Result], Target] = {}
-        self._guests: dict[Key, asyncio.Task[Result]] = {}  # runs on demand of targets that have no beat
+        self._guests: dict[TargetKey, asyncio.Task[Result]] = {}  # runs on demand of targets that have no beat
         self._wake = asyncio.Event()
         self._stopping = False
         self.warnings: tuple[str, ...] = ()  # what `apply` had to stretch
@@ -141,7 +141,7 @@ class Scheduler:
             self._push(first, entry)
         self._wake.set()
 
-    def effective_interval(self, key: Key) -> float:
+    def effective_interval(self, key: TargetKey) -> float:
         """Seconds between two beats of a target, after stretching. Raises KeyError where there is none."""
         return self._entries[key].interval
 
@@ -256,7 +256,7 @@ class Scheduler:
         if self._guests.get(target.key) is task:
             del self._guests[target.key]
         if not task.cancelled() and task.exception() is not None:
-            log.error("bug in the runner: %s", task.get_name(), exc_info=task.exception())
+            logger.error("bug in the runner: %s", task.get_name(), exc_info=task.exception())
 
     async def _once(
         self,
@@ -290,7 +290,7 @@ class Scheduler:
             try:
                 sink.record(result)
             except Exception:
-                log.exception("bug: %s did not take a result of %s", type(sink).__name__, result.target.name)
+                logger.exception("bug: %s did not take a result of %s", type(sink).__name__, result.target.name)
 
     def _look_again(self, entry: _Entry, result: Result) -> None:
         if result.outcome is Outcome.OK:

@@ -8,10 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.model import Outcome, ProbeName, Result, Target
+from exporter.model import Outcome, ProbeName, Result, Target, TargetKey
 from exporter.model.settings import Limits
-
-Key = tuple[str, ProbeName]
 
 FEW = 20  # so many new targets start within SOON, so that a small config shows something at once
 SOON = 2.0  # seconds
@@ -23,8 +21,8 @@ RECHECKS = 2  # looks at a fresh failure before the next beat
 class Plan:
     """What follows from all targets together."""
 
-    intervals: Mapping[Key, float]  # seconds, stretched where a login budget asks for it
-    spreads: Mapping[Key, float]  # seconds over which a login target's first run is spread at least
+    intervals: Mapping[TargetKey, float]  # seconds, stretched where a login budget asks for it
+    spreads: Mapping[TargetKey, float]  # seconds over which a login target's first run is spread at least
     warnings: tuple[str, ...]
 
 
@@ -38,8 +36,8 @@ def plan(targets: Sequence[Target], limits: Limits) -> Plan:
             per_minute[host] += 60.0 / target.interval
             logins[host] += 1
     factors = {host: rate / budget for host, rate in per_minute.items() if rate > budget * (1 + 1e-9)}
-    intervals: dict[Key, float] = {}
-    spreads: dict[Key, float] = {}
+    intervals: dict[TargetKey, float] = {}
+    spreads: dict[TargetKey, float] = {}
     for target in targets:
         factor = max((factors.get(host, 1.0) for host in target.logins), default=1.0)
         interval = intervals[target.key] = target.interval * factor
@@ -53,7 +51,7 @@ def plan(targets: Sequence[Target], limits: Limits) -> Plan:
     return Plan(intervals, spreads, warnings)
 
 
-def fraction(key: Key) -> float:
+def fraction(key: TargetKey) -> float:
     """Where in its interval a target runs, 0 to 1: the same in every process."""
     digest = hashlib.blake2b("\0".join(key).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2.0**64

@@ -16,14 +16,15 @@ from typing import Protocol
 from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Layer, Reason, about
+from exporter.model.servers import host_and_port
 from exporter.model.settings import Reference, VantageSettings
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in, split
+from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 DEADLINE = 3.0  # seconds for all references together
 REUSED = 10.0  # seconds for which a look serves
@@ -35,7 +36,7 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM,
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReferenceCheck:
     """What the references said."""
 
     began: float  # `time.monotonic()`
@@ -63,15 +64,17 @@ class _CannotLookError(Exception):
     """We are out of descriptors or ports: that is no verdict on the network."""
 
 
-async def look(settings: VantageSettings, resolver: Resolver, contexts: TlsContexts) -> Look:
+async def check_references(settings: VantageSettings, resolver: Resolver, contexts: TlsContexts) -> ReferenceCheck:
     """Ask all references at once."""
     began = time.monotonic()
     try:
         answers = await asyncio.gather(*(_ask(each, resolver, contexts) for each in settings.references))
     except _CannotLookError:
-        return Look(began, (), len(settings.references), up=True)
+        return ReferenceCheck(began, (), len(settings.references), up=True)
     silent = tuple(answer for answer in answers if answer)
-    return Look(began, silent, len(answers), up=len(answers) - len(silent) >= min(settings.quorum, len(answers)))
+    return ReferenceCheck(
+        began, silent, len(answers), up=len(answers) - len(silent) >= min(settings.quorum, len(answers))
+    )
 
 
 async def _ask(reference: Reference, resolver: Resolver, contexts: TlsContexts) -> str:
@@ -109,13 +112,13 @@ class Vantage:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self.last: Look | None = None
+        self.last: ReferenceCheck | None = None
         self._resolver = resolver
         self._contexts = contexts
         self._told = told or (lambda _: None)
         self._skipped = skipped or (lambda _, __: None)
         self._now = now
-        self._flight: asyncio.Task[Look] | None = None
+        self._flight: asyncio.Task[ReferenceCheck] | None = None
         self._seen: dict[str, Seen] = {}
         self._failing: set[tuple[str, ProbeName]] = set()  # whose last conclusive run failed
         self._reviewed = float("-inf")  # `time.monotonic()`
@@ -193,7 +196,7 @@ class Vantage:
             return Reason.CLOCK_WRONG, f"unrelated servers show {failure.reason} at once"
         if failure.phase is Phase.CONNECT and failure.reason in UNREACHED:
             for server in result.target.servers:
-                port = split(server)[1]
+                port = host_and_port(server)[1]
                 if port in self._blocked:
                     return Reason.PORT_BLOCKED, f"port {port} fails to every host, other ports answer"
         return None
@@ -206,7 +209,7 @@ class Vantage:
             self._blocked = blocked_ports(self._seen, now)
             self._clock = clock_reasons(self._seen, now)
 
-    async def _look(self, age: float) -> Look:
+    async def _look(self, age: float) -> ReferenceCheck:
         """One that is not older than `age` seconds."""
         if self.last is not None and self._now() - self.last.began < age:
             return self.last
@@ -214,9 +217,9 @@ class Vantage:
             self._flight = asyncio.create_task(self._ask_all(), name="vantage")
         return await asyncio.shield(self._flight)
 
-    async def _ask_all(self) -> Look:
+    async def _ask_all(self) -> ReferenceCheck:
         settings = self.settings
-        found = await look(settings, self._resolver, self._contexts)
+        found = await check_references(settings, self._resolver, self._contexts)
         if settings == self.settings:  # not changed by a reload meanwhile
             self.last = found
             self._told(found.up)
@@ -229,7 +232,7 @@ class Runs(Protocol):
     async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result: ...
 
 
-class Judged:
+class VantageRunner:
     """A runner whose failures are judged before anybody hears of them."""
 
     def __init__(self, runner: Runs, vantage: Vantage) -> None:
@@ -241,7 +244,7 @@ class Judged:
         try:
             return await self._vantage.judge(result)
         except Exception:
-            log.exception("bug: a result of %s %s could not be judged", target.probe, target.name)
+            logger.exception("bug: a result of %s %s could not be judged", target.probe, target.name)
             return result
 
 

@@ -52,7 +52,7 @@ MIGRATIONS = (
 )
 SCHEMA = len(MIGRATIONS)
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class StateError(Exception):
@@ -147,7 +147,7 @@ class State:
             return False
         self._pending.clear()
         if self.write_error:
-            log.warning("%s can be written again", self.path)
+            logger.warning("%s can be written again", self.path)
         self.write_error = ""
         return True
 
@@ -159,7 +159,9 @@ class State:
         if not isinstance(exc, sqlite3.Error):
             self._pending.clear()  # a value that SQLite cannot hold would block all later ones
         if not self.write_error:
-            log.error("cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc)
+            logger.error(
+                "cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc
+            )
         self.write_error = str(exc) or type(exc).__name__
 
     def _open(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.config import presets
-from exporter.config.load import Part
+from exporter.config.load import ConfigFile
 from exporter.config.presets import NoServerError, Preset
-from exporter.config.problems import Path as Key
+from exporter.config.problems import KeyPath
 from exporter.config.schema.fields import domain_of
 from exporter.config.schema.targets import Mailbox, Server
 from exporter.credentials.sources import CommandSecret, CredentialSecret, EnvSecret, FileSecret, InlineSecret
 from exporter.model import Endpoint, Labels, Login, Secret, SecretSource, Security, Service, TokenSource
+from exporter.model.servers import is_address, site
 from exporter.net.urls import is_loopback
 from exporter.targets.provider_lookup import Recognition
 from exporter.targets.token_source import NoTokenSourceError, SignIn, Whose, sign_in
@@ -28,7 +28,7 @@ NOBODY: Mapping[str, Recognition] = MappingProxyType({})
 class Account:
     """One mailbox of the config, its preset applied."""
 
-    part: Part
+    part: ConfigFile
     mailbox: Mailbox
     preset: Preset | None
     domain: str
@@ -64,13 +64,13 @@ class Accounts:
     """Makes accounts, and notes what is wrong or doubtful about them. `recognised`: by domain, what the DNS told."""
 
     def __init__(self, recognised: Mapping[str, Recognition] = NOBODY) -> None:
-        self.wrong: list[tuple[Key, str]] = []
-        self.doubts: list[tuple[Key, str]] = []
+        self.wrong: list[tuple[KeyPath, str]] = []
+        self.doubts: list[tuple[KeyPath, str]] = []
         self.by_dns: dict[str, None] = {}  # domains whose provider only the DNS tells
         self._recognised = recognised
         self._endpoints: dict[object, Endpoint] = {}
 
-    def make(self, part: Part, path: Key, mailbox: Mailbox) -> Account | None:
+    def make(self, part: ConfigFile, path: KeyPath, mailbox: Mailbox) -> Account | None:
         """None where no server can be named: then `wrong` says so."""
         domain = domain_of(mailbox.address)
         labels = tuple(sorted({**part.labels, **mailbox.labels}.items()))
@@ -111,7 +111,7 @@ class Accounts:
         logins = _logins(mailbox, preset, source, ends, entry.source if entry is not None else None)
         return Account(part, mailbox, preset, domain, labels, ends, logins, by_dns=by_dns)
 
-    def _endpoint(self, part: Part, service: Service, server: Server, home: _Home) -> Endpoint:
+    def _endpoint(self, part: ConfigFile, service: Service, server: Server, home: _Home) -> Endpoint:
         """One object for all mailboxes of a server. Raises NoServerError."""
         defaults = part.defaults
         trust = (server.server_name, server.ca_file or defaults.ca_file, defaults.family, defaults.source_address)
@@ -167,7 +167,7 @@ def _doubts(mailbox: Mailbox, preset: Preset | None) -> Iterator[str]:
             yield f"{preset.name} has no {service} server of its own: its bridge must run on this machine"
 
 
-def sign_in_of(part: Part, mailbox: Mailbox, preset: Preset | None) -> SignIn | None:
+def sign_in_of(part: ConfigFile, mailbox: Mailbox, preset: Preset | None) -> SignIn | None:
     """The mailbox's `oauth2` with all that its provider adds; None where it has a password.
 
     Raises NoTokenSourceError.
@@ -192,7 +192,8 @@ def _logins(
 ) -> dict[Service, Login]:
     """The mailbox's credential for each of its servers. The guard counts refusals of one account together."""
     username = mailbox.username or mailbox.address
-    account = f"{username.casefold()}@@{_site(ends.get(Service.IMAP) or ends.get(Service.SMTP) or ends[Service.POP3])}"
+    main = ends.get(Service.IMAP) or ends.get(Service.SMTP) or ends[Service.POP3]
+    account = f"{username.casefold()}@@{main.name if is_address(main.host) else site(main.host)}"
     logins: dict[Service, Login] = {}
     for service, server in _servers(mailbox):
         name, auth = username, str(server.auth)
@@ -206,24 +207,6 @@ def _logins(
         families = preset.families if preset else ()
         logins[service] = Login(account, name, source, auth, oauth, leads=not logins, families=families)
     return logins
-
-
-def _site(endpoint: Endpoint) -> str:
-    """What imap.example.com and smtp.example.com have in common; of an address, which has no such thing, all of it."""
-    if _is_address(endpoint.host):
-        return endpoint.name
-    _, _, above = endpoint.host.partition(".")
-    return above if "." in above else endpoint.host
-
-
-def _is_address(host: str) -> bool:
-    if not (host[-1].isdecimal() or ":" in host):
-        return False  # at once: no name ends in a number
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def source_of(mailbox: Mailbox, folder: Path) -> SecretSource:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from exporter.config import presets
-from exporter.config.load import Config, Part
-from exporter.config.problems import ConfigError, Problem, dotted, fold
-from exporter.config.problems import Path as Key
+from exporter.config.load import Config, ConfigFile
+from exporter.config.problems import ConfigError, KeyPath, Problem, dotted, fold
 from exporter.config.schema.targets import Domain, Route
 from exporter.config.schema.targets import Endpoint as Listed
 from exporter.model import Kind, ProbeName, Service, Target, Wait
@@ -52,7 +51,7 @@ def build(config: Config, recognised: Mapping[str, Recognition] = NOBODY, shardi
     return _Builder(config, recognised, sharding).build()
 
 
-def waiting(target: Target, wait: Wait) -> Target:
+def with_wait(target: Target, wait: Wait) -> Target:
     """The same target, but a round trip waits this long for its mail: for `check`."""
     settings = target.settings
     if not isinstance(settings, trip.Settings):
@@ -68,11 +67,11 @@ class _Builder:
         self.recognised = recognised
         self.by_dns: dict[str, None] = {}
         self.waiting: list[Waiting] = []
-        self.wrong: list[tuple[Part, Key, str]] = []
+        self.wrong: list[tuple[ConfigFile, KeyPath, str]] = []
         self.doubts: list[Problem] = []
         self.targets: dict[tuple[str, ProbeName], Target] = {}
-        self.listed: dict[tuple[str, ProbeName], tuple[Part, Key]] = {}
-        self.everybody: list[tuple[Part, Key, Account]] = []
+        self.listed: dict[tuple[str, ProbeName], tuple[ConfigFile, KeyPath]] = {}
+        self.everybody: list[tuple[ConfigFile, KeyPath, Account]] = []
         self.accounts: dict[str, Account] = {}  # by the mailbox's name; those whose servers are known
         self.servers: dict[str, Machine] = {}  # by host:port
         self.domains: dict[str, list[Account]] = {}
@@ -125,14 +124,14 @@ class _Builder:
             part, path, _ = self.everybody[index]
             self.doubts.append(Problem(str(part.file), 0, dotted((*path, "oauth2")), text))
 
-    def _add(self, part: Part, path: Key, target: Target) -> None:
+    def _add(self, part: ConfigFile, path: KeyPath, target: Target) -> None:
         if target.key in self.targets:
             where = (part, path) if path else self.listed[target.key]  # what nobody has written has no line
             self.wrong.append((*where, f"a second endpoint would be called {target.name}: give this one another name"))
         self.targets[target.key] = target
         self.listed[target.key] = (part, path)
 
-    def _mailboxes(self, part: Part) -> None:
+    def _mailboxes(self, part: ConfigFile) -> None:
         accounts = Accounts(self.recognised)
         for index, mailbox in enumerate(part.mailboxes):
             path = ("mailboxes", index)
@@ -154,7 +153,7 @@ class _Builder:
         self.wrong += [(part, path, text) for path, text in accounts.wrong]
         self.doubts += [Problem(str(part.file), 0, dotted(path), text) for path, text in accounts.doubts]
 
-    def _route(self, part: Part, path: Key, route: Route) -> None:
+    def _route(self, part: ConfigFile, path: KeyPath, route: Route) -> None:
         sender, receiver = self.accounts.get(route.sender), self.accounts.get(route.receiver)
         if sender is None or receiver is None:
             return  # one of the two mailboxes is wrong, or not recognised yet
@@ -215,7 +214,7 @@ class _Builder:
         for name, server in self.servers.items():
             self._add(server.part, (), of_server(name, server))
 
-    def _page(self, part: Part, path: Key, listed: Listed, url: str) -> None:
+    def _page(self, part: ConfigFile, path: KeyPath, listed: Listed, url: str) -> None:
         """A web page; its server is watched without asking, as a mailbox's is."""
         parts = urlsplit(url)
         endpoint = endpoint_of(part, parts.hostname or "", parts.port or webmail.HTTPS, Service.HTTPS)
@@ -235,7 +234,7 @@ class _Builder:
         self._add(part, path, target)
         self.servers.setdefault(endpoint.name, Machine(endpoint, part))
 
-    def _listed(self, part: Part, path: Key, listed: Listed) -> Machine | None:
+    def _listed(self, part: ConfigFile, path: KeyPath, listed: Listed) -> Machine | None:
         """A listed endpoint takes the place of the mailboxes' own; what it does not say is taken from there."""
         if listed.host is None or listed.port is None:  # it is a page
             return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from exporter.config.load import Part
+from exporter.config.load import ConfigFile
 from exporter.config.schema.targets import Domain, ImapServer, Server
 from exporter.model import Endpoint, Kind, Labels, ProbeName, Security, Service, Target
+from exporter.model.target import agreed
 from exporter.probes import dns, imap, pop3, smtp, tls
 from exporter.targets.accounts import Account
 
@@ -17,11 +18,11 @@ class Machine:
     """One host and port, and the mailboxes on it. The first one's trust settings hold."""
 
     endpoint: Endpoint
-    part: Part
+    part: ConfigFile
     users: list[Account] = field(default_factory=list)
 
 
-def endpoint_of(part: Part, host: str, port: int, service: Service) -> Endpoint:
+def endpoint_of(part: ConfigFile, host: str, port: int, service: Service) -> Endpoint:
     defaults = part.defaults
     return Endpoint(
         host,
@@ -78,15 +79,15 @@ def of_server(name: str, server: Machine) -> Target:
         timeout=defaults.timeout,
         deadline=defaults.timeout,
         recheck=defaults.recheck,
-        provider=_agreed(user.provider for user in server.users),
-        domain=_agreed(user.domain for user in server.users),
+        provider=agreed(user.provider for user in server.users),
+        domain=agreed(user.domain for user in server.users),
         labels=merged(server.part, server.users),
         servers=(server.endpoint.name,),
         families=_agreed_families(server.users),
     )
 
 
-def of_domain(part: Part, listed: Domain, users: Sequence[Account]) -> Target:
+def of_domain(part: ConfigFile, listed: Domain, users: Sequence[Account]) -> Target:
     return Target(
         name=listed.name,
         kind=Kind.DOMAIN,
@@ -96,23 +97,17 @@ def of_domain(part: Part, listed: Domain, users: Sequence[Account]) -> Target:
         timeout=part.defaults.timeout,
         deadline=part.defaults.timeout,
         recheck=part.defaults.recheck,
-        provider=_agreed(user.provider for user in users),
+        provider=agreed(user.provider for user in users),
         domain=listed.name,
         labels=merged(part, users),
     )
-
-
-def _agreed(values: Iterable[str]) -> str:
-    """The value that all have, or nothing."""
-    found = set(values)
-    return found.pop() if len(found) == 1 else ""
 
 
 def _agreed_families(users: Sequence[Account]) -> tuple[str, ...]:
     return users[0].families if len({user.families for user in users}) == 1 else ()
 
 
-def merged(part: Part, users: Sequence[Account]) -> Labels:
+def merged(part: ConfigFile, users: Sequence[Account]) -> Labels:
     """The labels on which all mailboxes of a shared target agree: it must not wear one tenant's. Else the file's."""
     if not users:
         return tuple(sorted(part.labels.items()))

@@ -18,7 +18,7 @@ ALIASES = ("imap", "mail")  # whose CNAME is asked for where the MX is nobody's 
 MAX_HOSTS = 20  # of an MX record set
 
 
-class Evidence(StrEnum):
+class RecognisedBy(StrEnum):
     """By what a provider was recognised."""
 
     ID = "id"
@@ -33,7 +33,7 @@ class Recognition:
     """A provider, and what gave it away."""
 
     provider: str  # id of its preset
-    by: Evidence
+    by: RecognisedBy
     evidence: str  # the domain, or the host's name
 
     @property
@@ -43,7 +43,7 @@ class Recognition:
     @property
     def mx(self) -> str:
         """What `providers.choose` wants to know."""
-        return self.evidence if self.by is Evidence.MX else ""
+        return self.evidence if self.by is RecognisedBy.MX else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def by_mx(hosts: Iterable[str]) -> Recognition | None:
     for host in hosts:
         for preset in presets().values():
             if any(pattern.search(host) for pattern in preset.mx):
-                return Recognition(preset.id, Evidence.MX, host)
+                return Recognition(preset.id, RecognisedBy.MX, host)
     return None
 
 
@@ -68,9 +68,9 @@ def by_cname(target: str) -> Recognition | None:
     """The provider whose server another name leads to."""
     for preset in presets().values():
         if any(pattern.search(target) for pattern in preset.cname):
-            return Recognition(preset.id, Evidence.CNAME, target)
+            return Recognition(preset.id, RecognisedBy.CNAME, target)
     known = providers.at_host(target, own_domain=True)
-    return Recognition(known.id, Evidence.CNAME, target) if known else None
+    return Recognition(known.id, RecognisedBy.CNAME, target) if known else None
 
 
 async def look_up(domain: str, lookup: Lookup) -> Seen:

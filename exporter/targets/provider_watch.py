@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from exporter.config.presets import presets
 from exporter.state.store import Notes
-from exporter.targets.provider_lookup import Evidence, Lookup, Recognition, Seen, look_up
+from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, look_up
 
 NOTE = "provider"  # the note's key; its subject is the domain
 AT_ONCE = 20  # domains asked about at a time
@@ -20,7 +20,7 @@ FIRST_RETRY, LONGEST_RETRY = 5.0, 600.0  # seconds; each is twice the one before
 LOOK_AGAIN = 3600.0  # seconds after a definite answer
 IDLE = 3600.0  # seconds to sleep where nothing is to be asked
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _ENGLISH = {
     "unclear": "{domain}: the provider of its mailboxes is not known yet, because the DNS gives no answer ({why}). "
@@ -57,7 +57,7 @@ class Notice:
 
 
 def _warn(text: str) -> None:
-    log.warning("%s", text)
+    logger.warning("%s", text)
 
 
 class Discovery:
@@ -96,7 +96,7 @@ class Discovery:
         found = self.known[domain] = seen.found
         value = {"provider": found.provider, "by": str(found.by), "evidence": found.evidence}
         await self._notes.put(domain, NOTE, json.dumps(value))
-        log.info(
+        logger.info(
             "provider recognised and remembered",
             extra={"fields": {"domain": domain, "provider": found.provider, found.by: found.evidence}},
         )
@@ -193,7 +193,7 @@ def _read(note: str | None) -> Recognition | None:
     """What an older version may have written about a preset that is no more is as good as nothing."""
     try:
         value = json.loads(note or "{}")
-        found = Recognition(value["provider"], Evidence(value["by"]), str(value["evidence"]))
+        found = Recognition(value["provider"], RecognisedBy(value["by"]), str(value["evidence"]))
     except (ValueError, KeyError, TypeError):
         return None
     return found if found.provider in presets() else None

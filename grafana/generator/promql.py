@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Family, Shape, Subject
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Shape, Subject
 
 _FAMILIES = {family.full_name: family for family in FAMILIES}
 _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
@@ -16,13 +16,13 @@ LOGINS = "~imap|pop3|smtp"
 HOUR = "1h"  # beats are minutes apart: a shorter window holds no event at most points
 
 
-def labels_of(family: Family) -> tuple[str, ...]:
+def labels_of(family: MetricFamily) -> tuple[str, ...]:
     """The labels of a family, without job and instance."""
     ends = ("from", "to") if family.subject is Subject.ROUTE else ()
     return (*BASE_LABELS[family.subject], *ends, *family.labels)
 
 
-def family_of(name: str) -> Family:
+def family_of(name: str) -> MetricFamily:
     """The family that a series of this full name belongs to. Raises KeyError."""
     if name in _FAMILIES:
         return _FAMILIES[name]

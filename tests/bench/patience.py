@@ -22,7 +22,7 @@ from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
 from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import tls
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
 
@@ -53,7 +53,7 @@ class Load:
         self._wait = wait
         self.in_flight = self.most = 0
 
-    async def probe(self, settings: object, world: World, trace: Trace, /) -> None:
+    async def probe(self, settings: object, world: Context, trace: Trace, /) -> None:
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         try:
@@ -83,7 +83,7 @@ async def main(order: dict[str, object]) -> None:
         )
         for number in range(int(str(order["targets"])))
     ]
-    world = cast("World", SimpleNamespace(resolver=None, contexts=TlsContexts(), now=time.time))
+    world = cast("Context", SimpleNamespace(resolver=None, contexts=TlsContexts(), now=time.time))
     errors, metrics = Errors(), Metrics()
     metrics.load(targets, lambda target: target.interval)
     limits = Limits(in_flight=1000, per_host=1000, logins_per_host_per_minute=1_000_000)

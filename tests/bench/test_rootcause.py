@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from exporter.incidents.rootcause.tracker import RootCauses
+from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Failure, Kind, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.reasons import Reason
 
@@ -48,12 +48,12 @@ def milliseconds(work: Callable[[], object]) -> float:
     return (time.process_time() - began) * 1000
 
 
-def take(known: RootCauses, results: list[Result]) -> None:
+def take(known: CauseTracker, results: list[Result]) -> None:
     for each in results:
         known.record(each)
 
 
-def looks(known: RootCauses, changing: list[Target]) -> float:
+def looks(known: CauseTracker, changing: list[Target]) -> float:
     """The median look, before each of which a target has changed its reason."""
     figures = []
     for turn in range(ROUNDS):
@@ -74,7 +74,7 @@ def test_a_look_at_the_root_causes(report) -> None:
     section = report.section(TITLE, HOW)
     everyone = targets()
     for title, reason in CASES.items():
-        known = RootCauses()
+        known = CauseTracker()
         known.load(everyone, lambda target: target.interval)
         results = [result(target, reason(n)) for n, target in enumerate(everyone)]
         taking = milliseconds(partial(take, known, results)) / len(results)

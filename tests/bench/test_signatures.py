@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from exporter.diagnosis import signatures
-from exporter.diagnosis.classify import meaning_of
+from exporter.diagnosis.classify import classify
 from exporter.model import Phase, Service
 
 pytestmark = pytest.mark.bench
@@ -54,7 +54,7 @@ def measure(given: Sequence[Text], rounds: int) -> list[float]:
     for _ in range(rounds):
         for number, (protocol, text, families) in enumerate(given):
             began = time.perf_counter()
-            meaning_of(protocol, "", text, Phase.LOGIN, families=families)
+            classify(protocol, "", text, Phase.LOGIN, families=families)
             best[number] = min(best[number], time.perf_counter() - began)
     return best
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import uvloop
 
 from exporter.config import load
-from exporter.credentials.guard import Logins
-from exporter.daemon.loading import make_world
+from exporter.credentials.guard import LoginGuard
+from exporter.daemon.loading import make_context
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
 from exporter.model.settings import Limits
 from exporter.model.trace import Trace
@@ -29,7 +29,7 @@ from exporter.net.imap.session import ImapSession
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.probes import PROBES, dns, imap
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.run.scheduler import Scheduler
 from exporter.state.store import State
@@ -67,7 +67,7 @@ class Tally:
             self.failures.append(f"{result.target.name} {result.target.probe}: {result.failure}")
 
 
-async def login_only(settings: object, world: World, trace: Trace, /) -> None:
+async def login_only(settings: object, world: Context, trace: Trace, /) -> None:
     """The shortest dialogue with a password: greeting, login, logout."""
     assert isinstance(settings, imap.Settings)
     async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
@@ -105,7 +105,7 @@ def chosen(targets: Sequence[Target], probes: Iterable[str]) -> list[Target]:
 
 
 async def round_of(
-    world: World, sinks: tuple[History, Metrics], targets: Sequence[Target], order: dict[str, object]
+    world: Context, sinks: tuple[History, Metrics], targets: Sequence[Target], order: dict[str, object]
 ) -> Cost:
     probes = dict(PROBES)
     if order["probes"] == ["imap_short"]:
@@ -132,7 +132,7 @@ async def serve(config_file: Path, folder: Path) -> None:
     config = await asyncio.to_thread(load, config_file)
     targets = build(config).targets
     state = await State.open(folder)
-    world = make_world(config, state, Logins(state, config.login_guard))
+    world = make_context(config, state, LoginGuard(state, config.login_guard))
     history, metrics = History(100), Metrics()
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)

@@ -16,7 +16,7 @@ from exporter.config.presets import presets
 from exporter.daemon.options import Options, options
 from exporter.model import Security
 from exporter.targets.build import build
-from exporter.targets.provider_lookup import Evidence, Recognition
+from exporter.targets.provider_lookup import RecognisedBy, Recognition
 from tests.servers.dns import Authoritative, Zone
 
 OFFLINE = "127.0.0.1:1"
@@ -159,7 +159,7 @@ def built(text: str, folder: Path, address: str, mx: str = ""):
     (folder / "secrets" / address.partition("@")[0]).write_text("x")
     (folder / "config.yaml").write_text(text)
     domain = address.partition("@")[2]
-    recognised = {domain: Recognition("aliyun_qiye", Evidence.MX, mx)} if mx else {}
+    recognised = {domain: Recognition("aliyun_qiye", RecognisedBy.MX, mx)} if mx else {}
     return build(load(folder / "config.yaml"), recognised)
 
 

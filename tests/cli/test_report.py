@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import (
     Endpoint,
@@ -40,7 +40,7 @@ from exporter.outputs.ticket.render import render
 from exporter.outputs.ticket.ticket import Ticket, code_of, make
 from exporter.outputs.ticket.words import _SENTENCES, _WORDS, TicketWords
 from exporter.probes import pop3, smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.canary import leaks
@@ -347,8 +347,8 @@ async def test_no_secret_is_in_it_even_where_the_server_says_it(tmp_path: Path, 
         writer.close()
 
     state = await State.open(tmp_path)
-    world = World(
-        Resolver(), TlsContexts(), Logins(state, GuardSettings()), state.mailbag, state.notes, state.signing_key
+    world = Context(
+        Resolver(), TlsContexts(), LoginGuard(state, GuardSettings()), state.mailbag, state.notes, state.signing_key
     )
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         endpoint = Endpoint("127.0.0.1", listener.sockets[0].getsockname()[1], Security.PLAIN, protocol)

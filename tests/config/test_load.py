@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config import Config, ConfigError, load, redacted
 from exporter.config.yaml_reader import MAX_BYTES
-from exporter.model import Family
+from exporter.model import AddressFamily
 from exporter.model.settings import IncidentSettings, Limits
 
 MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.example.com}, smtp: off}"
@@ -49,7 +49,7 @@ def test_an_empty_file_is_valid(folder):
 
 def test_an_empty_key_is_as_if_it_were_not_written(folder):
     config = load(write(folder / "config.yaml", "mailboxes:\nlimits:\ndefaults: {source_address: , family: ~}\n"))
-    assert config.parts[0].defaults.family is Family.ANY
+    assert config.parts[0].defaults.family is AddressFamily.ANY
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from exporter.credentials.access_tokens import Means, Tokens
 from exporter.credentials.clock import Clock
 from exporter.credentials.files import write_secret
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import AccessToken, FactName, Flow, Login, Phase, Secret, Service, TokenSource
 from exporter.model.errors import Refusal, Suspended, TokenRefusal
 from exporter.model.reasons import Reason
@@ -50,7 +50,7 @@ class Daemon:
 
     def __init__(self, server: TokenServer, directory: Path | None, seed: Source, time: Time) -> None:
         self.tokens = Tokens(directory, time.clock())
-        self.logins = Logins(Disk().session(), GuardSettings(), clock=time.clock())
+        self.logins = LoginGuard(Disk().session(), GuardSettings(), clock=time.clock())
         self.source = TokenSource("alice's", Flow.REFRESH_TOKEN, server.url(), CLIENT, "mail", seed)
         self.net = Net(Resolver(), TlsContexts())
         self.trace = Trace()

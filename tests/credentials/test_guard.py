@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.credentials.breaker import DAY
 from exporter.credentials.clock import Clock
-from exporter.credentials.guard import Logins, Standing
+from exporter.credentials.guard import LoginGuard, Pause
 from exporter.model import FactName, Login, Secret, Service
 from exporter.model.errors import ProbeError, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
@@ -108,10 +108,12 @@ def login(source):
 
 @pytest.fixture
 def logins(disk, time):
-    return Logins(disk.session(), RULES, clock=time.clock())
+    return LoginGuard(disk.session(), RULES, clock=time.clock())
 
 
-async def attempt(logins: Logins, login: Login, answer: BaseException | None = None, *, force: bool = False) -> Trace:
+async def attempt(
+    logins: LoginGuard, login: Login, answer: BaseException | None = None, *, force: bool = False
+) -> Trace:
     trace = Trace()
 
     def reply() -> None:
@@ -127,7 +129,7 @@ async def attempt(logins: Logins, login: Login, answer: BaseException | None = N
     return trace
 
 
-async def suspended(logins: Logins, login: Login) -> Suspended:
+async def suspended(logins: LoginGuard, login: Login) -> Suspended:
     with pytest.raises(Suspended) as caught:
         await attempt(logins, login)
     return caught.value
@@ -150,7 +152,7 @@ async def test_two_refusals_suspend_with_the_servers_words_and_the_next_attempt(
     assert stopped.reason is Reason.WRONG_PASSWORD
     assert "Authentication failed" in stopped.text
     assert time.wall + 1800 <= stopped.next_attempt <= time.wall + 1800 * 1.1
-    assert logins.standing(login.account) == Standing(stopped.reason, stopped.text, stopped.next_attempt)
+    assert logins.standing(login.account) == Pause(stopped.reason, stopped.text, stopped.next_attempt)
     assert logins.standing("nobody") is None
 
 
@@ -175,7 +177,7 @@ async def test_a_pause_tells_which_servers_words_stand(logins, login, disk, time
     for _ in range(2):
         await attempt(logins, login, Refusal(Service.SMTP, "535", "535 5.7.8 Error: authentication failed"))
     assert (await suspended(logins, login)).answer_to is Service.SMTP
-    again = Logins(disk.session(), RULES, clock=time.clock())
+    again = LoginGuard(disk.session(), RULES, clock=time.clock())
     assert (await suspended(again, login)).answer_to is Service.SMTP
 
 
@@ -205,7 +207,7 @@ async def test_a_source_that_makes_up_secrets_gets_no_more_refusals_than_a_day_m
 
 
 async def test_a_good_secret_is_used_on_after_a_restart_whatever_others_were_refused(disk, login, source, time):
-    logins = Logins(disk.session(), RULES, clock=time.clock())
+    logins = LoginGuard(disk.session(), RULES, clock=time.clock())
     for number in range(RULES.refusals_per_day - 1):
         source.content = f"made up {number}"
         await attempt(logins, login, WRONG)
@@ -214,7 +216,7 @@ async def test_a_good_secret_is_used_on_after_a_restart_whatever_others_were_ref
     source.content = "made up again"
     await attempt(logins, login, WRONG)
     source.content = "the good one"
-    await attempt(Logins(disk.session(), RULES, clock=time.clock()), login)
+    await attempt(LoginGuard(disk.session(), RULES, clock=time.clock()), login)
 
 
 async def test_answers_without_a_word_on_the_password_do_not_count(logins, login):
@@ -335,7 +337,7 @@ async def test_a_pause_survives_a_restart(logins, login, disk, time):
     await attempt(logins, login, WRONG)
     before = await suspended(logins, login)
     time.wait(600)
-    after = await suspended(Logins(disk.session(), RULES, clock=time.clock()), login)
+    after = await suspended(LoginGuard(disk.session(), RULES, clock=time.clock()), login)
     assert after.next_attempt == pytest.approx(before.next_attempt)
     assert after.text == before.text
 
@@ -345,7 +347,7 @@ async def test_a_crash_loop_cannot_become_a_login_loop(disk, login, time):
     sent = 0
     for _ in range(20):
         session = disk.session()
-        logins = Logins(session, RULES, clock=time.clock())
+        logins = LoginGuard(session, RULES, clock=time.clock())
         if logins.standing(login.account) is not None:
             break
         await logins.attempt(login, Trace()).__aenter__()
@@ -362,7 +364,7 @@ async def test_a_wall_clock_that_jumps_within_a_boot_changes_no_pause(logins, lo
     time.wall += jump
     left = (await suspended(logins, login)).next_attempt - time.wall
     assert 1800 <= left <= 1800 * 1.1
-    again = Logins(disk.session(), RULES, clock=time.clock())
+    again = LoginGuard(disk.session(), RULES, clock=time.clock())
     assert (await suspended(again, login)).next_attempt - time.wall == pytest.approx(left)
 
 
@@ -370,17 +372,17 @@ async def test_after_a_reboot_the_wall_clock_counts_and_one_set_back_ends_no_pau
     await attempt(logins, login, WRONG)
     await attempt(logins, login, WRONG)
     later = Time(elapsed=5.0, wall=time.wall + 600, boot="second")
-    stopped = await suspended(Logins(disk.session(), RULES, clock=later.clock()), login)
+    stopped = await suspended(LoginGuard(disk.session(), RULES, clock=later.clock()), login)
     assert 1200 <= stopped.next_attempt - later.wall <= 1380
     back = Time(elapsed=5.0, wall=time.wall - 1e8, boot="second")
-    stopped = await suspended(Logins(disk.session(), RULES, clock=back.clock()), login)
+    stopped = await suspended(LoginGuard(disk.session(), RULES, clock=back.clock()), login)
     assert 1800 <= stopped.next_attempt - back.wall <= 1980
 
 
 async def test_a_record_nobody_used_for_a_month_is_forgotten(logins, login, disk, time):
     await attempt(logins, login, WRONG)
     time.wait(31 * DAY)
-    await attempt(Logins(disk.session(), RULES, clock=time.clock()), Login("other", "o", Source()))
+    await attempt(LoginGuard(disk.session(), RULES, clock=time.clock()), Login("other", "o", Source()))
     assert disk.rows == {}
 
 
@@ -388,20 +390,20 @@ async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown
     await attempt(logins, login, WRONG)
     (key,) = disk.rows
     disk.rows[key] = "\x00"
-    again = Logins(disk.session(), RULES, clock=time.clock())
+    again = LoginGuard(disk.session(), RULES, clock=time.clock())
     await attempt(again, login, WRONG)
     await suspended(again, login)
 
 
 async def test_the_guard_remembers_in_the_real_state_file(tmp_path, login):
     state = await State.open(tmp_path)
-    logins = Logins(state, RULES)
+    logins = LoginGuard(state, RULES)
     await attempt(logins, login, WRONG)
     await attempt(logins, login, WRONG)
     await state.close()
     assert b"correct horse" not in state.path.read_bytes()
     state = await State.open(tmp_path)
-    await suspended(Logins(state, RULES), login)
+    await suspended(LoginGuard(state, RULES), login)
     await state.close()
 
 
@@ -435,7 +437,7 @@ def test_refusals_in_any_day_stay_within_the_bound(events, reboots):
 async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, reboots: bool) -> None:
     time, disk, login = Time(), Disk(), Login("a", "a", Source())
     session = disk.session()
-    logins = Logins(session, rules, clock=time.clock())
+    logins = LoginGuard(session, rules, clock=time.clock())
     true_time = 0.0
     refused_at: list[float] = []
     excused_at: list[float] = []
@@ -468,7 +470,7 @@ async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, 
             if reboots and flag:
                 time.elapsed, time.boot = 0.0, f"{time.boot}+"
             session = disk.session()
-            logins = Logins(session, rules, clock=time.clock())
+            logins = LoginGuard(session, rules, clock=time.clock())
         recent, excused = ([at for at in each if at > true_time - DAY] for each in (refused_at, excused_at))
         assert len(recent) <= rules.refusals_per_day + len(excused)
 

@@ -19,8 +19,8 @@ import aiohttp
 import pytest
 
 from exporter.config import Config, load
-from exporter.credentials.guard import Logins
-from exporter.daemon.loading import make_world
+from exporter.credentials.guard import LoginGuard
+from exporter.daemon.loading import make_context
 from exporter.daemon.options import Options, options
 from exporter.demo import world
 from exporter.demo.scene import STORIES, Scene
@@ -30,7 +30,7 @@ from exporter.model.reasons import Reason
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
 from exporter.state.store import State
-from exporter.targets.build import build, waiting
+from exporter.targets.build import build, with_wait
 from tests.canary import leaks
 from tests.servers.process import free_port
 
@@ -96,7 +96,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         config = load(scene.config)
         state = await State.open(tmp_path / "data")
         try:
-            runner = Runner(make_world(config, state, Logins(state, config.login_guard)))
+            runner = Runner(make_context(config, state, LoginGuard(state, config.login_guard)))
             yield Stage(config, build(config).targets, runner)
         finally:
             await state.close()
@@ -163,7 +163,7 @@ async def test_a_good_mail_passes_every_check(stage: Stage):
 
 
 async def test_a_swallowed_mail_is_lost_in_the_end(stage: Stage):
-    target = waiting(stage.target("orders", ProbeName.ROUNDTRIP), Wait.SETTLED)
+    target = with_wait(stage.target("orders", ProbeName.ROUNDTRIP), Wait.SETTLED)
     result = await stage.run(target, late_after=0.2, lost_after=0.4)
     assert found(result) == (Phase.ARRIVE, Reason.MESSAGE_LOST)
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from exporter.diagnosis.reply import protocol_of, read
-from exporter.diagnosis.signatures import Row
+from exporter.diagnosis.reply import normalise, protocol_of
+from exporter.diagnosis.signatures import Signature
 from exporter.model import Service
 from exporter.model.reasons import Layer, Reason, about
 
@@ -22,7 +22,7 @@ _LATER_REASONS = frozenset(
 )
 
 
-def protocol(row: Row) -> Service | None:
+def protocol(row: Signature) -> Service | None:
     """Over which protocol the example can be replayed; None where it is no refusal of any."""
     spoken = protocol_of(row.example)
     if spoken is None or row.protocol not in ("any", spoken.value):
@@ -30,12 +30,12 @@ def protocol(row: Row) -> Service | None:
     return spoken
 
 
-def step(row: Row) -> str:
+def step(row: Signature) -> str:
     """Which command of the session the example answers."""
     if row.when:
         return row.when
     if protocol(row) is Service.SMTP:
-        login = read(Service.SMTP, row.example, None).login
+        login = normalise(Service.SMTP, row.example, None).login
         return LOGIN if login or (login is None and about(row.reason).layer is Layer.AUTH) else LATER
     later = about(row.reason).layer in _LATER_LAYERS or row.reason in _LATER_REASONS
     return LATER if later else LOGIN
@@ -44,7 +44,7 @@ def step(row: Row) -> str:
 class Replayer:
     """Serves IMAP, POP3 and SMTP on `ports`."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Signature]) -> None:
         self.rows = rows
         self.ports: dict[Service, int] = {}
 
@@ -61,12 +61,12 @@ class Replayer:
                 self.ports[service] = server.sockets[0].getsockname()[1]
             yield self
 
-    def _row(self, user: str) -> Row:
+    def _row(self, user: str) -> Signature:
         return self.rows[int(user.partition("@")[0].removeprefix("row"))]
 
     async def _imap(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")
-        row: Row | None = None
+        row: Signature | None = None
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             tag, _, command = line.partition(" ")
             verb = command.partition(" ")[0]
@@ -86,7 +86,7 @@ class Replayer:
 
     async def _pop3(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"+OK ready\r\n")
-        row: Row | None = None
+        row: Signature | None = None
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             verb, _, words = line.partition(" ")
             if verb == "CAPA":
@@ -101,7 +101,7 @@ class Replayer:
     async def _smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 ready\r\n")
         usual = {"EHLO": "250-me\r\n250 AUTH PLAIN", "AUTH": "235 in", "DATA": "354 go"}
-        row: Row | None = None
+        row: Signature | None = None
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             verb = line.partition(" ")[0]
             if verb == "AUTH":

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis import signatures
-from exporter.diagnosis.signatures import ANY, Row
+from exporter.diagnosis.signatures import ANY, Signature
 from exporter.model import Endpoint, Kind, Login, Outcome, ProbeName, Result, Secret, Security, Service, Target
 from exporter.model.reasons import Layer, about
 from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
 from exporter.state.store import State
@@ -38,14 +38,14 @@ class Given:
 
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
+async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings())
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    logins = LoginGuard(state, GuardSettings())
+    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
     await state.close()
 
 
-def target(number: int, row: Row, ports: dict[Service, int], mailbox: int) -> Target:
+def target(number: int, row: Signature, ports: dict[Service, int], mailbox: int) -> Target:
     """What is run against the row's server. Its family is known: a generic row's is a provider without rows."""
     families = (row.provider,) if row.provider != ANY else ("nobody",)
     user = f"row{number}@example.test"
@@ -69,11 +69,11 @@ def target(number: int, row: Row, ports: dict[Service, int], mailbox: int) -> Ta
     return Target(user, kind, probe, settings, 300.0, 20.0, 60.0, families=families, route=route)
 
 
-async def test_each_example_ends_in_its_reason(world: World):
+async def test_each_example_ends_in_its_reason(world: Context):
     runner, free = Runner(world), asyncio.Semaphore(AT_ONCE)
     async with Replayer(ROWS).running() as replayer, MailServers().running() as servers:
 
-        async def replay(number: int, row: Row) -> tuple[Row, Result]:
+        async def replay(number: int, row: Signature) -> tuple[Signature, Result]:
             async with free:
                 return row, await runner.run(target(number, row, replayer.ports, servers.imap_port))
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from exporter.config.presets import presets
 from exporter.diagnosis import signatures, standard_codes
 from exporter.diagnosis.banners import software_of
-from exporter.diagnosis.classify import MOST, Meaning, meaning_of
-from exporter.diagnosis.reply import MAX_BYTES, protocol_of, read
-from exporter.diagnosis.signatures import ANY, CONNECT, SASL, Row
+from exporter.diagnosis.classify import MOST, Classification, classify
+from exporter.diagnosis.reply import MAX_BYTES, normalise, protocol_of
+from exporter.diagnosis.signatures import ANY, CONNECT, SASL, Signature
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
 from exporter.net.text import decode
@@ -27,18 +27,20 @@ NOBODY = ("nobody",)  # a family that is known, and has no rows
 UNSEEN = Path(__file__).parent / "unseen_replies.txt"
 
 
-def spoken_over(row: Row) -> Service | None:
+def spoken_over(row: Signature) -> Service | None:
     return None if row.protocol in (ANY, CONNECT, SASL) else Service(row.protocol)
 
 
-def meaning(text: str, protocol: Service | None = None, *families: str, phase: Phase | None = None) -> Meaning | None:
-    return meaning_of(protocol, "", text, phase, families=families)
+def meaning(
+    text: str, protocol: Service | None = None, *families: str, phase: Phase | None = None
+) -> Classification | None:
+    return classify(protocol, "", text, phase, families=families)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.pattern], ids=lambda row: row.id)
-def test_an_example_is_caught_by_its_own_row(row: Row):
+def test_an_example_is_caught_by_its_own_row(row: Signature):
     found = meaning(row.example, spoken_over(row), row.provider if row.provider != ANY else "nobody")
-    assert found == Meaning(row.reason, f"signature:{row.id}", row.causes, row.apart)
+    assert found == Classification(row.reason, f"signature:{row.id}", row.causes, row.apart)
     for example in row.more_examples:
         found = meaning(example, spoken_over(row), row.provider if row.provider != ANY else "nobody")
         assert found is not None
@@ -46,7 +48,7 @@ def test_an_example_is_caught_by_its_own_row(row: Row):
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.code], ids=lambda row: row.id)
-def test_a_standard_code_is_decided_by_the_rule_that_its_row_names(row: Row):
+def test_a_standard_code_is_decided_by_the_rule_that_its_row_names(row: Signature):
     protocol = spoken_over(row)
     assert protocol is not None
     assert standard_codes.judge(protocol, "", row.example, None) == (row.reason, row.code)
@@ -102,7 +104,7 @@ def test_what_nothing_matches_is_none_and_never_a_guess(text: str):
 
 def test_a_row_of_another_family_never_matches():
     text = "NO LOGIN Login error or password error"
-    assert meaning(text, Service.IMAP, "netease") == Meaning(
+    assert meaning(text, Service.IMAP, "netease") == Classification(
         Reason.AUTH_CODE_REQUIRED, "signature:netease.login_login_error_or_password"
     )
     other = meaning(text, Service.IMAP, "gmail")
@@ -118,7 +120,7 @@ def test_own_families_come_first_in_their_order_then_the_software_then_generic_t
     text = "535 Error: authentication failed, system busy"
 
     def rule(*families: str, software: tuple[str, ...] = ()) -> str:
-        found = meaning_of(Service.SMTP, "", text, Phase.LOGIN, families=families, software=software)
+        found = classify(Service.SMTP, "", text, Phase.LOGIN, families=families, software=software)
         assert found is not None
         return found.rule
 
@@ -128,7 +130,7 @@ def test_own_families_come_first_in_their_order_then_the_software_then_generic_t
     assert rule("netease", software=("exmail",)).startswith("signature:netease.")
     assert rule("nobody").startswith("signature:any.")
     code = meaning("535 5.7.8 xyzzy", Service.SMTP, "netease")
-    assert code == Meaning(Reason.WRONG_PASSWORD, "rfc3463:5.7.8")
+    assert code == Classification(Reason.WRONG_PASSWORD, "rfc3463:5.7.8")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def test_a_sentence_that_is_broken_over_lines_is_read_as_one(text: str, reason: 
 def test_gbk_bytes_are_read():
     said = decode("535 Error: 请使用授权码登录。详情请看: http://service.mail.qq.com/".encode("gbk"))
     found = meaning(said, Service.SMTP, "qq")
-    assert found == Meaning(Reason.AUTH_CODE_REQUIRED, "signature:qq.use_authorization_code")
+    assert found == Classification(Reason.AUTH_CODE_REQUIRED, "signature:qq.use_authorization_code")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,7 @@ texts = st.text(max_size=300) | st.lists(
 
 @given(st.none() | st.sampled_from(Service), texts, st.none() | st.sampled_from(Phase), st.sampled_from([(), NOBODY]))
 def test_no_text_can_upset_it(protocol: Service | None, text: str, phase: Phase | None, families: tuple[str, ...]):
-    found = meaning_of(protocol, "", text, phase, families=families)
+    found = classify(protocol, "", text, phase, families=families)
     assert found is None or (len(found.ambiguous) <= MOST and isinstance(found.reason, Reason))
 
 
@@ -285,7 +287,7 @@ def test_no_text_can_upset_it(protocol: Service | None, text: str, phase: Phase 
 )
 def test_hostile_text_costs_little_and_no_more_than_2_kib_are_read(seed: str):
     """The CPU time of the whole test process is bounded, not a wall time: backtracking would take minutes."""
-    assert len(read(Service.SMTP, seed * 100_000, None).literal.encode()) <= MAX_BYTES
+    assert len(normalise(Service.SMTP, seed * 100_000, None).literal.encode()) <= MAX_BYTES
     began = time.process_time()
     for protocol in (Service.IMAP, Service.SMTP, Service.POP3, None):
         for _ in range(10):

@@ -18,7 +18,7 @@ from markdown_it.token import Token
 
 from exporter.cli import main
 from exporter.daemon import options
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Family, Subject
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Subject
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -122,7 +122,7 @@ def anchors(page: Path) -> frozenset[str]:
 # -- what there is --------------------------------------------------------------------------------------------------
 
 
-def labels_of(family: Family) -> set[str]:
+def labels_of(family: MetricFamily) -> set[str]:
     return {*BASE_LABELS[family.subject], *family.labels, *(("from", "to") if family.subject is Subject.ROUTE else ())}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.diagnosis import signatures
-from exporter.diagnosis.signatures import CONNECT, SASL, Row
+from exporter.diagnosis.signatures import CONNECT, SASL, Signature
 from tests.diagnosis.replay import LATER, protocol, step
 
 PAGE = Path(__file__).parents[2] / "docs" / "signatures.md"
@@ -45,7 +45,7 @@ def page() -> str:
     return "".join(parts)
 
 
-def _line(row: Row) -> str:
+def _line(row: Signature) -> str:
     spoken = protocol(row)
     when = "–" if spoken is None else f"{spoken}, {_STEPS[spoken.value] if step(row) == LATER else 'login'}"
     reasons = " ".join([f"`{row.reason}`", *(f"({cause})" for cause in row.causes)])
@@ -61,7 +61,7 @@ def _cell(text: str, most: int = 110) -> str:
     return f"`{cut.replace('|', '¦').replace('`', chr(39))}`"
 
 
-def _why(row: Row) -> str:
+def _why(row: Signature) -> str:
     if row.protocol == CONNECT:
         return "words of a client library, no server says them"
     if row.protocol == SASL:

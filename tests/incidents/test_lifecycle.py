@@ -15,7 +15,7 @@ from exporter.incidents.alert_text import MAX_NAMES, MAX_WORDS, SUMMARIES, annot
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import KEPT, Incidents, identity
 from exporter.incidents.rootcause.cause import Cause
-from exporter.incidents.rootcause.tracker import RootCauses
+from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Endpoint, FactName, Kind, Outcome, Phase, ProbeName, Result, Scope, Security, Service, Target
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.settings import IncidentSettings
@@ -46,7 +46,7 @@ class Daemon:
     def boot(self, *targets: Target) -> None:
         """Start, or start again: only what is on the disk is known."""
         self.targets = targets or self.targets
-        self.causes = RootCauses(now=lambda: self.now)
+        self.causes = CauseTracker(now=lambda: self.now)
         known = [each for key, record in self.disk.items() if (each := thaw(key, record)) is not None]
         self.incidents = Incidents(self.settings, labels_of, known)
         self.load(*self.targets)

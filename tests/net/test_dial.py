@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from exporter.diagnosis.diagnose import diagnose
-from exporter.model import Endpoint, FactName, Family, Phase, Security, Service
+from exporter.model import AddressFamily, Endpoint, FactName, Phase, Security, Service
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -36,7 +36,7 @@ class FakeResolver(Resolver):
     def __post_init__(self) -> None:
         Resolver.__init__(self, [])
 
-    def cached_addresses(self, host: str, family: Family) -> list[str]:
+    def cached_addresses(self, host: str, family: AddressFamily) -> list[str]:
         return self.found if self.cached else []
 
     async def addresses(self, host, family, *, arrived=None) -> list[str]:
@@ -249,7 +249,7 @@ async def test_the_resolve_phase_ends_when_the_answer_arrived():
 
     trace = Watched()
     async with serve(script) as server, peer(quiet) as port:
-        target = endpoint(port, family=Family.IPV4)
+        target = endpoint(port, family=AddressFamily.IPV4)
         async with await dial(target, Resolver([server.address]), TlsContexts(), trace):
             pass
     assert len(trace.told) >= 2

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Secret
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.state.store import State
 from tests.canary import leaks
 from tests.net.lines_server import Peer, Script
@@ -33,11 +33,11 @@ class Given:
 
 
 @asynccontextmanager
-async def small_world(folder: Path) -> AsyncIterator[World]:
+async def small_world(folder: Path) -> AsyncIterator[Context]:
     """One refusal suspends a login."""
     state = await State.open(folder)
-    logins = Logins(state, GuardSettings(failures=1))
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    logins = LoginGuard(state, GuardSettings(failures=1))
+    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
     await state.close()
 
 

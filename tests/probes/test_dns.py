@@ -19,7 +19,7 @@ from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Answer, Resolver
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.dns import MAX_HOSTS, Settings, probe
 from tests.servers.world import DOMAIN, MailWorld
 
@@ -90,9 +90,9 @@ class Case:
         self.error: Exception | None = None
 
     async def run(self, *selectors: str) -> Case:
-        world = SimpleNamespace(resolver=self.names, notes=self.memory, now=lambda: 1000.0)
+        context = SimpleNamespace(resolver=self.names, notes=self.memory, now=lambda: 1000.0)
         try:
-            await probe(Settings(self.domain, selectors or ("s1",)), cast("World", world), self.trace)
+            await probe(Settings(self.domain, selectors or ("s1",)), cast("Context", context), self.trace)
         except (DnsFailure, ProbeError) as exc:
             self.error = exc
         return self
@@ -126,8 +126,8 @@ async def test_a_domain_where_all_is_well():
 
 async def test_without_selectors_there_is_no_word_about_dkim():
     case = Case()
-    world = SimpleNamespace(resolver=case.names, notes=case.memory, now=lambda: 1000.0)
-    await probe(Settings("example.com"), cast("World", world), case.trace)
+    context = SimpleNamespace(resolver=case.names, notes=case.memory, now=lambda: 1000.0)
+    await probe(Settings("example.com"), cast("Context", context), case.trace)
     assert "dkim" not in case.policies()
     assert not [each for each in case.trace.facts if "dkim" in each.labels]
 
@@ -247,7 +247,7 @@ async def test_the_transcript_tells_each_question_and_answer():
 async def test_a_real_signed_domain(mail_world: MailWorld):
     """With knot and unbound, the world's own domain passes."""
     memory, trace = Memory(), Trace()
-    world = SimpleNamespace(resolver=Resolver([mail_world.resolver]), notes=memory, now=lambda: 1.0)
-    await probe(Settings(DOMAIN, (mail_world.dkim_selector,)), cast("World", world), trace)
+    context = SimpleNamespace(resolver=Resolver([mail_world.resolver]), notes=memory, now=lambda: 1.0)
+    await probe(Settings(DOMAIN, (mail_world.dkim_selector,)), cast("Context", context), trace)
     valid = {each.labels[0]: each.value for each in trace.facts if each.name is FactName.DNS_POLICY_VALID}
     assert valid == {"mx": 1, "spf": 1, "dkim": 1, "dmarc": 1}

@@ -15,7 +15,7 @@ from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from tests.canary import leaks
 from tests.net.script import LoudTrace, Script, listening
 from tests.servers.certs import Authority
@@ -38,8 +38,8 @@ class Logins:
         yield await login.source.read()
 
 
-def world() -> World:
-    return cast("World", SimpleNamespace(resolver=None, contexts=TlsContexts(), logins=Logins()))
+def world() -> Context:
+    return cast("Context", SimpleNamespace(resolver=None, contexts=TlsContexts(), logins=Logins()))
 
 
 async def run(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import (
     Endpoint,
     Kind,
@@ -31,7 +31,7 @@ from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp, tls
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.canary import leaks
@@ -110,10 +110,10 @@ class Source:
 @pytest.fixture
 async def runner(tmp_path: Path) -> AsyncIterator[Runner]:
     state = await State.open(tmp_path)
-    world = World(
+    world = Context(
         resolver=Resolver(),
         contexts=TlsContexts(),
-        logins=Logins(state, GuardSettings()),
+        logins=LoginGuard(state, GuardSettings()),
         mailbag=state.mailbag,
         notes=state.notes,
         signing_key=state.signing_key,

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.cli.check import Wanted, check
 from exporter.credentials.access_tokens import Tokens
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.daemon.options import options
 from exporter.model import (
     Endpoint,
@@ -33,7 +33,7 @@ from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.probes.login_scene import Given
@@ -72,11 +72,11 @@ async def tokens(token_port: int) -> AsyncIterator[TokenServer]:
 
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
+async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings())
+    logins = LoginGuard(state, GuardSettings())
     made = Tokens(tmp_path / "tokens")
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key, tokens=made)
+    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key, tokens=made)
     await made.aclose()
     await state.close()
 
@@ -84,7 +84,7 @@ async def world(tmp_path) -> AsyncIterator[World]:
 class Box:
     """One mailbox with `oauth2`, and its probes."""
 
-    def __init__(self, dovecot: Dovecot, submission: Postfix, tokens: TokenServer, world: World) -> None:
+    def __init__(self, dovecot: Dovecot, submission: Postfix, tokens: TokenServer, world: Context) -> None:
         self.dovecot = dovecot
         self.submission = submission
         seed = Given(tokens.refresh_token(ALICE))
@@ -108,7 +108,7 @@ class Box:
 
 
 @pytest.fixture
-def box(dovecot: Dovecot, submission: Postfix, tokens: TokenServer, world: World) -> Box:
+def box(dovecot: Dovecot, submission: Postfix, tokens: TokenServer, world: Context) -> Box:
     return Box(dovecot, submission, tokens, world)
 
 

@@ -14,7 +14,7 @@ from exporter.model.errors import ProbeError, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import pop3
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from tests.canary import leaks
 from tests.net.lines_server import Peer, Script
 from tests.probes.login_scene import WORD, Given, in_time, listening, small_world
@@ -25,12 +25,12 @@ CAPA = "+OK\r\nTOP\r\nUSER\r\nRESP-CODES\r\nSASL PLAIN XOAUTH2\r\n."
 
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
+async def world(tmp_path) -> AsyncIterator[Context]:
     async with small_world(tmp_path) as made:
         yield made
 
 
-async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any) -> None:
+async def run(world: Context, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any) -> None:
     """The probe against a server; the script may begin with TLS (`context`)."""
     async with listening(script, more.get("context")) as port:
         endpoint = Endpoint("127.0.0.1", port, security, Service.POP3, ca_file=more.get("ca_file"))
@@ -40,7 +40,7 @@ async def run(world: World, script: Script, trace: Trace, security: Security = S
 
 
 async def failure_of(
-    world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any
+    world: Context, script: Script, trace: Trace, security: Security = Security.PLAIN, **more: Any
 ) -> tuple[Phase | None, Reason]:
     with pytest.raises(Exception) as caught:
         await run(world, script, trace, security, **more)
@@ -49,7 +49,7 @@ async def failure_of(
     return found.phase, found.reason
 
 
-async def test_the_happy_path_over_tls_is_one_login_a_count_and_a_goodbye(world: World, authority: Authority):
+async def test_the_happy_path_over_tls_is_one_login_a_count_and_a_goodbye(world: Context, authority: Authority):
     """AUTH PLAIN in two lines; neither RETR nor DELE nor LIST."""
     heard: list[str] = []
 
@@ -75,7 +75,7 @@ async def test_the_happy_path_over_tls_is_one_login_a_count_and_a_goodbye(world:
     assert (trace.attempted, trace.refused) == (True, False)
 
 
-async def test_user_and_pass_where_the_server_has_no_capa(world: World):
+async def test_user_and_pass_where_the_server_has_no_capa(world: Context):
     heard: list[str] = []
 
     async def script(peer: Peer) -> None:
@@ -90,7 +90,7 @@ async def test_user_and_pass_where_the_server_has_no_capa(world: World):
     assert "PASS <secret>" in [line.text for line in trace.lines]
 
 
-async def test_a_server_that_repeats_the_password_does_not_make_us_tell_it(world: World):
+async def test_a_server_that_repeats_the_password_does_not_make_us_tell_it(world: Context):
     async def script(peer: Peer) -> None:
         await peer.say(GREETING)
         await peer.dialogue("+OK\r\nUSER\r\n.", "+OK who", f"-ERR [AUTH] wrong: PASS {WORD}")
@@ -100,7 +100,7 @@ async def test_a_server_that_repeats_the_password_does_not_make_us_tell_it(world
     assert any("[AUTH] wrong: PASS <secret>" in line.text for line in trace.lines)
 
 
-async def test_a_connection_cut_in_the_middle_of_such_a_line_does_not_either(world: World):
+async def test_a_connection_cut_in_the_middle_of_such_a_line_does_not_either(world: Context):
     async def script(peer: Peer) -> None:
         await peer.say(GREETING)
         await peer.dialogue("+OK\r\nUSER\r\n.", "+OK who", f"-ERR PASS {WORD} is".encode())
@@ -108,7 +108,7 @@ async def test_a_connection_cut_in_the_middle_of_such_a_line_does_not_either(wor
     assert (await failure_of(world, script, Trace()))[0] is Phase.LOGIN
 
 
-async def test_stls_that_is_stripped_sends_no_password(world: World):
+async def test_stls_that_is_stripped_sends_no_password(world: Context):
     """Security STARTTLS is configured; a man in the middle takes the offer away."""
     heard: list[str] = []
 
@@ -148,14 +148,14 @@ def login_answers(*answers: str, offer: str = "+OK\r\nUSER\r\nRESP-CODES\r\n.") 
         (login_answers(offer="+OK\r\nSTLS\r\n."), Phase.LOGIN, Reason.TLS_REQUIRED, False),
     ],
 )
-async def test_an_answer_has_its_phase_its_reason_and_its_weight(world: World, script, phase, reason, refused):
+async def test_an_answer_has_its_phase_its_reason_and_its_weight(world: Context, script, phase, reason, refused):
     """RFC 2449 and 3206 response codes; whether it counts against the password is the guard's."""
     trace = Trace()
     assert await failure_of(world, script, trace) == (phase, reason)
     assert trace.refused is refused
 
 
-async def test_a_refused_password_is_counted_and_then_not_sent_again(world: World):
+async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Context):
     script = login_answers("+OK", "-ERR [AUTH] bad")
     assert await failure_of(world, script, Trace()) == (Phase.LOGIN, Reason.WRONG_PASSWORD)
     trace = Trace()
@@ -172,14 +172,14 @@ async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Worl
         ["+ ", "+ bW9yZQ==", "+OK what was cancelled"],
     ],
 )
-async def test_a_login_that_nobody_asked_for_is_no_success(world: World, authority: Authority, answers: list[str]):
+async def test_a_login_that_nobody_asked_for_is_no_success(world: Context, authority: Authority, answers: list[str]):
     context = authority.good("127.0.0.1").context()
     script = login_answers(*answers, offer=CAPA)
     found = await failure_of(world, script, Trace(), Security.TLS, context=context, ca_file=authority.ca_file)
     assert found == (Phase.LOGIN, Reason.PROTOCOL_ERROR)
 
 
-async def test_a_mechanism_that_wants_more_is_cancelled(world: World, authority: Authority):
+async def test_a_mechanism_that_wants_more_is_cancelled(world: Context, authority: Authority):
     heard: list[str] = []
 
     async def script(peer: Peer) -> None:
@@ -194,7 +194,7 @@ async def test_a_mechanism_that_wants_more_is_cancelled(world: World, authority:
 
 
 @pytest.mark.parametrize("auth", ["plain", "login"])
-async def test_what_no_command_can_carry_is_the_configurations_fault(world: World, auth: str):
+async def test_what_no_command_can_carry_is_the_configurations_fault(world: Context, auth: str):
     with pytest.raises(ProbeError) as caught:
         await run(world, login_answers(offer=CAPA), Trace(), auth=auth, word="two\r\nlines")
     assert caught.value.reason is Reason.CONFIG

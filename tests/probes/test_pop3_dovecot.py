@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, tls
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.probes.login_scene import Given
@@ -25,8 +25,8 @@ from tests.servers.world import ALICE, BOB, CAROL
 @pytest.fixture
 async def runner(tmp_path) -> AsyncIterator[Runner]:
     state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings())
-    yield Runner(World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key))
+    logins = LoginGuard(state, GuardSettings())
+    yield Runner(Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key))
     await state.close()
 
 

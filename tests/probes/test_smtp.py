@@ -13,7 +13,7 @@ from exporter.model.errors import Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from tests.net.lines_server import Peer, Script
 from tests.probes.login_scene import Given, in_time, listening, small_world
 from tests.servers.certs import Authority
@@ -23,12 +23,12 @@ OFFER = "250-mail\r\n250-SIZE 35882577\r\n250 AUTH PLAIN LOGIN"
 
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
+async def world(tmp_path) -> AsyncIterator[Context]:
     async with small_world(tmp_path) as made:
         yield made
 
 
-async def run(world: World, script: Script, trace: Trace, security: Security = Security.PLAIN, **tls: Any) -> None:
+async def run(world: Context, script: Script, trace: Trace, security: Security = Security.PLAIN, **tls: Any) -> None:
     """The probe against a server; the script may begin with TLS (`context`)."""
     async with listening(script, tls.get("context")) as port:
         endpoint = Endpoint("127.0.0.1", port, security, Service.SMTP, ca_file=tls.get("ca_file"))
@@ -36,7 +36,7 @@ async def run(world: World, script: Script, trace: Trace, security: Security = S
             await smtp.probe(smtp.Settings(endpoint, Login("a", "alice", Given())), world, trace)
 
 
-async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: World, authority: Authority):
+async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: Context, authority: Authority):
     heard: list[str] = []
 
     async def script(peer: Peer) -> None:
@@ -57,7 +57,7 @@ async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: Wor
     assert (trace.attempted, trace.refused) == (True, False)
 
 
-async def test_starttls_that_is_stripped_sends_no_password(world: World):
+async def test_starttls_that_is_stripped_sends_no_password(world: Context):
     """Security STARTTLS is configured; a man in the middle takes the offer away."""
     trace = Trace()
     heard: list[str] = []
@@ -74,7 +74,7 @@ async def test_starttls_that_is_stripped_sends_no_password(world: World):
 
 
 async def failure_of(
-    world: World, script: Script, trace: Trace, security: Security = Security.PLAIN
+    world: Context, script: Script, trace: Trace, security: Security = Security.PLAIN
 ) -> tuple[Phase | None, Reason]:
     with pytest.raises(Exception) as caught:
         await run(world, script, trace, security)
@@ -121,11 +121,11 @@ async def hangs_up_at_ehlo_with_a_word(peer: Peer) -> None:
         (hangs_up_at_ehlo_with_a_word, Phase.CAPABILITY, Reason.TEMPORARILY_UNAVAILABLE),
     ],
 )
-async def test_a_fault_has_its_phase_and_its_reason(world: World, script, phase, reason):
+async def test_a_fault_has_its_phase_and_its_reason(world: Context, script, phase, reason):
     assert await failure_of(world, script, Trace()) == (phase, reason)
 
 
-async def test_a_refused_password_is_counted_and_then_not_sent_again(world: World):
+async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Context):
     trace = Trace()
     phase, _ = await failure_of(world, refuses_the_password, trace)
     assert phase is Phase.LOGIN

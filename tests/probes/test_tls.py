@@ -16,7 +16,7 @@ from exporter.model.errors import Garbage, Refusal, ServerClosed, StartTlsUnavai
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.tls import Settings, probe
 from tests.net.peers import peer
 from tests.servers.certs import Authority
@@ -82,8 +82,8 @@ class Run:
         self.trace = Trace()
 
     async def go(self, resolver: Resolver | None = None) -> Run:
-        world = SimpleNamespace(resolver=resolver or Resolver([]), contexts=TlsContexts())
-        await probe(Settings(self.endpoint), cast("World", world), self.trace)
+        context = SimpleNamespace(resolver=resolver or Resolver([]), contexts=TlsContexts())
+        await probe(Settings(self.endpoint), cast("Context", context), self.trace)
         return self
 
     def fact(self, name: FactName) -> float | str | None:

@@ -20,7 +20,7 @@ from exporter.net.dns.resolver import Resolver
 from exporter.net.http import MAX_HEAD, without_query
 from exporter.net.tls import TlsContexts
 from exporter.probes import webmail
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from tests.net.peers import Talk, peer
 from tests.servers.certs import Authority
 
@@ -37,10 +37,10 @@ class Look:
         self.failure: Failure | None = None
 
     async def go(self) -> Look:
-        world = SimpleNamespace(resolver=Resolver([]), contexts=TlsContexts())
+        context = SimpleNamespace(resolver=Resolver([]), contexts=TlsContexts())
         try:
             async with asyncio.timeout(30):
-                await webmail.probe(self.settings, cast("World", world), self.trace)
+                await webmail.probe(self.settings, cast("Context", context), self.trace)
         except Exception as exc:
             self.failure = diagnose(exc, self.trace.failed_phase)
         return self

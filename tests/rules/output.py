@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Family, Shape
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Shape
 
 Labels = frozenset[str]
 SCRAPED = frozenset({"job", "instance"})
@@ -17,7 +17,7 @@ COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 FAMILY = {family.full_name: family for family in FAMILIES}
 
 
-def family_of(name: str) -> Family | None:
+def family_of(name: str) -> MetricFamily | None:
     """Of a series' name: that of a histogram's buckets is the histogram's."""
     for suffix in ("", "_bucket", "_count", "_sum"):
         found = FAMILY.get(name.removesuffix(suffix)) if name.endswith(suffix) else None

@@ -31,22 +31,22 @@ from exporter.net import dial
 from exporter.net.dns.resolver import Resolver
 from exporter.net.imap.session import ImapSession
 from exporter.net.tls import TlsContexts
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 
 TARGET = Target("sales", Kind.MAILBOX, ProbeName.IMAP, {"some": "settings"}, 300.0, 5.0, 5.0)
 Walk = Callable[[Trace], Awaitable[None]]
 
 
-def world() -> World:
+def world() -> Context:
     nothing = cast("Any", None)
-    return World(nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
+    return Context(nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
 
 
 async def run(walk: Walk, target: Target = TARGET, **more: Any) -> Result:
     given = world()
 
-    async def probe(settings: object, world: World, trace: Trace, /) -> None:
+    async def probe(settings: object, world: Context, trace: Trace, /) -> None:
         assert settings is target.settings
         assert world is given
         await walk(trace)

@@ -12,12 +12,13 @@ import pytest
 
 from exporter.model import Fact, FactName, Failure, Outcome, Phase, Result, Target
 from exporter.model.reasons import Reason
+from exporter.model.servers import site
 from exporter.model.settings import Reference, VantageSettings
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.run import vantage as module
-from exporter.run.local_faults import RECENT, Seen, blocked_ports, clock_reasons, site
-from exporter.run.vantage import Judged, Vantage, look
+from exporter.run.local_faults import RECENT, Seen, blocked_ports, clock_reasons
+from exporter.run.vantage import Vantage, VantageRunner, check_references
 from tests import results
 from tests.net.dns.nameserver import answer, serve
 
@@ -106,7 +107,7 @@ async def test_a_port_that_takes_connections_and_a_name_that_is_answered_are_ref
     """A definite "no such name" is an answer as well: packets came back."""
     async with serve(lambda query, tcp: [answer(query, rcode=3).to_wire()]) as server, listener() as port:
         settings = VantageSettings((Reference("127.0.0.1", port), Reference("nothing.example")), 2)
-        found = await look(settings, Resolver([server.address]), TlsContexts())
+        found = await check_references(settings, Resolver([server.address]), TlsContexts())
     assert (found.up, found.answering, found.of) == (True, 2, 2)
 
 
@@ -114,8 +115,8 @@ async def test_fewer_answers_than_the_quorum_are_offline_and_each_silent_one_is_
     async with listener() as port:
         closed = unused()
         references = (Reference("127.0.0.1", port), Reference("127.0.0.1", closed))
-        found = await look(VantageSettings(references, 2), Resolver(), TlsContexts())
-        enough = await look(VantageSettings(references, 1), Resolver(), TlsContexts())
+        found = await check_references(VantageSettings(references, 2), Resolver(), TlsContexts())
+        enough = await check_references(VantageSettings(references, 1), Resolver(), TlsContexts())
     assert (found.up, found.answering) == (False, 1)
     assert f"127.0.0.1 port {closed}" in found.silent[0]
     assert enough.up
@@ -127,7 +128,7 @@ async def test_a_reference_that_hangs_is_silent_after_the_deadline(monkeypatch):
 
     monkeypatch.setattr(module, "dial", forever)
     monkeypatch.setattr(module, "DEADLINE", 0.05)
-    found = await look(VantageSettings((Reference("192.0.2.1", 443),)), Resolver(), TlsContexts())
+    found = await check_references(VantageSettings((Reference("192.0.2.1", 443),)), Resolver(), TlsContexts())
     assert not found.up
 
 
@@ -136,7 +137,7 @@ async def test_to_be_out_of_descriptors_is_not_to_be_offline(monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(module, "dial", exhausted)
-    assert (await look(VantageSettings((Reference("192.0.2.1", 443),)), Resolver(), TlsContexts())).up
+    assert (await check_references(VantageSettings((Reference("192.0.2.1", 443),)), Resolver(), TlsContexts())).up
 
 
 # -- verdicts -------------------------------------------------------------------------------------------------------
@@ -149,13 +150,13 @@ class Watched:
         self.up, self.looks, self.told, self.skipped = True, 0, list[bool](), list[tuple[str, str]]()
         self.now = NOW
 
-        async def asked(settings: VantageSettings, *_: object) -> module.Look:
+        async def asked(settings: VantageSettings, *_: object) -> module.ReferenceCheck:
             self.looks += 1
             await asyncio.sleep(0)
             silent = () if self.up else ("192.0.2.1 port 443: no answer in 3 s",)
-            return module.Look(self.now, silent, len(settings.references), self.up)
+            return module.ReferenceCheck(self.now, silent, len(settings.references), self.up)
 
-        monkeypatch.setattr(module, "look", asked)
+        monkeypatch.setattr(module, "check_references", asked)
         settings = VantageSettings(tuple(Reference("192.0.2.1", 443) for _ in range(references)))
         self.vantage = Vantage(
             settings, Resolver(), TlsContexts(),
@@ -281,6 +282,6 @@ async def test_a_bug_in_judging_costs_no_result(watched: Watched, caplog):
         raise RuntimeError("broken")
 
     watched.vantage._look = broken  # type: ignore[assignment]  # the test breaks it on purpose
-    result = await Judged(Runner(), watched.vantage).run(results.mailbox())
+    result = await VantageRunner(Runner(), watched.vantage).run(results.mailbox())
     assert result.outcome is Outcome.FAILED
     assert "could not be judged" in caplog.text

@@ -14,7 +14,7 @@ from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.probes import imap
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from tests.servers.dns import Authoritative, Zone
 
@@ -35,12 +35,12 @@ def target(host: str) -> Target:
 async def fail(host: str, resolver: str, error: Callable[[], Exception]) -> Result:
     """One run that ends in this error, in a world whose only part is the resolver."""
 
-    async def probe(_: object, __: World, trace: Trace, /) -> None:
+    async def probe(_: object, __: Context, trace: Trace, /) -> None:
         with trace.phase(Phase.LOGIN):
             raise error()
 
     nothing = cast("Any", None)
-    world = World(Resolver([resolver], timeout=0.5), nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
+    world = Context(Resolver([resolver], timeout=0.5), nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
     return await Runner(world, {ProbeName.IMAP: probe}).run(target(host))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from tests.servers import dovecot_conf_23, dovecot_conf_24
 from tests.servers.certs import Authority, Pem
-from tests.servers.dovecot_conf import CONFIGURATION, DICTIONARY, JUNK, TOKEN_MECHANISMS, TOKENS
+from tests.servers.dovecot_conf import JUNK, Templates
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
 GOOD = "127.0.0.1"  # for dovecot a link where both ends have one address is secure: logins in plain are let in
@@ -44,6 +46,17 @@ def certificates(authority: Authority) -> dict[str, Pem]:
     }
 
 
+@cache
+def templates() -> Templates:
+    """The configuration of the dovecot that is installed."""
+    said = subprocess.run([_dovecot(), "--version"], capture_output=True, text=True, check=True).stdout
+    return dovecot_conf_23.TEMPLATES if said.startswith("2.3.") else dovecot_conf_24.TEMPLATES
+
+
+def _dovecot() -> str:
+    return binary("dovecot", "dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve dovecot-auth-lua")
+
+
 class Dovecot(Server):
     """IMAP and POP3 on every address above at the ports `imap`, `imaps`, `pop3`, `pop3s`; LMTP and SASL on 127.0.0.1.
 
@@ -61,7 +74,8 @@ class Dovecot(Server):
         certs: Mapping[str, Pem] | None = None,
     ) -> None:
         super().__init__("dovecot")
-        self._binary = binary("dovecot", "dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve")
+        self._binary = _dovecot()
+        self._templates = templates()
         self._doveadm = binary("doveadm", "dovecot-core")
         self.imap, self.imaps, self.pop3, self.pop3s = free_port(), free_port(), free_port(), free_port()
         self.lmtp, self.sasl = free_port(), free_port()
@@ -80,10 +94,12 @@ class Dovecot(Server):
         self.log.chmod(0o666)  # dovecot-lda, which postfix runs as vmail, writes there too
         for name, user in users.items():
             self.add_user(name, user)
-        (self.folder / "dict.conf").write_text(DICTIONARY.format(me=self))
+        files = dict(self._templates.files)
         if tokeninfo:
-            settings += TOKEN_MECHANISMS.format(me=self)
-            (self.folder / "tokens.conf").write_text(TOKENS.format(url=tokeninfo))
+            settings += self._templates.tokens.format(me=self, url=tokeninfo)
+            files |= self._templates.token_files
+        for file, text in files.items():
+            (self.folder / file).write_text(text.format(me=self, url=tokeninfo))
         (self.folder / "dovecot.conf").write_text(self._configuration() + settings)
 
     def argv(self) -> list[str]:
@@ -102,10 +118,9 @@ class Dovecot(Server):
         if user.refused_because:
             login |= {"nologin": "y", "reason": user.refused_because}
         self._write(f"passdb-{name}", login)
-        self._write(
-            f"userdb-{name}",
-            {"home": home, "uid": str(uid), "gid": str(gid), "quota_rule": f"*:storage={user.quota}"},
-        )
+        limit, value = self._templates.quota
+        limited = {limit: value.format(size=user.quota)}
+        self._write(f"userdb-{name}", {"home": home, "uid": str(uid), "gid": str(gid)} | limited)
 
     def remove_user(self, name: str) -> None:
         """The account is unknown from now on; its mail stays."""
@@ -172,16 +187,14 @@ class Dovecot(Server):
 
     def _write(self, name: str, fields: Mapping[str, str]) -> None:
         made = self.folder / "new"
-        made.write_text(json.dumps(fields))
+        made.write_text(self._templates.account(fields))
         made.chmod(0o644)
         made.rename(self.folder / "users" / name)
 
     def _configuration(self) -> str:
-        certificates = "\n".join(
-            f"local {address} {{\n  ssl_cert = <{pem.chain}\n  ssl_key = <{pem.key}\n}}"
-            for address, pem in self.certs.items()
+        main = self._templates.main.format(
+            me=self, listen=", ".join(self.certs), default=self.certs[GOOD], uid=self._vmail[0]
         )
-        default = self.certs[GOOD]
-        return CONFIGURATION.format(
-            me=self, listen=", ".join(self.certs), certificates=certificates, default=default, uid=self._vmail[0]
+        return main + "".join(
+            self._templates.certificate.format(address=address, pem=pem) for address, pem in self.certs.items()
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, Kind, Login, Phase, ProbeName, Secret, Security, Service, Target
 from exporter.model.reasons import about
 from exporter.model.settings import GuardSettings
@@ -20,7 +20,7 @@ from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.outputs.json_objects import result_object
 from exporter.probes import PROBES, imap, pop3, smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.login import enter_imap
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
@@ -63,10 +63,10 @@ class Given:
 
 
 @pytest.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
+async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = Logins(state, GuardSettings())
-    yield World(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    logins = LoginGuard(state, GuardSettings())
+    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
     await state.close()
 
 
@@ -81,7 +81,7 @@ def target(fault: Fault, settings: object, deadline: float = 20.0) -> Target:
     return Target("sales", kind, fault.probe, settings, 300.0, deadline, deadline, domain=DOMAIN)
 
 
-async def check(fault: Fault, world: World, settings: object, **probes: Any) -> None:
+async def check(fault: Fault, world: Context, settings: object, **probes: Any) -> None:
     deadline = 1.5 if fault.id == "dns-a.silent.test" else 20.0
     runner = Runner(world, {**PROBES, **{ProbeName(name): probe for name, probe in probes.items()}})
     told = result_object(await runner.run(target(fault, settings, deadline)))
@@ -115,7 +115,7 @@ DOVECOT = [each for each in faults("dovecot") if "connections" not in each.id an
 
 
 @pytest.mark.parametrize("fault", DOVECOT)
-async def test_a_fault_of_dovecot(fault: Fault, dovecot: Dovecot, world: World):
+async def test_a_fault_of_dovecot(fault: Fault, dovecot: Dovecot, world: Context):
     user, word = ("nobody@example.test", "x") if fault.id == "imap-unknown-user" else (BOB, dovecot.users[BOB].password)
     if fault.id in NOLOGIN:
         dovecot.refuse(BOB, NOLOGIN[fault.id])
@@ -124,13 +124,13 @@ async def test_a_fault_of_dovecot(fault: Fault, dovecot: Dovecot, world: World):
     await check(fault, world, login_settings(fault, dovecot, Login(user, user, Given(word))))
 
 
-async def test_a_full_mailbox(dovecot: Dovecot, world: World):
+async def test_a_full_mailbox(dovecot: Dovecot, world: Context):
     """Nothing that mailprobe does fills a mailbox, so the test appends what dovecot must refuse."""
     fault = next(fault for fault in FAULTS if fault.id == "imap-quota")
     dovecot.set_quota(BOB, "1K")
     given = imap.Settings(endpoint(dovecot, Service.IMAP), Login(BOB, BOB, Given(dovecot.users[BOB].password)))
 
-    async def appends(settings: Any, world: World, trace: Trace, /) -> None:
+    async def appends(settings: Any, world: Context, trace: Trace, /) -> None:
         async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
             session = await enter_imap(wire, settings.endpoint, settings.login, world, trace)
             with trace.phase(Phase.SUBMIT):
@@ -161,7 +161,7 @@ def limited(authority: Authority) -> Iterator[Dovecot]:
 
 
 @pytest.mark.parametrize("fault", faults("dovecot", "imap-connections", "pop3-connections"))
-async def test_too_many_connections(fault: Fault, limited: Dovecot, dovecot_server: Dovecot, world: World):
+async def test_too_many_connections(fault: Fault, limited: Dovecot, dovecot_server: Dovecot, world: Context):
     with held(limited, fault):
         await check(
             fault, world, login_settings(fault, limited, Login(ALICE, ALICE, Given(limited.users[ALICE].password)))
@@ -169,14 +169,14 @@ async def test_too_many_connections(fault: Fault, limited: Dovecot, dovecot_serv
 
 
 @pytest.mark.parametrize("fault", faults("postfix", "smtp-"))
-async def test_a_refused_submission_login(fault: Fault, postfix: Postfix, dovecot: Dovecot, world: World):
+async def test_a_refused_submission_login(fault: Fault, postfix: Postfix, dovecot: Dovecot, world: Context):
     port = postfix.smtp if fault.id == "smtp-mx-port" else postfix.submission
     end = Endpoint(addresses.GOOD, port, Security.STARTTLS, Service.SMTP, ca_file=dovecot.authority.ca_file)
     await check(fault, world, smtp.Settings(end, Login(BOB, BOB, Given("not-the-password"))))
 
 
 @pytest.mark.parametrize("fault", faults("postfix", "submit-"))
-async def test_a_refused_mail(fault: Fault, postfix: Postfix, dovecot: Dovecot, world: World):
+async def test_a_refused_mail(fault: Fault, postfix: Postfix, dovecot: Dovecot, world: Context):
     ca_file = dovecot.authority.ca_file
     out = Endpoint(addresses.GOOD, postfix.submissions, Security.TLS, Service.SMTP, ca_file=ca_file)
     local, _, domain = ALICE.partition("@")
@@ -187,7 +187,7 @@ async def test_a_refused_mail(fault: Fault, postfix: Postfix, dovecot: Dovecot, 
 
 
 @pytest.mark.parametrize("fault", faults("unbound"))
-async def test_a_name_that_does_not_resolve(fault: Fault, resolver: str, world: World):
+async def test_a_name_that_does_not_resolve(fault: Fault, resolver: str, world: Context):
     asking = replace(world, resolver=Resolver([resolver], timeout=1.0))
     end = Endpoint(fault.id.removeprefix("dns-"), 993, Security.TLS, Service.IMAP)
     await check(fault, asking, imap.Settings(end, Login("a", "a", Given("x"))))

@@ -6,11 +6,11 @@ import pytest
 
 from exporter.config import ConfigError, load
 from exporter.credentials.sources import CommandSecret, EnvSecret, FileSecret
-from exporter.model import Endpoint, Family, Kind, ProbeName, Security, Service, Wait
+from exporter.model import AddressFamily, Endpoint, Kind, ProbeName, Security, Service, Wait
 from exporter.probes import dns, imap, pop3, smtp, tls, webmail
 from exporter.probes.roundtrip import trip
-from exporter.targets.build import build, waiting
-from exporter.targets.provider_lookup import Evidence, Recognition
+from exporter.targets.build import build, with_wait
+from exporter.targets.provider_lookup import RecognisedBy, Recognition
 
 ACME = """
   - name: sales
@@ -167,11 +167,11 @@ routes: [{name: r, from: a, to: c}]
 def test_check_waits_until_a_route_is_settled(targets):
     found = targets(f"mailboxes:{ACME}\nroutes: [{{name: r, from: sales, to: sales}}]")
     route, mailbox = found["r", ProbeName.ROUNDTRIP], found["sales", ProbeName.IMAP]
-    patient = waiting(route, Wait.SETTLED)
+    patient = with_wait(route, Wait.SETTLED)
     assert isinstance(patient.settings, trip.Settings)
     assert (patient.settings.wait, patient.deadline) == (Wait.SETTLED, 900 + 6 * 20)
-    assert waiting(route, Wait.LATE) == route
-    assert waiting(mailbox, Wait.SETTLED) is mailbox
+    assert with_wait(route, Wait.LATE) == route
+    assert with_wait(mailbox, Wait.SETTLED) is mailbox
 
 
 def test_a_known_provider_needs_no_servers(targets):
@@ -266,7 +266,10 @@ endpoints: [{{host: mx.acme.example, port: 25}}]
         (("team", "export"), ("tenant", "acme")),
         (("team", "default"), ("tenant", "acme")),
     )
-    assert (sending.settings.endpoint.family, sending.settings.endpoint.source_address) == (Family.IPV4, "127.0.0.1")
+    assert (sending.settings.endpoint.family, sending.settings.endpoint.source_address) == (
+        AddressFamily.IPV4,
+        "127.0.0.1",
+    )
     assert sending.settings.endpoint.ca_file.name == listed.settings.endpoint.ca_file.name == "ca.pem"
     assert (listed.interval, listed.timeout, found["sales", ProbeName.IMAP].interval) == (120, 3, 60)
     assert (found["other.example", ProbeName.DNS].labels, found["other.example", ProbeName.DNS].timeout) == ((), 20)
@@ -318,7 +321,7 @@ def test_errors_are_told_for_all_mailboxes_and_files(built):
     ]
 
 
-EXMAIL = {"acme.example": Recognition("exmail", Evidence.MX, "mxbiz1.qq.com")}
+EXMAIL = {"acme.example": Recognition("exmail", RecognisedBy.MX, "mxbiz1.qq.com")}
 BOX = "mailboxes: [{name: sales, address: a@acme.example, password_env: SALES"
 ROUTE = "routes: [{from: sales, to: sales}]"
 
@@ -364,7 +367,7 @@ def test_a_product_without_servers_of_its_own_is_where_the_mx_says(tmp_path, mon
     (tmp_path / "config.yaml").write_text(f"{BOX}, provider: {product}}}]")
     config = load(tmp_path / "config.yaml")
     assert build(config).by_dns == ("acme.example",)
-    alibaba = Recognition("alibaba_mail_sg", Evidence.MX, "mx1.sg.aliyun.com")
+    alibaba = Recognition("alibaba_mail_sg", RecognisedBy.MX, "mx1.sg.aliyun.com")
     (reading,) = (
         target for target in build(config, {"acme.example": alibaba}).targets if target.probe is ProbeName.IMAP
     )
@@ -383,7 +386,7 @@ def test_a_recognised_provider_without_a_usable_server_stops_nothing(tmp_path, m
     """An answer of the DNS is no error of the configuration: the mailbox waits, and what to write is told."""
     monkeypatch.setenv("SALES", "x")
     (tmp_path / "config.yaml").write_text(f"{BOX}}}]")
-    found = build(load(tmp_path / "config.yaml"), {"acme.example": Recognition(provider, Evidence.MX, mx)})
+    found = build(load(tmp_path / "config.yaml"), {"acme.example": Recognition(provider, RecognisedBy.MX, mx)})
     assert [target.key for target in found.targets] == [("acme.example", "dns")]
     assert [each.why.startswith(why) for each in found.waiting] == [True]
     assert any(why in warning for warning in found.warnings)

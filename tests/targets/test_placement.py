@@ -15,7 +15,7 @@ from exporter.model.sharding import WHOLE, Sharding, shard_of
 from exporter.run.timing import plan
 from exporter.targets.build import build
 from exporter.targets.placement import allotted, newcomers
-from exporter.targets.provider_lookup import Evidence, Recognition
+from exporter.targets.provider_lookup import RecognisedBy, Recognition
 
 BOXES = 60
 TOTAL = 4
@@ -88,7 +88,7 @@ def test_a_bare_name_whose_servers_only_the_dns_tells_stays_on_one_shard(config)
     """Whether it is the same account as the one with a written server cannot be known everywhere."""
     text = "mailboxes:\n" + box("a", "a@acme.example", "username: sales, imap: {host: mail.acme.example}, smtp: off")
     found = config(text + box("b", "b@acme.example", "username: sales, smtp: off"))
-    recognised = {"acme.example": Recognition("exmail", Evidence.MX, "mxbiz1.qq.com")}
+    recognised = {"acme.example": Recognition("exmail", RecognisedBy.MX, "mxbiz1.qq.com")}
     where = {
         target.name: here.shard
         for here in shards()
@@ -99,7 +99,7 @@ def test_a_bare_name_whose_servers_only_the_dns_tells_stays_on_one_shard(config)
     assert where == {"a": shard_of("sales", TOTAL), "b": shard_of("sales", TOTAL)}
 
 
-DNS = {f"c{n}.example": Recognition("exmail", Evidence.MX, "mxbiz1.qq.com") for n in range(30)}
+DNS = {f"c{n}.example": Recognition("exmail", RecognisedBy.MX, "mxbiz1.qq.com") for n in range(30)}
 
 
 def test_only_what_a_shard_runs_is_looked_up_in_the_dns(config):

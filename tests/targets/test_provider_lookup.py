@@ -7,7 +7,7 @@ import pytest
 from exporter.config.presets import presets
 from exporter.model import Endpoint, Security, Service
 from exporter.net.dns.resolver import Resolver
-from exporter.targets.provider_lookup import Evidence, Recognition, better_host, by_cname, by_mx, look_up, real_name
+from exporter.targets.provider_lookup import RecognisedBy, Recognition, better_host, by_cname, by_mx, look_up, real_name
 from tests.servers.dns import Authoritative, Zone
 
 MX = {
@@ -78,7 +78,7 @@ SHADOWED = {  # share the MX of a row before them, which is the better guess
 
 @pytest.mark.parametrize(("provider", "host"), MX.items())
 def test_a_provider_is_recognised_by_its_mx(provider, host):
-    assert by_mx([host.upper()]) == Recognition(provider, Evidence.MX, host.upper())
+    assert by_mx([host.upper()]) == Recognition(provider, RecognisedBy.MX, host.upper())
 
 
 def test_every_row_with_an_mx_has_its_example():
@@ -100,7 +100,9 @@ def test_a_name_that_only_looks_like_it_is_nobodys(host):
 
 
 def test_the_preferred_mx_decides_and_a_gateway_that_nobody_knows_is_passed_over():
-    assert by_mx(["gateway.acme.example", MX["exmail"], MX["zoho"]]) == Recognition("exmail", Evidence.MX, MX["exmail"])
+    assert by_mx(["gateway.acme.example", MX["exmail"], MX["zoho"]]) == Recognition(
+        "exmail", RecognisedBy.MX, MX["exmail"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,13 @@ def ask(resolver: str, authoritative: Authoritative):
 )
 async def test_the_mx_tells_the_provider_its_cluster_and_its_region(ask, records, provider, evidence):
     seen = await ask("acme.test", *records)
-    assert seen.found == Recognition(provider, Evidence.MX, evidence)
+    assert seen.found == Recognition(provider, RecognisedBy.MX, evidence)
 
 
 @pytest.mark.parametrize("label", ["imap", "mail"])
 async def test_where_the_mx_is_a_gateway_the_alias_of_the_usual_server_names_tells(ask, label):
     seen = await ask("acme.test", "@ MX 10 gateway", f"{label} CNAME imaphz.qiye.163.com.")
-    assert seen.found == Recognition("netease_qiye_hz", Evidence.CNAME, "imaphz.qiye.163.com")
+    assert seen.found == Recognition("netease_qiye_hz", RecognisedBy.CNAME, "imaphz.qiye.163.com")
 
 
 @pytest.mark.parametrize("records", [["@ MX 10 mail", "mail A 127.0.0.1"], ["mail A 127.0.0.1"], ["@ MX 0 ."]])

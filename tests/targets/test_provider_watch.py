@@ -12,14 +12,14 @@ import pytest
 from exporter.net.dns.resolver import Answer, Resolver
 from exporter.state.store import State
 from exporter.targets import provider_watch
-from exporter.targets.provider_lookup import Evidence, Recognition
+from exporter.targets.provider_lookup import RecognisedBy, Recognition
 from exporter.targets.provider_watch import NOTE, Discovery
 from tests.servers.daemon import Daemon, mailprobe
 from tests.servers.dns import Authoritative, Zone
 from tests.servers.dns import Resolver as Unbound
 from tests.servers.process import wait_until
 
-EXMAIL = Recognition("exmail", Evidence.MX, "mxbiz1.qq.com")
+EXMAIL = Recognition("exmail", RecognisedBy.MX, "mxbiz1.qq.com")
 TENCENT = ["@ MX 5 mxbiz1.qq.com.", "@ MX 10 mxbiz2.qq.com."]
 NETEASE = ["@ MX 5 hzmx01.mxmail.netease.com."]
 MOVED = (

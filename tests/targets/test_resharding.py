@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.credentials.breaker import DAY
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Login
 from exporter.model.errors import Suspended
 from exporter.model.settings import GuardSettings
@@ -62,14 +62,14 @@ def time():
 
 @pytest.fixture
 def logins(time):
-    return Logins(Disk().session(), GuardSettings(), clock=time.clock())
+    return LoginGuard(Disk().session(), GuardSettings(), clock=time.clock())
 
 
 def login(account: str = "sales", source: Source | None = None) -> Login:
     return Login(account, account, source or Source(), families=("dovecot",))
 
 
-async def refused(logins: Logins, login: Login) -> float:
+async def refused(logins: LoginGuard, login: Login) -> float:
     """Log in until that is suspended: seconds until the next attempt. Fails where it takes more than one refusal."""
     await attempt(logins, login, WRONG)
     with pytest.raises(Suspended) as caught:
@@ -78,7 +78,7 @@ async def refused(logins: Logins, login: Login) -> float:
 
 
 async def test_a_newcomer_costs_one_refusal_and_then_none_for_the_longest_pause(logins, time):
-    logins.divide({}, {"sales"}, time.wall + DAY)
+    logins.set_shares({}, {"sales"}, time.wall + DAY)
     assert await refused(logins, login()) == pytest.approx(DAY)
     await attempt(logins, login("other"), WRONG)
     await attempt(logins, login("other"))
@@ -86,16 +86,16 @@ async def test_a_newcomer_costs_one_refusal_and_then_none_for_the_longest_pause(
 
 async def test_a_newcomers_new_password_is_tried_at_once(logins, time):
     source = Source()
-    logins.divide({}, {"sales"}, time.wall + DAY)
+    logins.set_shares({}, {"sales"}, time.wall + DAY)
     await refused(logins, login(source=source))
     source.content = "the new one"
     assert (await attempt(logins, login(source=source))).attempted
 
 
 async def test_a_newcomer_that_let_us_in_is_like_any_other_also_after_a_reload(logins, time):
-    logins.divide({}, {"sales"}, time.wall + DAY)
+    logins.set_shares({}, {"sales"}, time.wall + DAY)
     await attempt(logins, login())
-    logins.divide({}, {"sales"}, time.wall + DAY)
+    logins.set_shares({}, {"sales"}, time.wall + DAY)
     await attempt(logins, login(), WRONG)
     await attempt(logins, login(), WRONG)
     with pytest.raises(Suspended):
@@ -103,19 +103,19 @@ async def test_a_newcomer_that_let_us_in_is_like_any_other_also_after_a_reload(l
 
 
 async def test_after_a_day_a_newcomer_is_like_any_other(logins, time):
-    logins.divide({}, {"sales"}, time.wall + DAY)
+    logins.set_shares({}, {"sales"}, time.wall + DAY)
     time.wait(DAY + 1)
     await attempt(logins, login(), WRONG)
     await attempt(logins, login())
 
 
 async def test_the_part_of_an_account_that_others_log_in_to_as_well_is_all_it_gets(logins, time):
-    logins.divide({"hub": GuardSettings(failures=1, refusals_per_day=2)}, (), 0.0)
+    logins.set_shares({"hub": GuardSettings(failures=1, refusals_per_day=2)}, (), 0.0)
     assert await refused(logins, login("hub")) == pytest.approx(1800, rel=0.11)
     time.wait(2100)
     assert await refused(logins, login("hub")) == pytest.approx(DAY - 2100)
     changed = Source("another")
     with pytest.raises(Suspended, match="as many logins as a day may have were refused"):
         await attempt(logins, login("hub", changed))
-    logins.divide({}, (), 0.0)
+    logins.set_shares({}, (), 0.0)
     assert (await attempt(logins, login("hub", changed))).attempted

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
-from exporter.incidents.rootcause.tracker import RootCauses
+from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
 from exporter.model.sharding import WHOLE
 from exporter.outputs.history import History
@@ -28,7 +28,7 @@ class FakeView:
         self.sharding = WHOLE
         self.bridges: dict[str, Bridge] = {}
         self.is_ready = True
-        self.root_causes = RootCauses(lambda: START)
+        self.root_causes = CauseTracker(lambda: START)
         self.references: tuple[int, int] | None = None
         self.known_incidents: list[Incident] = []
         self.reload_error: str | None = None

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from exporter.config.schema import fields
 from exporter.config.schema.mapping import Shape
-from exporter.model import Family
+from exporter.model import AddressFamily
 
 
 class Intervals(Shape):
@@ -30,7 +30,7 @@ class Defaults(Shape):
     recheck: fields.Recheck = Field(
         default=20.0, description="a fresh failure is looked at again after this time, twice; a refused login is not"
     )
-    family: Family = Field(default=Family.ANY, description="which addresses of a host may be used")
+    family: AddressFamily = Field(default=AddressFamily.ANY, description="which addresses of a host may be used")
     source_address: fields.IpAddress | None = Field(default=None, description="our own IP address to connect from")
     ca_file: fields.LocalPath | None = Field(default=None, description="PEM file of trusted CAs; default: the system's")
 
@@ -42,7 +42,7 @@ class Defaults(Shape):
 
     def clash(self) -> str:
         """What is wrong between family and source_address, or nothing."""
-        wanted = {Family.IPV4: 4, Family.IPV6: 6}.get(self.family)
+        wanted = {AddressFamily.IPV4: 4, AddressFamily.IPV6: 6}.get(self.family)
         if self.source_address and wanted and ipaddress.ip_address(self.source_address).version != wanted:
             return f"is not an address of family {self.family}"
         return ""

@@ -16,20 +16,11 @@ from exporter.config.presets import presets
 from exporter.config.problems import nearest
 from exporter.config.schema import durations
 from exporter.model import Secret
+from exporter.model.names import RESERVED_LABELS
 from exporter.net import urls
 
 MAX_TEXT = 200
 MAX_URL = 2000
-RESERVED_LABELS = frozenset(
-    {
-        *("job", "instance", "le", "quantile", "target", "kind", "provider", "domain", "probe", "phase", "reason"),
-        *("layer", "scope", "protocol", "server", "port", "family", "version", "cipher", "quota_root", "folder"),
-        *("from", "to", "hop", "method", "record_type", "policy", "selector", "algorithm", "address", "zone"),
-        *("shard_ordinal", "revision", "pythonversion", "level", "alertmanager", "mailbox", "module"),
-        *("alertname", "severity", "probe_id"),
-    }
-)
-"""Label names of our metrics, of Prometheus and of alerts: a configured label of the same name would hide them."""
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DNS_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"

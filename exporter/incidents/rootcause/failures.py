@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from exporter.incidents.rootcause.topology import DNS, TRANSPORT, Failing, Key, Topology
-from exporter.model import Kind
+from exporter.incidents.rootcause.topology import DNS, TRANSPORT, Failing, Topology
+from exporter.model import Kind, TargetKey
 from exporter.model.reasons import Reason
 
 ACCOUNTS = 3  # so many mailboxes make a provider's or a domain's outage, if they are half of those there
@@ -23,7 +23,7 @@ NOT_THE_ACCOUNTS = frozenset(
 )
 """Reasons above transport that speak of the server, or of us. A wrong password and the like speak of one account."""
 
-_Said = dict[str, dict[Key, str]]  # mailbox → what it cannot reach: a host, or "" for something above
+_Said = dict[str, dict[TargetKey, str]]  # mailbox → what it cannot reach: a host, or "" for something above
 
 
 @dataclass(slots=True)
@@ -43,26 +43,28 @@ class _Votes:
 class _Server:
     """Who cannot reach a server."""
 
-    endpoints: dict[Key, Failing] = field(default_factory=dict)
-    mailboxes: dict[Key, Failing] = field(default_factory=dict)
+    endpoints: dict[TargetKey, Failing] = field(default_factory=dict)
+    mailboxes: dict[TargetKey, Failing] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> Failing | None:
         return next(iter(self.endpoints.values()), None)
 
 
-class Evidence:
+class Failures:
     """Failures by what they speak of."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self.found: dict[Key, Failing] = {}
+        self.found: dict[TargetKey, Failing] = {}
         self.by_name: dict[str, tuple[Failing, ...]] = {}  # another tuple whenever something has changed
         self._servers: dict[str, _Server] = {}
         self._providers: dict[str, _Votes] = {}
         self._domains: dict[str, _Votes] = {}
-        self._refused: dict[str, dict[Key, Failing]] = {}  # provider → logins refused for nobody knows which reason
-        self._zones: dict[str, set[Key]] = {}  # domains whose names cannot be looked up
+        self._refused: dict[
+            str, dict[TargetKey, Failing]
+        ] = {}  # provider → logins refused for nobody knows which reason
+        self._zones: dict[str, set[TargetKey]] = {}  # domains whose names cannot be looked up
 
     def put(self, each: Failing) -> None:
         key = each.target.key
@@ -71,7 +73,7 @@ class Evidence:
         self.by_name[key[0]] = (*self.by_name.get(key[0], ()), each)
         if each.target.kind is Kind.DOMAIN and each.lookup:
             self._zones.setdefault(each.target.domain, set()).add(key)
-        if reaches_not(each) and each.server:
+        if is_unreachable(each) and each.server:
             server = self._servers.get(each.server)
             if server is None:
                 server = self._servers[each.server] = _Server()
@@ -79,10 +81,10 @@ class Evidence:
         if each.target.kind is Kind.MAILBOX:
             self._vote(key, each)
 
-    def _vote(self, key: Key, each: Failing) -> None:
+    def _vote(self, key: TargetKey, each: Failing) -> None:
         target = each.target
-        if reaches_not(each) or each.reason in NOT_THE_ACCOUNTS:
-            host = each.host if reaches_not(each) else ""
+        if is_unreachable(each) or each.reason in NOT_THE_ACCOUNTS:
+            host = each.host if is_unreachable(each) else ""
             for votes, group in ((self._providers, target.provider), (self._domains, target.domain)):
                 if group:
                     mine = votes.get(group)
@@ -93,7 +95,7 @@ class Evidence:
         elif each.reason is Reason.AMBIGUOUS_LOGIN_REFUSED and each.worked and target.provider:
             self._refused.setdefault(target.provider, {})[key] = each
 
-    def drop(self, key: Key) -> None:
+    def drop(self, key: TargetKey) -> None:
         each = self.found.pop(key, None)
         if each is None:
             return
@@ -171,7 +173,7 @@ class Evidence:
                 yield domain
 
 
-def reaches_not(each: Failing) -> bool:
+def is_unreachable(each: Failing) -> bool:
     """Whether the server was not even reached."""
     return DNS <= each.rank <= TRANSPORT
 
@@ -205,7 +207,7 @@ def _together(refused: Collection[Failing]) -> list[Failing]:
     return best
 
 
-def _discard(sets: dict[str, set[Key]], name: str, key: Key) -> None:
+def _discard(sets: dict[str, set[TargetKey]], name: str, key: TargetKey) -> None:
     found = sets.get(name)
     if found is not None:
         found.discard(key)

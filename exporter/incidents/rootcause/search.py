@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from exporter.config import presets
 from exporter.incidents.rootcause.cause import Cause
-from exporter.incidents.rootcause.failures import NOT_THE_ACCOUNTS, Evidence, reaches_not
-from exporter.incidents.rootcause.topology import RANKS, TRANSPORT, VANTAGE, Failing, Key, Topology, failing
-from exporter.model import Kind, ProbeName, Result, Scope, Target
+from exporter.incidents.rootcause.failures import NOT_THE_ACCOUNTS, Failures, is_unreachable
+from exporter.incidents.rootcause.topology import RANKS, TRANSPORT, VANTAGE, Failing, Topology, failing
+from exporter.model import Kind, ProbeName, Result, Scope, Target, TargetKey
 from exporter.model.reasons import Layer, Reason
+from exporter.model.target import agreed
 
 __all__ = ["Cause", "Findings", "Label", "Memory", "causes", "find"]
 
@@ -39,9 +40,9 @@ class Findings:
     labels: Mapping[str, Label] = field(default_factory=dict)
 
 
-def causes(results: Mapping[Key, Result], targets: Iterable[Target]) -> tuple[Cause, ...]:
+def causes(results: Mapping[TargetKey, Result], targets: Iterable[Target]) -> tuple[Cause, ...]:
     """Of one result per target and probe. One that is missing counts as working."""
-    evidence = Evidence(Topology(targets))
+    evidence = Failures(Topology(targets))
     for result in results.values():
         each = failing(result)
         if each is not None:
@@ -58,13 +59,13 @@ class Memory:
     told: dict[str, tuple[list[_Member], Cause, dict[str, Label]]] = field(default_factory=dict)
 
 
-def find(evidence: Evidence, memory: Memory | None = None) -> Findings:
+def find(evidence: Failures, memory: Memory | None = None) -> Findings:
     """The causes of everything that fails now."""
     return _Search(evidence, memory or Memory()).findings()
 
 
 class _Search:
-    def __init__(self, evidence: Evidence, memory: Memory) -> None:
+    def __init__(self, evidence: Failures, memory: Memory) -> None:
         self._evidence = evidence
         self._memory = memory
         self._topology = topology = evidence.topology
@@ -153,7 +154,7 @@ class _Search:
             return f"dns:{target.domain}" if each.lookup else f"target:{target.name}"
         if zone := self._zone_of(each):
             return f"dns:{zone}"
-        unreached = reaches_not(each)
+        unreached = is_unreachable(each)
         if unreached or each.reason in NOT_THE_ACCOUNTS or target.name in self._refused:
             if target.provider in self._providers:
                 return f"provider:{target.provider}"
@@ -219,8 +220,8 @@ class _Search:
             reason=reason,
             targets=names,
             server=first.host if what in ("host", "target") else "",
-            provider=thing if what == "provider" else _agreed({target.provider for target in targets}),
-            domain=thing if what in ("domain", "dns") else _agreed({target.domain for target in targets}),
+            provider=thing if what == "provider" else agreed({target.provider for target in targets}),
+            domain=thing if what in ("domain", "dns") else agreed({target.domain for target in targets}),
             since=min([each.since for _, _, each in members]),
             text=first.text,
             subject=_subject(what, thing),
@@ -298,8 +299,3 @@ def _is_bad_mx(record: Failing, own: Failing) -> bool:
 def _is_bad_policy(record: Failing, own: Failing) -> bool:
     """Whether a receiver has reason to distrust mail from this domain."""
     return record.reason in _POLICY_FAULTS and own.reason in _POLICIES
-
-
-def _agreed(values: set[str]) -> str:
-    """The value that all have, or nothing."""
-    return values.pop() if len(values) == 1 else ""

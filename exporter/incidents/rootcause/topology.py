@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from exporter.model import FactName, Kind, Outcome, Phase, ProbeName, Result, Target
+from exporter.model import FactName, Kind, Outcome, Phase, Result, Target, TargetKey
 from exporter.model.reasons import Layer, Reason, about
-
-Key = tuple[str, ProbeName]
+from exporter.model.servers import host_and_port
 
 VANTAGE, DNS, TRANSPORT, AUTH, CAPACITY, MAILBOX, EXPORTER = range(7)
 RANKS: Mapping[Layer, int] = {
@@ -65,7 +64,7 @@ def failing(
         layer=layer,
         rank=max(rank, AUTH) if for_token and rank > VANTAGE else rank,
         server=server,
-        host=host_of(server),
+        host=host_and_port(server)[0],
         lookup=reason in _LOOKUP and not for_token,
         bad_mx=target.kind is Kind.DOMAIN
         and (result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 or result.fact(FactName.DNS_LOOKUP, "mx") == 0),
@@ -77,27 +76,22 @@ def failing(
     )
 
 
-def host_of(server: str) -> str:
-    """The host of host:port or [address]:port."""
-    return server.rpartition(":")[0].strip("[]")
-
-
 class Topology:
     """The config's targets, counted and indexed once."""
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        self.targets: dict[Key, Target] = {target.key: target for target in targets}
+        self.targets: dict[TargetKey, Target] = {target.key: target for target in targets}
         at_server: dict[str, set[str]] = {}
         at_host: dict[str, set[str]] = {}
         mailboxes: dict[str, Target] = {}
         self.domains: dict[str, str] = {}  # domain → name of the target that watches it
-        self.endpoints: dict[str, list[Key]] = {}  # host:port → the targets that look at it without a login
+        self.endpoints: dict[str, list[TargetKey]] = {}  # host:port → the targets that look at it without a login
         for target in self.targets.values():
             if target.kind is Kind.MAILBOX:
                 mailboxes[target.name] = target
                 for server in target.servers:
                     at_server.setdefault(server, set()).add(target.name)
-                    at_host.setdefault(host_of(server), set()).add(target.name)
+                    at_host.setdefault(host_and_port(server)[0], set()).add(target.name)
             elif target.kind is Kind.ENDPOINT:
                 for server in target.servers:
                     self.endpoints.setdefault(server, []).append(target.key)
@@ -108,7 +102,7 @@ class Topology:
         self.at_provider = Counter(target.provider for target in mailboxes.values())
         self.at_domain = Counter(target.domain for target in mailboxes.values())
         self.domain_of = {name: target.domain for name, target in mailboxes.items()}
-        hosts = {host_of(server) for target in self.targets.values() for server in target.servers}
+        hosts = {host_and_port(server)[0] for target in self.targets.values() for server in target.servers}
         self._zones = {host: self._zone(host) for host in hosts}
 
     def zone(self, host: str) -> str:

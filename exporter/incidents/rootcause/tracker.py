@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from exporter.incidents.rootcause.cause import Cause
-from exporter.incidents.rootcause.failures import Evidence
+from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, find
-from exporter.incidents.rootcause.topology import Failing, Key, Topology, failing
-from exporter.model import Outcome, Result, Target
+from exporter.incidents.rootcause.topology import Failing, Topology, failing
+from exporter.model import Outcome, Result, Target, TargetKey
 from exporter.model.reasons import Layer, Reason, about
 
 LEAST_AGE = 600.0  # seconds; as the result gauges, a failure that nobody has looked at for long is withdrawn
@@ -17,15 +17,17 @@ LEAST_AGE = 600.0  # seconds; as the result gauges, a failure that nobody has lo
 _TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
 
 
-class RootCauses:
+class CauseTracker:
     """Sink of results. `look` searches only where something has changed since the last time."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._evidence = Evidence(Topology(()))
-        self._intervals: dict[Key, float] = {}
-        self._verdicts: dict[Key, Failing] = {}  # what conclusive runs found, while a later one could tell nothing
-        self._worked: set[Key] = set()
+        self._evidence = Failures(Topology(()))
+        self._intervals: dict[TargetKey, float] = {}
+        self._verdicts: dict[
+            TargetKey, Failing
+        ] = {}  # what conclusive runs found, while a later one could tell nothing
+        self._worked: set[TargetKey] = set()
         self._findings = Findings()
         self._memory = Memory()
         self._changed = False
@@ -33,7 +35,7 @@ class RootCauses:
 
     def load(self, targets: Sequence[Target], effective: Callable[[Target], float]) -> None:
         """Take a config over; what is known of targets that stay is kept."""
-        before, self._evidence = self._evidence, Evidence(Topology(targets))
+        before, self._evidence = self._evidence, Failures(Topology(targets))
         self._memory = Memory()
         self._intervals = {target.key: effective(target) for target in targets}
         known = self._evidence.topology.targets
@@ -75,12 +77,12 @@ class RootCauses:
                 self._drop(key)
                 self._put(key, verdict)
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: TargetKey) -> None:
         if key in self._evidence.found:
             self._evidence.drop(key)
             self._changed = True
 
-    def _put(self, key: Key, each: Failing | None) -> None:
+    def _put(self, key: TargetKey, each: Failing | None) -> None:
         before = self._evidence.found.get(key)
         if each is None:
             self._drop(key)
@@ -89,7 +91,7 @@ class RootCauses:
             self._changed = True
             self._expires = min(self._expires, self._end(key, each))
 
-    def _end(self, key: Key, each: Failing) -> float:
+    def _end(self, key: TargetKey, each: Failing) -> float:
         return each.started + max(5 * self._intervals.get(key, 0.0), LEAST_AGE)
 
     def look(self) -> Findings:

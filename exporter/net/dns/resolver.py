@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.model import Family
+from exporter.model import AddressFamily
 from exporter.model.errors import DnsFailure
 from exporter.net.dns import hosts, message, transport
 from exporter.net.dns.hosts import Server, Watched
@@ -70,19 +70,19 @@ class Resolver:
         self._timeout = timeout
         self._resolv_conf = Watched(hosts.RESOLV_CONF, hosts.parse_resolv_conf)
         self._hosts = Watched(hosts.HOSTS, hosts.parse_hosts)
-        self._cache: dict[tuple[str, Family], tuple[float, list[str]]] = {}
-        self._flights: dict[tuple[str, Family], _Flight] = {}
+        self._cache: dict[tuple[str, AddressFamily], tuple[float, list[str]]] = {}
+        self._flights: dict[tuple[str, AddressFamily], _Flight] = {}
         self._aside: dict[Server, float] = {}
 
     # -- addresses ----------------------------------------------------------------------------------------------
 
-    def cached_addresses(self, host: str, family: Family) -> list[str]:
+    def cached_addresses(self, host: str, family: AddressFamily) -> list[str]:
         """What `addresses` found lately, while its TTL lasts; [] on a miss."""
         until, found = self._cache.get(_key(host, family), (0.0, []))
         return list(found) if until > time.monotonic() else []
 
     async def addresses(
-        self, host: str, family: Family, *, arrived: Callable[[float], None] | None = None
+        self, host: str, family: AddressFamily, *, arrived: Callable[[float], None] | None = None
     ) -> list[str]:
         """The addresses of a host in the order to try them. Raises DnsFailure.
 
@@ -111,7 +111,7 @@ class Resolver:
             arrived(at)
         return list(addresses)
 
-    def _without_asking(self, host: str, family: Family) -> list[str]:
+    def _without_asking(self, host: str, family: AddressFamily) -> list[str]:
         with contextlib.suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
         if not self._system:
@@ -119,9 +119,9 @@ class Resolver:
         name = host.lower().removesuffix(".")
         return _in_order(self._hosts.get().get(name) or hosts.localhost(name), family)
 
-    async def _find(self, key: tuple[str, Family]) -> tuple[list[str], float] | DnsFailure:
+    async def _find(self, key: tuple[str, AddressFamily]) -> tuple[list[str], float] | DnsFailure:
         host, family = key
-        types = {Family.ANY: ("A", "AAAA"), Family.IPV4: ("A",), Family.IPV6: ("AAAA",)}[family]
+        types = {AddressFamily.ANY: ("A", "AAAA"), AddressFamily.IPV4: ("A",), AddressFamily.IPV6: ("AAAA",)}[family]
         answers = await asyncio.gather(*(self.lookup(host, each) for each in types))
         good = [answer for answer in answers if answer.kind == "ok"]
         found = _in_order((record for answer in good for record in answer.records), family)
@@ -234,7 +234,7 @@ class Resolver:
         return servers
 
 
-def _key(host: str, family: Family) -> tuple[str, Family]:
+def _key(host: str, family: AddressFamily) -> tuple[str, AddressFamily]:
     return host.lower().removesuffix("."), family
 
 
@@ -254,14 +254,14 @@ def _follow(name: bytes, record_type: int, reply: message.Reply) -> tuple[str, t
     return ("" if owner == first else owner), (), ttl
 
 
-def _in_order(addresses: Iterable[str], family: Family) -> list[str]:
+def _in_order(addresses: Iterable[str], family: AddressFamily) -> list[str]:
     """The usable ones: IPv6 first where we have a route there, else last (the heart of RFC 6724)."""
     unique = list(dict.fromkeys(addresses))
     v4 = [each for each in unique if ":" not in each]
     v6 = [each for each in unique if ":" in each]
-    if family is Family.IPV4:
+    if family is AddressFamily.IPV4:
         return v4
-    if family is Family.IPV6:
+    if family is AddressFamily.IPV6:
         return v6
     return v6 + v4 if v6 and v4 and has_route(v6[0]) else v4 + v6
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from exporter import __version__
-from exporter.model import Family, Flow, Secret, TokenSource
+from exporter.model import AddressFamily, Flow, Secret, TokenSource
 from exporter.model.errors import Garbage, ProbeError, TokenRefusal
 from exporter.model.reasons import Reason
 from exporter.model.text import clean
@@ -241,7 +241,9 @@ class _Names(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        wanted = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}.get(family, Family.ANY)
+        wanted = {socket.AF_INET: AddressFamily.IPV4, socket.AF_INET6: AddressFamily.IPV6}.get(
+            family, AddressFamily.ANY
+        )
         found = self._resolver.cached_addresses(host, wanted) or await self._resolver.addresses(host, wanted)
         return [
             ResolveResult(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
-from exporter.outputs.metrics.families import Family, Shape
+from exporter.outputs.metrics.families import MetricFamily, Shape
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -31,11 +31,11 @@ def number(value: float) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-def sample(family: Family, label_text: str, value: float) -> str:
+def sample(family: MetricFamily, label_text: str, value: float) -> str:
     return f"{family.full_name}{{{label_text}}} {number(value)}\n"
 
 
-def header(family: Family, *, openmetrics: bool) -> str:
+def header(family: MetricFamily, *, openmetrics: bool) -> str:
     """HELP and TYPE. OpenMetrics names a counter or info family without its suffix; the text format has no info."""
     name, shape = family.full_name, str(family.shape)
     if openmetrics:
@@ -51,7 +51,7 @@ class Histogram:
 
     __slots__ = ("_counts", "_exemplars", "_family", "_total")
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: MetricFamily) -> None:
         self._family = family
         self._counts = [0] * (len(family.buckets) + 1)
         self._exemplars: dict[int, str] = {}

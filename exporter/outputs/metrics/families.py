@@ -47,7 +47,7 @@ BASE_LABELS: dict[Subject, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Family:
+class MetricFamily:
     """One row. Identity is the row itself, so that a family is a cheap dictionary key."""
 
     name: str  # without the prefix, with the suffix (_total, _info) that its samples carry
@@ -81,8 +81,8 @@ _LATENCY = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 
 _DELIVERY = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-TARGET_INFO = Family("target_info", _I, _T, "The target with all of its configured labels.", standing=True)
-ENDPOINT_INFO = Family(
+TARGET_INFO = MetricFamily("target_info", _I, _T, "The target with all of its configured labels.", standing=True)
+ENDPOINT_INFO = MetricFamily(
     "endpoint_info",
     _I,
     _T,
@@ -90,122 +90,124 @@ ENDPOINT_INFO = Family(
     ("protocol", "server", "port"),
     standing=True,
 )
-PROBE_SUCCESS = Family(
+PROBE_SUCCESS = MetricFamily(
     "probe_success", _G, _T,
     "1 if the last conclusive run succeeded, 0 if it failed; for a route, about the last settled message.", _PROBE,
 )  # fmt: skip
-PROBE_INCONCLUSIVE = Family(
+PROBE_INCONCLUSIVE = MetricFamily(
     "probe_inconclusive", _G, _T, f"1 if the run could not tell anything about the mail service. {LAST}", _PROBE
 )
-PROBES = Family("probes_total", _C, _T, "Finished runs, inconclusive ones too.", _PROBE)
-PROBE_FAILURES = Family("probe_failures_total", _C, _T, "Finished runs that failed.", _PROBE)
-PROBES_INCONCLUSIVE = Family("probes_inconclusive_total", _C, _T, "Finished runs without a verdict.", _PROBE)
-PROBE_FAILURE = Family(
+PROBES = MetricFamily("probes_total", _C, _T, "Finished runs, inconclusive ones too.", _PROBE)
+PROBE_FAILURES = MetricFamily("probe_failures_total", _C, _T, "Finished runs that failed.", _PROBE)
+PROBES_INCONCLUSIVE = MetricFamily("probes_inconclusive_total", _C, _T, "Finished runs without a verdict.", _PROBE)
+PROBE_FAILURE = MetricFamily(
     "probe_failure_info", _G, _T,
     "1 while failing: where and why the last conclusive run failed.", ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
-ROOT_CAUSE = Family(
+ROOT_CAUSE = MetricFamily(
     "root_cause_info", _I, _T,
     "1 while failing: the one cause of it, and how far that reaches; server where the scope is a host.",
     ("layer", "reason", "scope", "server"),
 )  # fmt: skip
-PROBE_DURATION = Family("probe_duration_seconds", _G, _T, f"Duration of the whole run. {LAST}", _PROBE)
-PHASE_DURATION = Family(
+PROBE_DURATION = MetricFamily("probe_duration_seconds", _G, _T, f"Duration of the whole run. {LAST}", _PROBE)
+PHASE_DURATION = MetricFamily(
     "probe_phase_duration_seconds", _G, _T, f"Duration of one step of the run. {LAST}", ("probe", "phase")
 )
-LAST_RUN = Family(
+LAST_RUN = MetricFamily(
     "probe_last_run_timestamp_seconds", _G, _T, "Unix time at which the last finished run began.", _PROBE, standing=True
 )
-LAST_SUCCESS = Family(
+LAST_SUCCESS = MetricFamily(
     "probe_last_success_timestamp_seconds", _G, _T, "Unix time at which the last successful run began.", _PROBE,
     standing=True,
 )  # fmt: skip
-PROBE_INTERVAL = Family(
+PROBE_INTERVAL = MetricFamily(
     "probe_interval_seconds", _G, _T, "Seconds between two runs, as they are in effect.", _PROBE, standing=True
 )
-LOGIN_SUSPENDED = Family("login_suspended", _G, _T, f"1 if the login guard did not allow a login. {LAST}", _PROBE)
-LOGIN_NEXT_ATTEMPT = Family(
+LOGIN_SUSPENDED = MetricFamily("login_suspended", _G, _T, f"1 if the login guard did not allow a login. {LAST}", _PROBE)
+LOGIN_NEXT_ATTEMPT = MetricFamily(
     "login_next_attempt_timestamp_seconds", _G, _T,
     "Unix time from which the login guard allows a login again; 0 while it is not suspended.", _PROBE,
 )  # fmt: skip
-LOGIN_ATTEMPTS = Family("login_attempts_total", _C, _T, "Runs in which a password was sent.", _PROBE)
-LOGIN_REFUSED = Family("login_refused_total", _C, _T, "Runs in which a password was sent and refused.", _PROBE)
+LOGIN_ATTEMPTS = MetricFamily("login_attempts_total", _C, _T, "Runs in which a password was sent.", _PROBE)
+LOGIN_REFUSED = MetricFamily("login_refused_total", _C, _T, "Runs in which a password was sent and refused.", _PROBE)
 
-ROUNDTRIP_SECONDS = Family(
+ROUNDTRIP_SECONDS = MetricFamily(
     "roundtrip_seconds", _H, _R, "From submission until a probe mail was seen in the receiving mailbox.", _ENDS,
     fact=FactName.ROUNDTRIP_RECEIVED, probe=_TRIP, buckets=_DELIVERY,
 )  # fmt: skip
-ROUNDTRIP_DEADLINE = Family(
+ROUNDTRIP_DEADLINE = MetricFamily(
     "roundtrip_deadline_seconds", _G, _R, "Seconds after which a probe mail is late (late_after).", _ENDS,
     probe=_TRIP, standing=True,
 )  # fmt: skip
 
-ENDPOINT_UP = Family(
+ENDPOINT_UP = MetricFamily(
     "endpoint_up", _G, _E,
     "1 if the last conclusive run of the tls probe reached the service; also if only its certificate is wrong.",
     probe=_TLS,
 )  # fmt: skip
-TLS_INFO = Family(
+TLS_INFO = MetricFamily(
     "tls_info", _I, _E, f"TLS version and cipher that were negotiated. {LAST}", ("version", "cipher"), probe=_TLS
 )
 
-FAILURE_REASONS = Family(
+FAILURE_REASONS = MetricFamily(
     "failure_reasons_total",
     _C,
     _P,
     "Failed runs by reason; a series is made on the first use of its reason.",
     ("reason",),
 )
-PROBE_LATENCY = Family("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
+PROBE_LATENCY = MetricFamily("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
 
-BUILD_INFO = Family("build_info", _I, _S, "Version of mailprobe.", ("version", "revision", "pythonversion"))
-WEB_INFO = Family(
+BUILD_INFO = MetricFamily("build_info", _I, _S, "Version of mailprobe.", ("version", "revision", "pythonversion"))
+WEB_INFO = MetricFamily(
     "web_info", _I, _S, "Where the pages are: --web.external-url, else what the listen address tells.",
     ("external_url",),
 )  # fmt: skip
-RELOAD_SUCCESSFUL = Family("config_last_reload_successful", _G, _S, "1 if the last load of the config succeeded.")
-RELOAD_TIME = Family(
+RELOAD_SUCCESSFUL = MetricFamily("config_last_reload_successful", _G, _S, "1 if the last load of the config succeeded.")
+RELOAD_TIME = MetricFamily(
     "config_last_reload_success_timestamp_seconds", _G, _S, "Unix time of the last successful load of the config."
 )
-CONFIG_HASH = Family("config_hash", _G, _S, "Hash of the config in use, as a number: equal on replicas that agree.")
-IN_PROGRESS = Family("probes_in_progress", _G, _S, "Runs under way.", _PROBE)
-SCHEDULER_DELAY = Family(
+CONFIG_HASH = MetricFamily(
+    "config_hash", _G, _S, "Hash of the config in use, as a number: equal on replicas that agree."
+)
+IN_PROGRESS = MetricFamily("probes_in_progress", _G, _S, "Runs under way.", _PROBE)
+SCHEDULER_DELAY = MetricFamily(
     "scheduler_delay_seconds", _H, _S, "How much later than planned a run began.", buckets=(*_LAG, 60.0, 120.0)
 )
-LOOP_LAG = Family(
+LOOP_LAG = MetricFamily(
     "event_loop_lag_seconds", _H, _S, "How much later than asked the event loop woke a sleeper.", buckets=_LAG
 )
-VANTAGE_UP = Family(
+VANTAGE_UP = MetricFamily(
     "vantage_up", _G, _S, "1 while enough references answer, so that our own network works; 1 without references."
 )
-TOTAL_SHARDS = Family("total_shards", _G, _S, "So many daemons share the targets (--total-shards).")
-SHARD_ORDINAL = Family(
+TOTAL_SHARDS = MetricFamily("total_shards", _G, _S, "So many daemons share the targets (--total-shards).")
+SHARD_ORDINAL = MetricFamily(
     "shard_ordinal", _G, _S, "Which of them this one is, from 0 (--shard); in the label too.", ("shard_ordinal",)
 )
-PROBES_SKIPPED = Family(
+PROBES_SKIPPED = MetricFamily(
     "probes_skipped_total", _C, _S,
     "Beats that passed without a run; vantage_offline: whose run could tell nothing because our network was down.",
     ("probe", "reason"),
 )  # fmt: skip
-STATE_WRITE_FAILURES = Family("state_write_failures_total", _C, _S, "Writes to the state file that failed.")
-LOG_MESSAGES = Family("log_messages_total", _C, _S, "Log messages.", ("level",))
-NOTIFICATIONS = Family(
+STATE_WRITE_FAILURES = MetricFamily("state_write_failures_total", _C, _S, "Writes to the state file that failed.")
+LOG_MESSAGES = MetricFamily("log_messages_total", _C, _S, "Log messages.", ("level",))
+NOTIFICATIONS = MetricFamily(
     "notifications_total", _C, _S, "Alerts in requests to Alertmanager, those in vain too.", ("alertmanager",)
 )
-NOTIFICATIONS_FAILED = Family(
+NOTIFICATIONS_FAILED = MetricFamily(
     "notifications_failed_total", _C, _S, "Alerts in requests to Alertmanager that were in vain.", ("alertmanager",)
 )
-NOTIFICATIONS_DROPPED = Family(
+NOTIFICATIONS_DROPPED = MetricFamily(
     "notifications_dropped_total", _C, _S, "Alerts never sent because too many waited.", ("alertmanager",)
 )
 
-BRIDGE_MESSAGES = Family(
+BRIDGE_MESSAGES = MetricFamily(
     "bridge_messages_total", _C, _S, "Messages sent to a group robot, those in vain too.", ("bridge",)
 )
-BRIDGE_FAILED = Family(
+BRIDGE_FAILED = MetricFamily(
     "bridge_messages_failed_total", _C, _S, "Messages to a group robot that were in vain.", ("bridge",)
 )
-BRIDGE_DROPPED = Family(
+BRIDGE_DROPPED = MetricFamily(
     "bridge_messages_dropped_total", _C, _S,
     "Notifications turned away, for Alertmanager to come again: the robot had asked for a rest, or too many waited.",
     ("bridge",),
@@ -215,22 +217,24 @@ SKIP_REASONS = ("overlap", "host_limit", "login_guard", "vantage_offline", "shut
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
 
-def _fact(name: str, fed: tuple[Subject, ProbeName], fact: FactName, text: str, labels: tuple[str, ...] = ()) -> Family:
-    return Family(name, _G, fed[0], f"{text} {LAST}", labels, fact=fact, probe=fed[1])
+def _fact(
+    name: str, fed: tuple[Subject, ProbeName], fact: FactName, text: str, labels: tuple[str, ...] = ()
+) -> MetricFamily:
+    return MetricFamily(name, _G, fed[0], f"{text} {LAST}", labels, fact=fact, probe=fed[1])
 
 
-def _event(name: str, fact: FactName, text: str) -> Family:
-    return Family(f"roundtrip_messages_{name}_total", _C, _R, text, _ENDS, fact=fact, probe=_TRIP)
+def _event(name: str, fact: FactName, text: str) -> MetricFamily:
+    return MetricFamily(f"roundtrip_messages_{name}_total", _C, _R, text, _ENDS, fact=fact, probe=_TRIP)
 
 
 # fmt: off
-FAMILIES: tuple[Family, ...] = (
+FAMILIES: tuple[MetricFamily, ...] = (
     TARGET_INFO, ENDPOINT_INFO,
     PROBE_SUCCESS, PROBE_INCONCLUSIVE, PROBES, PROBE_FAILURES, PROBES_INCONCLUSIVE, PROBE_FAILURE, ROOT_CAUSE,
     PROBE_DURATION, PHASE_DURATION, LAST_RUN, LAST_SUCCESS, PROBE_INTERVAL,
     LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED,
     # a mailbox
-    Family("oauth_access_token_expiry_timestamp_seconds", _G, _T,
+    MetricFamily("oauth_access_token_expiry_timestamp_seconds", _G, _T,
            f"Unix time at which the access token that was used ends. {LAST}", fact=FactName.OAUTH_EXPIRY),
     _fact("smtp_size_limit_bytes", (_T, _SMTP), FactName.SMTP_SIZE_LIMIT,
           "Largest message that the server takes (RFC 1870 SIZE)."),
@@ -250,7 +254,7 @@ FAMILIES: tuple[Family, ...] = (
           "Unix time at which the newest message came in (INTERNALDATE).", _FOLDER),
     # a route
     ROUNDTRIP_SECONDS,
-    Family("roundtrip_last_seconds", _G, _R, "How long the probe mail took that arrived last.", _ENDS,
+    MetricFamily("roundtrip_last_seconds", _G, _R, "How long the probe mail took that arrived last.", _ENDS,
            fact=FactName.ROUNDTRIP_RECEIVED, probe=_TRIP, kept=True),
     ROUNDTRIP_DEADLINE,
     _fact("roundtrip_messages_in_flight", (_R, _TRIP), FactName.ROUNDTRIP_IN_FLIGHT,
@@ -265,10 +269,10 @@ FAMILIES: tuple[Family, ...] = (
     _event("misfiled", FactName.ROUNDTRIP_MISFILED, "Probe mails that arrived in the junk folder."),
     _event("altered", FactName.ROUNDTRIP_ALTERED, "Probe mails whose body was changed on the way."),
     _event("bounced", FactName.ROUNDTRIP_BOUNCED, "Delivery status notifications about probe mails."),
-    Family("roundtrip_hop_delay_seconds", _G, _R,
+    MetricFamily("roundtrip_hop_delay_seconds", _G, _R,
            "Time between two Received lines of the probe mail that arrived last, by the servers' own clocks.",
            (*_ENDS, "hop"), fact=FactName.ROUNDTRIP_HOP_DELAY, probe=_TRIP, kept=True),
-    Family("roundtrip_authentication_pass", _G, _R,
+    MetricFamily("roundtrip_authentication_pass", _G, _R,
            "1 if the receiving server (dkim_verified: we) found the probe mail that arrived last authentic.",
            (*_ENDS, "method"), fact=FactName.ROUNDTRIP_AUTHENTICATION, probe=_TRIP, kept=True),
     # an endpoint
@@ -301,12 +305,6 @@ FAMILIES: tuple[Family, ...] = (
 )
 # fmt: on
 
-RESERVED_LABELS: frozenset[str] = frozenset(
-    {"job", "instance", "le", "quantile", "__name__"}
-    | {label for labels in BASE_LABELS.values() for label in labels}
-    | {label for family in FAMILIES for label in family.labels}
-)
-"""A configured label of such a name would appear twice on some series."""
 
 SERVER_WORDS: frozenset[str] = frozenset({"folder", "quota_root", "selector", "algorithm"})
 """Labels whose values come from servers, and which are therefore bounded."""

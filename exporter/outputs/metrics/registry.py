@@ -12,11 +12,11 @@ from exporter.model.reasons import Layer, Reason
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
-from exporter.outputs.metrics.families import FAMILIES, Family, Subject
+from exporter.outputs.metrics.families import FAMILIES, MetricFamily, Subject
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.outputs.metrics.series import Series, identity, target_info
 
-Key = tuple[str, ...]
+_SeriesKey = tuple[str, ...]
 RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
 CHUNK = 128 * 1024
 AT_ONCE = 50
@@ -37,8 +37,10 @@ class Metrics:
     ) -> None:
         self._now = now
         self._series: dict[tuple[str, ProbeName], Series] = {}
-        self._lines: dict[Family, dict[Key, bytes]] = {f: {} for f in FAMILIES if f.subject is not Subject.SELF}
-        self._exemplified: dict[Family, dict[Key, bytes]] = {
+        self._lines: dict[MetricFamily, dict[_SeriesKey, bytes]] = {
+            f: {} for f in FAMILIES if f.subject is not Subject.SELF
+        }
+        self._exemplified: dict[MetricFamily, dict[_SeriesKey, bytes]] = {
             table.ROUNDTRIP_SECONDS: {},
             table.PROBE_LATENCY: {},
         }
@@ -55,7 +57,7 @@ class Metrics:
         """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
         names = tuple(alert_labels)
         old, self._series = self._series, {}
-        info: dict[Key, bytes] = {}
+        info: dict[_SeriesKey, bytes] = {}
         own_labels: dict[str, str] = {}
         leaders: set[str] = set()
         for target in targets:
@@ -157,7 +159,7 @@ class Metrics:
             text = series.render_histogram(openmetrics=True)
             self._exemplified[table.ROUNDTRIP_SECONDS][key] = text.encode()
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: _SeriesKey) -> None:
         for lines in (*self._lines.values(), *self._exemplified.values()):
             lines.pop(key, None)
 
@@ -192,7 +194,7 @@ class Metrics:
                     await asyncio.sleep(0)
         yield self._self.render(openmetrics=openmetrics)
 
-    def _picked(self, family: Family, *, openmetrics: bool) -> list[bytes]:
+    def _picked(self, family: MetricFamily, *, openmetrics: bool) -> list[bytes]:
         source = self._exemplified.get(family) if openmetrics else None
         return list((source or self._lines[family]).values())
 

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 from exporter.model import ProbeName
 from exporter.model.sharding import Sharding
 from exporter.outputs.metrics import families as table
-from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS, Family
+from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS, MetricFamily
 
 
 class SelfMetrics:
@@ -90,13 +90,13 @@ class SelfMetrics:
         text: bytes = module.generate_latest(self._registry)
         return text
 
-    def _gauge(self, family: Family) -> client.Gauge:
+    def _gauge(self, family: MetricFamily) -> client.Gauge:
         return client.Gauge(family.full_name, family.help, family.labels, registry=self._registry)
 
-    def _counter(self, family: Family) -> client.Counter:
+    def _counter(self, family: MetricFamily) -> client.Counter:
         return client.Counter(family.full_name, family.help, family.labels, registry=self._registry)
 
-    def _histogram(self, family: Family) -> client.Histogram:
+    def _histogram(self, family: MetricFamily) -> client.Histogram:
         return client.Histogram(
             family.full_name, family.help, family.labels, buckets=family.buckets, registry=self._registry
         )

@@ -7,10 +7,11 @@ from functools import cache
 from itertools import islice
 
 from exporter.model import Endpoint, Fact, FactName, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.names import RESERVED_LABELS
 from exporter.model.reasons import Reason, about
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
-from exporter.outputs.metrics.families import FAMILIES, RESERVED_LABELS, SERVER_WORDS, Family, Shape, Subject
+from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS, MetricFamily, Shape, Subject
 
 LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.POP3, ProbeName.SMTP, ProbeName.ROUNDTRIP})
 CERTIFICATE_ONLY = frozenset(
@@ -25,7 +26,7 @@ MAX_SERVER_WORDS = 8  # distinct values of a label that a server chooses, for on
 MAX_WORD = 64
 LEAST_AGE = 600.0
 
-FACT_GAUGES: dict[ProbeName, tuple[Family, ...]] = {
+FACT_GAUGES: dict[ProbeName, tuple[MetricFamily, ...]] = {
     probe: tuple(f for f in FAMILIES if f.fact is not None and f.shape is Shape.GAUGE and f.probe in (probe, None))
     for probe in ProbeName
 }
@@ -78,7 +79,7 @@ class Series:
         self.expires = 0.0  # Unix time; 0 = no result to withdraw
         self.stale = False  # the last result is too old to be shown
         self._runs = self._failures = self._inconclusive = self._attempts = self._refused = 0
-        self._events: dict[Family, int] = {}
+        self._events: dict[MetricFamily, int] = {}
         self._roundtrip = Histogram(table.ROUNDTRIP_SECONDS) if target.probe is ProbeName.ROUNDTRIP else None
         self._last: Result | None = None
         self._last_success = 0.0
@@ -88,9 +89,9 @@ class Series:
         self._facts: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
         self._probe = label("probe", target.probe)
         self._fixed_for: tuple[Target, float, bool] | None = None
-        self._fixed: dict[Family, bytes] = {}
+        self._fixed: dict[MetricFamily, bytes] = {}
         self._facts_shown: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
-        self._fact_lines: dict[Family, bytes] = {}
+        self._fact_lines: dict[MetricFamily, bytes] = {}
 
     @property
     def own_labels(self) -> str:
@@ -150,7 +151,7 @@ class Series:
                     count = 1 if fact.name is FactName.ROUNDTRIP_RECEIVED else int(fact.value)
                     self._events[family] = self._events.get(family, 0) + count
 
-    def render(self) -> dict[Family, bytes]:
+    def render(self) -> dict[MetricFamily, bytes]:
         """All lines by family, as they are in both formats but for the histogram's exemplars.
 
         Most facts are the same after most runs: their lines are made anew only when one has changed.
@@ -171,8 +172,8 @@ class Series:
             lines[table.ROUNDTRIP_SECONDS] = self.render_histogram(openmetrics=False).encode()
         return lines
 
-    def _lines(self, samples: Iterable[tuple[Family, str, float]]) -> dict[Family, bytes]:
-        lines: dict[Family, str] = {}
+    def _lines(self, samples: Iterable[tuple[MetricFamily, str, float]]) -> dict[MetricFamily, bytes]:
+        lines: dict[MetricFamily, str] = {}
         prefixes = self._prefixes
         for family, own, value in samples:
             subject = family.subject
@@ -190,7 +191,7 @@ class Series:
 
     # family, labels beside those of its subject, value
 
-    def _fixed_samples(self) -> Iterator[tuple[Family, str, float]]:
+    def _fixed_samples(self) -> Iterator[tuple[MetricFamily, str, float]]:
         """What no run changes."""
         yield table.PROBE_INTERVAL, self._probe, self.interval
         if self._roundtrip is not None:
@@ -201,7 +202,7 @@ class Series:
             pairs = (("protocol", endpoint.protocol), ("server", endpoint.host), ("port", str(endpoint.port)))
             yield table.ENDPOINT_INFO, labels(pairs), 1
 
-    def _samples(self) -> Iterator[tuple[Family, str, float]]:
+    def _samples(self) -> Iterator[tuple[MetricFamily, str, float]]:
         """What every run changes."""
         probe = self._probe
         yield table.PROBES, probe, self._runs
@@ -220,7 +221,7 @@ class Series:
         if self._last_success:
             yield table.LAST_SUCCESS, probe, self._last_success
 
-    def _result_samples(self, result: Result, probe: str) -> Iterator[tuple[Family, str, float]]:
+    def _result_samples(self, result: Result, probe: str) -> Iterator[tuple[MetricFamily, str, float]]:
         if self._success is not None:
             yield table.PROBE_SUCCESS, probe, self._success
             if self.target.probe is ProbeName.TLS:
@@ -237,7 +238,7 @@ class Series:
             yield table.LOGIN_SUSPENDED, probe, result.login_suspended
             yield table.LOGIN_NEXT_ATTEMPT, probe, result.login_next_attempt
 
-    def _fact_samples(self) -> Iterator[tuple[Family, str, float]]:
+    def _fact_samples(self) -> Iterator[tuple[MetricFamily, str, float]]:
         if self.target.probe is ProbeName.TLS:
             version, cipher = (self._facts.get((name, ())) for name in (FactName.TLS_VERSION, FactName.TLS_CIPHER))
             if version is not None:
@@ -262,7 +263,7 @@ def _step_labels(probe: ProbeName, step: Phase) -> str:
 
 def _by_family(
     probe: ProbeName, facts: dict[tuple[FactName, tuple[str, ...]], float | str]
-) -> Iterator[tuple[Family, dict[tuple[str, ...], float]]]:
+) -> Iterator[tuple[MetricFamily, dict[tuple[str, ...], float]]]:
     """The numbers of each family by their label values, these cut short."""
     found: dict[FactName, dict[tuple[str, ...], float]] = {}
     for (name, words), value in facts.items():

@@ -60,7 +60,7 @@ class _Place:
     fresh: bool = False  # there is something to look at
 
 
-class Watch:
+class InboxWatch:
     """The watched folders on one logged-in session."""
 
     def __init__(

@@ -11,11 +11,10 @@ from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes.roundtrip import authentication, message
 from exporter.probes.roundtrip.headers import hop_delays, last_stamp
+from exporter.probes.roundtrip.inbox import Mark
 from exporter.state.store import InFlight, Mailbag, Notes
 
 MAX_KNOWN = 16  # copies remembered as none of the surplus kind
-
-Mark = tuple[str, int, int]  # (folder as the server names it, UIDVALIDITY, UIDNEXT)
 
 
 class Ledger:

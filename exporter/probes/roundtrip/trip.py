@@ -19,10 +19,10 @@ from exporter.net.imap.folders import by_role
 from exporter.net.imap.session import ImapSession
 from exporter.net.smtp.session import SmtpSession, open_session
 from exporter.net.wire import Wire
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.login import enter_imap, log_in
 from exporter.probes.roundtrip import authentication, message
-from exporter.probes.roundtrip.inbox import Copy, Mark, Watch
+from exporter.probes.roundtrip.inbox import Copy, InboxWatch, Mark
 from exporter.probes.roundtrip.ledger import Ledger
 from exporter.state.store import InFlight
 
@@ -51,19 +51,19 @@ class Settings:
     wait: Wait = Wait.LATE
 
 
-async def probe(settings: Settings, world: World, trace: Trace, /) -> None:
+async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
     """Log in to the receiving mailbox, settle, submit, wait, clean up."""
     ledger = Ledger(
         settings.route,
-        world.mailbag,
-        world.notes,
+        context.mailbag,
+        context.notes,
         trace,
         late_after=settings.late_after,
         lost_after=settings.lost_after,
-        now=world.now,
+        now=context.now,
     )
     try:
-        await _Trip(settings, world, trace, ledger).run()
+        await _Trip(settings, context, trace, ledger).run()
     finally:
         waiting = await ledger.in_flight()
         trace.fact(FactName.ROUNDTRIP_IN_FLIGHT, len(waiting))
@@ -81,9 +81,9 @@ class _Sent:
 class _Trip:
     """One run."""
 
-    def __init__(self, settings: Settings, world: World, trace: Trace, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, context: Context, trace: Trace, ledger: Ledger) -> None:
         self._settings = settings
-        self._world = world
+        self._context = context
         self._trace = trace
         self._ledger = ledger
 
@@ -94,7 +94,7 @@ class _Trip:
                 wire,
                 settings.imap,
                 settings.imap_login,
-                self._world,
+                self._context,
                 trace,
                 needs_id=settings.needs_id,
                 timeout=settings.step_timeout,
@@ -114,7 +114,7 @@ class _Trip:
             with trace.phase(Phase.LOGOUT):
                 await self._goodbye(session)
         if ledger.signed is not None:
-            verified = await authentication.dkim_verified(ledger.signed, self._world.resolver.lookup)
+            verified = await authentication.dkim_verified(ledger.signed, self._context.resolver.lookup)
             if verified is not None:
                 trace.fact(FactName.ROUNDTRIP_AUTHENTICATION, int(verified), "dkim_verified")
         if ledger.verdict is not None:
@@ -123,20 +123,20 @@ class _Trip:
 
     async def _dial(self, endpoint: Endpoint) -> Wire:
         async with asyncio.timeout(self._settings.step_timeout):
-            return await dial(endpoint, self._world.resolver, self._world.contexts, self._trace)
+            return await dial(endpoint, self._context.resolver, self._context.contexts, self._trace)
 
     # -- the receiving mailbox ----------------------------------------------------------------------------------
 
-    async def _watch(self, session: ImapSession, wire: Wire) -> Watch:
+    async def _watch(self, session: ImapSession, wire: Wire) -> InboxWatch:
         settings = self._settings
         with self._trace.phase(Phase.FOLDERS):
             folders = by_role(await session.list(), settings.folder_names)
         inbox, junk = folders.get("inbox"), folders.get("junk")
-        return Watch(
+        return InboxWatch(
             session,
             wire,
             self._trace,
-            key=self._world.signing_key,
+            key=self._context.signing_key,
             route=settings.route,
             inbox=inbox.name if inbox else "INBOX",
             junk=junk.name if junk else None,
@@ -154,7 +154,7 @@ class _Trip:
 
     # -- what came back -----------------------------------------------------------------------------------------
 
-    async def _settle(self, watch: Watch, copies: Iterable[Copy], sent: _Sent | None = None) -> None:
+    async def _settle(self, watch: InboxWatch, copies: Iterable[Copy], sent: _Sent | None = None) -> None:
         """Book every mail of ours that lies there, the oldest first, and remove it."""
         found: dict[str, list[Copy]] = {}
         for copy in copies:
@@ -171,7 +171,7 @@ class _Trip:
         if surplus:
             await self._remove(watch, surplus)
 
-    async def _settle_one(self, watch: Watch, mail: InFlight, copy: Copy, sent: _Sent | None) -> None:
+    async def _settle_one(self, watch: InboxWatch, mail: InFlight, copy: Copy, sent: _Sent | None) -> None:
         if copy.bounce:
             await self._ledger.bounced(mail, copy.bounce)
         else:
@@ -188,7 +188,7 @@ class _Trip:
             await self._ledger.received(mail, whole, seconds=seconds, junk=junk)
         await self._remove(watch, [copy])
 
-    async def _remove(self, watch: Watch, copies: Sequence[Copy]) -> None:
+    async def _remove(self, watch: InboxWatch, copies: Sequence[Copy]) -> None:
         left: Sequence[Copy] = copies
         try:
             with self._trace.phase(Phase.CLEANUP):
@@ -199,14 +199,14 @@ class _Trip:
     # -- sending and waiting ------------------------------------------------------------------------------------
 
     async def _submit(self, marks: tuple[Mark, ...]) -> _Sent:
-        settings, world, trace = self._settings, self._world, self._trace
+        settings, context, trace = self._settings, self._context, self._trace
         waiting = len(await self._ledger.in_flight())
         if waiting >= MAX_IN_FLIGHT:
             with trace.phase(Phase.SUBMIT):
                 raise ProbeError(Reason.MESSAGE_LATE, f"{waiting} mails are under way: no other one is sent")
         async with await self._dial(settings.smtp) as wire:
-            session = await open_session(wire, settings.smtp, world.contexts, trace, timeout=settings.step_timeout)
-            await log_in(session, settings.smtp_login, world, trace, encrypted=wire.tls is not None)
+            session = await open_session(wire, settings.smtp, context.contexts, trace, timeout=settings.step_timeout)
+            await log_in(session, settings.smtp_login, context, trace, encrypted=wire.tls is not None)
             with trace.phase(Phase.SUBMIT):
                 sent = await self._send(session, marks)
             with trace.phase(Phase.LOGOUT):
@@ -214,8 +214,8 @@ class _Trip:
         return sent
 
     async def _send(self, session: SmtpSession, marks: tuple[Mark, ...]) -> _Sent:
-        settings, now = self._settings, self._world.now()
-        token = message.new_token(self._world.signing_key, settings.route)
+        settings, now = self._settings, self._context.now()
+        token = message.new_token(self._context.signing_key, settings.route)
         text = message.build(settings.sender, settings.recipient, token, now)
         mail = InFlight(token, settings.route, now, watermarks=marks)
         await self._ledger.sending(mail)
@@ -230,7 +230,7 @@ class _Trip:
         self._ledger.sent()
         return _Sent(token, session.handed_over_at or time.perf_counter())
 
-    async def _await_arrival(self, watch: Watch, sent: _Sent) -> None:
+    async def _await_arrival(self, watch: InboxWatch, sent: _Sent) -> None:
         settings = self._settings
         patience = {Wait.LATE: settings.late_after, Wait.SETTLED: settings.lost_after, Wait.NOT: 0.0}[settings.wait]
         found: list[Copy] = []

@@ -38,7 +38,7 @@ BUG = Verdict(ok=False, text="a bug of mailprobe, see its log", retry=robots.BUS
 logger = logging.getLogger(__name__)
 
 
-class Watcher(Protocol):
+class BridgeMetrics(Protocol):
     """Who counts."""
 
     def bridged(self, bridge: str) -> None:
@@ -89,7 +89,7 @@ class Bridge:
         self,
         settings: BridgeSettings,
         contexts: TlsContexts,
-        watcher: Watcher,
+        watcher: BridgeMetrics,
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -241,7 +241,7 @@ class Bridge:
 class Bridges:
     """All that are configured."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: BridgeMetrics) -> None:
         self._watcher = watcher
         self._contexts = TlsContexts()
         self._found: dict[BridgeSettings, tuple[Bridge, asyncio.Task[None]]] = {}

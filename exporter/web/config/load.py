@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config.load import Shaped, shaped
-from exporter.config.problems import ConfigError, Problem, dotted
-from exporter.config.problems import Path as Key
+from exporter.config.problems import ConfigError, KeyPath, Problem, dotted
 from exporter.model import Secret
 from exporter.web.config import tls as tls_part
 from exporter.web.config.schema import Headers, TlsServer, WebConfig
@@ -83,10 +82,10 @@ def digest_of(files: tuple[Path, ...]) -> bytes:
 def _judge(made: Attempt, file: Shaped[WebConfig], contents: dict[Path, _Found]) -> None:
     config, tls = file.value, file.value.tls_server_config
 
-    def problem(key: Key, message: str) -> Problem:
+    def problem(key: KeyPath, message: str) -> Problem:
         return Problem(str(made.path), file.document.line(key), dotted(key), message)
 
-    def inside(key: Key, message: str) -> Problem:
+    def inside(key: KeyPath, message: str) -> Problem:
         return problem(("tls_server_config", *key), message)
 
     made.problems += [inside(*each) for each in tls_part.faults(tls)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from cryptography import x509
 
-from exporter.config.problems import Path as Key
+from exporter.config.problems import KeyPath
 from exporter.web.config.go_names import CIPHERS, CURVES
 from exporter.web.config.schema import TlsServer
 
@@ -38,7 +38,7 @@ class TlsError(Exception):
         self.key = key
 
 
-def faults(tls: TlsServer) -> Iterator[tuple[Key, str]]:
+def faults(tls: TlsServer) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong between keys that are right each for itself."""
     for name in ("cert", "key", "client_ca"):
         if getattr(tls, name) is not None and getattr(tls, f"{name}_file") is not None:
@@ -61,7 +61,7 @@ def faults(tls: TlsServer) -> Iterator[tuple[Key, str]]:
         yield ("cipher_suites",), "holds suites of TLS 1.3 only, and max_version is TLS12: nobody could connect"
 
 
-def doubts(tls: TlsServer) -> Iterator[tuple[Key, str]]:
+def doubts(tls: TlsServer) -> Iterator[tuple[KeyPath, str]]:
     """What is served otherwise than written, never wider."""
     if tls.min_version in ("TLS10", "TLS11"):
         yield ("min_version",), "TLS 1.2 is the oldest version that is spoken"

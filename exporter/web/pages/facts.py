@@ -22,7 +22,7 @@ Facts = Mapping[FactName, Mapping[tuple[str, ...], float | str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FactRow:
     """One line. `sign` is ok, failed, unclear or nothing."""
 
     label: str
@@ -38,7 +38,7 @@ class Group:
     """Rows that belong together."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[FactRow, ...]
 
 
 def groups(result: Result, words: Words, now: float) -> tuple[Group, ...]:
@@ -84,56 +84,56 @@ class _Page:
         known = moment(at, self.now, self._words)
         return self.says("when", time=known.text, distance=known.ago)
 
-    def plain(self, *names: FactName, code: bool = False) -> Iterable[Row]:
+    def plain(self, *names: FactName, code: bool = False) -> Iterable[FactRow]:
         """Words that need no explanation, of those facts that are there."""
         for name in names:
             if text := self.text(name):
-                yield Row(self.says(name), text, code=code)
+                yield FactRow(self.says(name), text, code=code)
 
 
-def _certificate(page: _Page) -> Iterable[Row]:
+def _certificate(page: _Page) -> Iterable[FactRow]:
     valid = page.number(FactName.CERT_VALID)
     if valid is not None:
-        yield Row(page.says(FactName.CERT_VALID), page.says("verifies" if valid else "fails"), _sign(valid))
+        yield FactRow(page.says(FactName.CERT_VALID), page.says("verifies" if valid else "fails"), _sign(valid))
     for name in (FactName.CERT_NOT_AFTER, FactName.CHAIN_NOT_AFTER):
         ends = page.number(name)
         if ends is not None and (name is FactName.CERT_NOT_AFTER or ends != page.number(FactName.CERT_NOT_AFTER)):
             left = ends - page.now
             sign = "failed" if left < CERTIFICATE_URGENT else "unclear" if left < CERTIFICATE_SOON else "ok"
-            yield Row(page.says(name), page.when(ends), sign, page.says("expired") if left < 0 else "")
+            yield FactRow(page.says(name), page.when(ends), sign, page.says("expired") if left < 0 else "")
     begins = page.number(FactName.CERT_NOT_BEFORE)
     if begins is not None:
-        yield Row(page.says(FactName.CERT_NOT_BEFORE), page.when(begins), "failed" if begins > page.now else "")
+        yield FactRow(page.says(FactName.CERT_NOT_BEFORE), page.when(begins), "failed" if begins > page.now else "")
     if names := page.text(FactName.CERT_NAMES):
-        yield Row(page.says(FactName.CERT_NAMES), page.says.comma.join(names.split()))
+        yield FactRow(page.says(FactName.CERT_NAMES), page.says.comma.join(names.split()))
     yield from page.plain(FactName.CERT_SUBJECT, FactName.CERT_ISSUER)
     if fingerprint := page.text(FactName.CERT_FINGERPRINT):
         grouped = ":".join(fingerprint[at : at + 2] for at in range(0, len(fingerprint), 2))
-        yield Row(page.says(FactName.CERT_FINGERPRINT), grouped, code=True)
+        yield FactRow(page.says(FactName.CERT_FINGERPRINT), grouped, code=True)
 
 
-def _connection(page: _Page) -> Iterable[Row]:
+def _connection(page: _Page) -> Iterable[FactRow]:
     if address := page.text(FactName.ADDRESS):
         family = {"ipv4": "IPv4", "ipv6": "IPv6"}.get(page.text(FactName.FAMILY), "")
-        yield Row(page.says(FactName.ADDRESS), address, note=family, code=True)
+        yield FactRow(page.says(FactName.ADDRESS), address, note=family, code=True)
     yield from page.plain(FactName.SOURCE_ADDRESS, code=True)
     if version := page.text(FactName.TLS_VERSION):
-        yield Row("TLS", version.replace("TLSv", "TLS "), note=page.text(FactName.TLS_CIPHER))
+        yield FactRow("TLS", version.replace("TLSv", "TLS "), note=page.text(FactName.TLS_CIPHER))
     yield from page.plain(FactName.MECHANISM)
     expiry = page.number(FactName.OAUTH_EXPIRY)
     if expiry is not None:
-        yield Row(page.says(FactName.OAUTH_EXPIRY), page.when(expiry), "failed" if expiry < page.now else "")
+        yield FactRow(page.says(FactName.OAUTH_EXPIRY), page.when(expiry), "failed" if expiry < page.now else "")
     limit = page.number(FactName.SMTP_SIZE_LIMIT)
     if limit is not None:
-        yield Row(page.says(FactName.SMTP_SIZE_LIMIT), size(limit) if limit else page.says("unlimited"))
+        yield FactRow(page.says(FactName.SMTP_SIZE_LIMIT), size(limit) if limit else page.says("unlimited"))
     yield from page.plain(FactName.BETTER_HOST, FactName.GREETING, FactName.CAPABILITIES, code=True)
     status = page.number(FactName.HTTP_STATUS)
     if status is not None:
-        yield Row(page.says(FactName.HTTP_STATUS), f"{status:.0f}")
+        yield FactRow(page.says(FactName.HTTP_STATUS), f"{status:.0f}")
     yield from page.plain(FactName.HTTP_LOCATION, code=True)
 
 
-def _mailbox(page: _Page) -> Iterable[Row]:
+def _mailbox(page: _Page) -> Iterable[FactRow]:
     kinds: tuple[tuple[FactName, FactName, Callable[[float], str]], ...] = (
         (FactName.QUOTA_USED_BYTES, FactName.QUOTA_LIMIT_BYTES, size),
         (FactName.QUOTA_USED_MESSAGES, FactName.QUOTA_LIMIT_MESSAGES, number),
@@ -145,15 +145,15 @@ def _mailbox(page: _Page) -> Iterable[Row]:
                 continue
             label = page.says(used_name)
             if not limit:
-                yield Row(label, shown(used), note=" ".join(labels))
+                yield FactRow(label, shown(used), note=" ".join(labels))
                 continue
             share = used / limit
             sign = "failed" if share >= QUOTA_FULL else "unclear" if share >= QUOTA_HIGH else "ok"
             told = page.says("of", used=shown(used), limit=shown(limit), percent=f"{100 * share:.0f}")
-            yield Row(label, told, sign, " ".join(labels), share=min(share, 1.0))
+            yield FactRow(label, told, sign, " ".join(labels), share=min(share, 1.0))
     messages, octets = page.number(FactName.MAILDROP_MESSAGES), page.number(FactName.MAILDROP_BYTES)
     if messages is not None:
-        yield Row(
+        yield FactRow(
             page.says(FactName.MAILDROP_MESSAGES),
             page.says("messages", count=number(messages)),
             note=size(octets) if octets is not None else "",
@@ -167,10 +167,10 @@ def _mailbox(page: _Page) -> Iterable[Row]:
         role, name = labels[0] if labels else "", page.text(FactName.FOLDER_NAME, *labels)
         label = page.says.folder(role)
         note = "" if name.casefold() in (role, label.casefold()) else name
-        yield Row(label, page.says.comma.join(parts) or "–", note=note)
+        yield FactRow(label, page.says.comma.join(parts) or "–", note=note)
 
 
-def _dns(page: _Page) -> Iterable[Row]:
+def _dns(page: _Page) -> Iterable[FactRow]:
     policies = {
         labels[0]: page.number(FactName.DNS_POLICY_VALID, *labels) for labels in page.labels(FactName.DNS_POLICY_VALID)
     }
@@ -184,33 +184,35 @@ def _dns(page: _Page) -> Iterable[Row]:
         notes += [page.says("changed", at=page.when(changed))] if changed else []
         told = page.text(FactName.DNS_TEXT, kind) or page.says("no_answer" if not answered else "no_record")
         sign = "failed" if not answered or valid == 0 else "ok" if valid else ""
-        yield Row(page.says.record(kind), told, sign, page.says.dot.join(notes), code=bool(count))
+        yield FactRow(page.says.record(kind), told, sign, page.says.dot.join(notes), code=bool(count))
     for kind, valid in policies.items():
-        yield Row(page.says.record(kind), page.says("valid" if valid else "invalid"), _sign(valid))
+        yield FactRow(page.says.record(kind), page.says("valid" if valid else "invalid"), _sign(valid))
     for labels in page.labels(FactName.DKIM_KEY_BITS):
         bits = page.number(FactName.DKIM_KEY_BITS, *labels)
         selector, algorithm = (*labels, "", "")[:2]
-        yield Row(page.says("dkim_key", selector=selector), page.says("bits", bits=f"{bits or 0:.0f}"), note=algorithm)
+        yield FactRow(
+            page.says("dkim_key", selector=selector), page.says("bits", bits=f"{bits or 0:.0f}"), note=algorithm
+        )
 
 
-def _round_trip(page: _Page) -> Iterable[Row]:
+def _round_trip(page: _Page) -> Iterable[FactRow]:
     received = page.number(FactName.ROUNDTRIP_RECEIVED)
     if received is not None:
-        yield Row(page.says(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok")
+        yield FactRow(page.says(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok")
     for labels in page.labels(FactName.ROUNDTRIP_HOP_DELAY):
         seconds = page.number(FactName.ROUNDTRIP_HOP_DELAY, *labels)
-        yield Row(page.says("hop", hop=page.says.hop(labels[0])), duration(seconds or 0.0))
+        yield FactRow(page.says("hop", hop=page.says.hop(labels[0])), duration(seconds or 0.0))
     for labels in page.labels(FactName.ROUNDTRIP_AUTHENTICATION):
         passed = page.number(FactName.ROUNDTRIP_AUTHENTICATION, *labels)
-        yield Row(page.says.method(labels[0]), page.says("passed" if passed else "not_passed"), _sign(passed))
+        yield FactRow(page.says.method(labels[0]), page.says("passed" if passed else "not_passed"), _sign(passed))
     for name in (FactName.ROUNDTRIP_SENT, *_TROUBLES):
         count = page.number(name)
         if count:
-            yield Row(page.says(name), number(count), "failed" if name in _TROUBLES else "")
+            yield FactRow(page.says(name), number(count), "failed" if name in _TROUBLES else "")
     waiting, oldest = page.number(FactName.ROUNDTRIP_IN_FLIGHT), page.number(FactName.ROUNDTRIP_OLDEST_IN_FLIGHT)
     if waiting is not None:
         note = page.says("oldest", at=page.when(oldest)) if oldest else ""
-        yield Row(page.says(FactName.ROUNDTRIP_IN_FLIGHT), number(waiting), note=note)
+        yield FactRow(page.says(FactName.ROUNDTRIP_IN_FLIGHT), number(waiting), note=note)
 
 
 _TROUBLES = (
@@ -222,7 +224,7 @@ _TROUBLES = (
     FactName.ROUNDTRIP_DUPLICATED,
 )
 
-_GROUPS: Mapping[str, Callable[[_Page], Iterable[Row]]] = {
+_GROUPS: Mapping[str, Callable[[_Page], Iterable[FactRow]]] = {
     "certificate": _certificate,
     "dns": _dns,
     "round_trip": _round_trip,

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from exporter.model import Outcome, Result, Target
-from exporter.outputs.history import History, Key
+from exporter.model import Outcome, Result, Target, TargetKey
+from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.outputs.metrics.series import LEAST_AGE
 from exporter.web.pages.filters import UNKNOWN, Filters
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     """A target with its probes, and what it is found by."""
 
     name: str
-    probes: tuple[tuple[Key, Target], ...]  # made once: a look takes each key of thousands
+    probes: tuple[tuple[TargetKey, Target], ...]  # made once: a look takes each key of thousands
     labels: tuple[str, ...]  # team=export
     text: str  # all that a word of the filter may stand in
     order: tuple[str, str]  # by name
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
         return self.probes[0][1]
 
 
-class Standing(NamedTuple):
+class TargetState(NamedTuple):
     """How a target is doing."""
 
     entry: Entry
@@ -57,17 +57,17 @@ class Standing(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """A standing, and how long it is true."""
+    """The state of a target, and until when it is true."""
 
-    standing: Standing
+    state: TargetState
     seen: Sequence[Result | None]  # the last result of each probe, of which it was made
     until: float  # Unix time at which one of them may be stale
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """All of them at one moment, what fails first."""
 
-    standings: Sequence[Standing]
+    targets: Sequence[TargetState]
     counts: Mapping[str, int]  # of each state
     at: float  # Unix time
 
@@ -92,35 +92,35 @@ class Fleet:
         self.labels = _choices(label for each in entries for label in each.labels)
         self.some_unrecognised = not all(each.provider for each in first)
 
-    def look(self, history: History, metrics: Metrics, now: float) -> Look:
+    def look(self, history: History, metrics: Metrics, now: float) -> Snapshot:
         """What fails first, of that what broke last; the rest by name."""
-        states: list[list[Standing]] = [[] for _ in STATES]
+        states: list[list[TargetState]] = [[] for _ in STATES]
         lasts = history.lasts(self._keys)
         for number, (entry, own) in enumerate(zip(self.entries, self._own, strict=True)):
             seen = lasts[own]
             kept = self._kept[number]
             if kept is None or kept.seen != seen or now > kept.until:
-                found = standing(entry, history, metrics, now)
+                found = target_state(entry, history, metrics, now)
                 kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, metrics, now))
-            states[kept.standing.rank].append(kept.standing)
+            states[kept.state.rank].append(kept.state)
             if number % BREATHE == 0:
                 time.sleep(0)
         states[FAILED].sort(key=lambda each: -each.since)
         counts = {name: len(found) for name, found in zip(STATES, states, strict=True)}
-        return Look([each for state in states for each in state], counts, now)
+        return Snapshot([each for state in states for each in state], counts, now)
 
 
-class Watch:
+class SnapshotCache:
     """Gives looks to the pages of one server; may be asked by several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._fleet = Fleet(())
-        self._look: Look | None = None
+        self._look: Snapshot | None = None
         self._until = 0.0  # on the clock
 
-    def look(self, targets: Sequence[Target], history: History, metrics: Metrics) -> tuple[Fleet, Look]:
+    def look(self, targets: Sequence[Target], history: History, metrics: Metrics) -> tuple[Fleet, Snapshot]:
         with self._lock:
             if self._fleet.targets is not targets:
                 self._fleet, self._look = Fleet(targets), None
@@ -138,7 +138,7 @@ class Watch:
             self._look = None
 
 
-def standing(entry: Entry, history: History, metrics: Metrics, now: float) -> Standing:
+def target_state(entry: Entry, history: History, metrics: Metrics, now: float) -> TargetState:
     """The worst of the probes' states, since it began, and how long the slowest took."""
     rank, since, took = OK, 0.0, 0.0
     for key, target in entry.probes:
@@ -155,7 +155,7 @@ def standing(entry: Entry, history: History, metrics: Metrics, now: float) -> St
         elif state == rank and began:
             # Failing since the first of its probes does, working since the last one to come back.
             since = max(since, began) if state == OK else min(since or began, began)
-    return Standing(entry, rank, since, took)
+    return TargetState(entry, rank, since, took)
 
 
 def _true_until(entry: Entry, seen: Sequence[Result | None], metrics: Metrics, now: float) -> float:
@@ -187,12 +187,14 @@ def state_of(target: Target, last: Result, verdict: Result | None, metrics: Metr
     return OK if verdict.outcome is Outcome.OK else FAILED
 
 
-def select(look: Look, filters: Filters, names: Collection[str] | None = None) -> tuple[list[Standing], dict[str, int]]:
+def select(
+    look: Snapshot, filters: Filters, names: Collection[str] | None = None
+) -> tuple[list[TargetState], dict[str, int]]:
     """Those that pass, sorted; and how many would in each state. `names`: no others."""
     if names is None and not filters.narrow:
-        found, counts = list(look.standings), dict(look.counts)
+        found, counts = list(look.targets), dict(look.counts)
     else:
-        wanted = (each for each in look.standings if names is None or each.entry.name in names)
+        wanted = (each for each in look.targets if names is None or each.entry.name in names)
         found = [each for each in wanted if matches(each.entry, filters)]
         counted = Counter(each.rank for each in found)
         counts = {state: counted[rank] for rank, state in enumerate(STATES)}
@@ -218,7 +220,7 @@ def matches(entry: Entry, filters: Filters) -> bool:
     )
 
 
-_KEYS: Mapping[str, Callable[[Standing], Any]] = {
+_KEYS: Mapping[str, Callable[[TargetState], Any]] = {
     "name": lambda each: each.entry.order,
     "provider": lambda each: (not each.entry.first.provider, each.entry.first.provider.casefold()),
     "since": lambda each: -each.since,

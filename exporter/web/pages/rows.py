@@ -11,7 +11,7 @@ from exporter.model.reasons import about
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.web.pages.escaping import shortened
-from exporter.web.pages.fleet import STATES, Standing, state_of
+from exporter.web.pages.fleet import STATES, TargetState, state_of
 from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.words import Words
 
@@ -55,7 +55,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TargetRow:
     """A line of the status table."""
 
     name: str
@@ -72,9 +72,9 @@ class Row:
         return tuple(check for check in self.checks if check.finding is not None)
 
 
-def row_of(standing: Standing, known: Known) -> Row:
+def row_of(standing: TargetState, known: Known) -> TargetRow:
     entry = standing.entry
-    return Row(
+    return TargetRow(
         entry.name,
         path_of(entry.name),
         entry.first.kind,

@@ -10,7 +10,7 @@ from aiohttp import web
 from exporter.web.pages import causes as cause_list
 from exporter.web.pages import incidents as incident_list
 from exporter.web.pages.filters import UNKNOWN, Filters, parse
-from exporter.web.pages.fleet import STATES, Fleet, Watch, select
+from exporter.web.pages.fleet import STATES, Fleet, SnapshotCache, select
 from exporter.web.pages.formatting import moment, zone
 from exporter.web.pages.rendering import html, render, words_of
 from exporter.web.pages.rows import Known, brief, provider_name, row_of
@@ -22,7 +22,7 @@ REFRESH = 30  # seconds
 MAX_NOTICES = 20
 MAX_WAITING = 20  # mailboxes that are not watched yet
 
-WATCH: web.AppKey[Watch] = web.AppKey("watch")
+WATCH: web.AppKey[SnapshotCache] = web.AppKey("watch")
 RENDERING: web.AppKey[asyncio.Lock] = web.AppKey("rendering")
 """One large page at a time: more would take the interpreter from the event loop, and be done no sooner."""
 
@@ -55,7 +55,7 @@ async def status(request: web.Request) -> web.Response:
             at=moment(look.at, now, words),
             zone=zone(now),
             everywhere=look.counts,
-            total=len(look.standings),
+            total=len(look.targets),
             checks=len(targets),
             counts=counts,
             rows=[row_of(each, known) for each in shown],
@@ -98,5 +98,5 @@ def _choices(fleet: Fleet, filters: Filters, words: Words) -> dict[str, list[tup
 
 def setup(app: web.Application) -> None:
     """What the page keeps between requests."""
-    app[WATCH] = Watch()
+    app[WATCH] = SnapshotCache()
     app[RENDERING] = asyncio.Lock()

@@ -15,7 +15,7 @@ from exporter.outputs.ticket import ticket
 from exporter.web.access.origin import own_page
 from exporter.web.api.blackbox import run_within
 from exporter.web.pages import causes
-from exporter.web.pages.fleet import Fleet, standing
+from exporter.web.pages.fleet import Fleet, target_state
 from exporter.web.pages.probe_detail import details, related
 from exporter.web.pages.rendering import html, query_with, render, words_of
 from exporter.web.pages.rows import Known, provider_name, row_of
@@ -50,7 +50,7 @@ async def target(request: web.Request) -> web.Response:
             refresh=LOOK_AGAIN if under_way else REFRESH,
             unscripted=LOOK_AGAIN if under_way else 0,
             first=targets[0],
-            row=row_of(standing(entry, view.history, view.metrics, known.now), known),
+            row=row_of(target_state(entry, view.history, view.metrics, known.now), known),
             provider=provider_name(targets[0].provider, words),
             details=shown,
             cause=sentence(cause, words.language) if cause else "",

@@ -9,7 +9,7 @@ import pytest
 from exporter.incidents.json_objects import cause_object, from_object, whole_object
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.incidents.rootcause.search import causes
-from exporter.incidents.rootcause.tracker import RootCauses
+from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Fact, FactName, Failure, Kind, Outcome, Phase, ProbeName, Result, Scope, Target
 from exporter.model.reasons import Layer, Reason
 
@@ -341,11 +341,11 @@ def test_our_own_machines_trouble_is_one_cause():
 
 
 class Standing:
-    """`RootCauses` with a clock in hand."""
+    """`CauseTracker` with a clock in hand."""
 
     def __init__(self, targets: list[Target]) -> None:
         self.now = START
-        self.known = RootCauses(lambda: self.now)
+        self.known = CauseTracker(lambda: self.now)
         self.known.load(targets, lambda each: each.interval)
 
     def record(self, *results: Result) -> list[tuple[Scope, Reason]]:

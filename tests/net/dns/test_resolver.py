@@ -12,7 +12,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from exporter.model import Family
+from exporter.model import AddressFamily
 from exporter.model.errors import DnsFailure
 from exporter.net.dns import hosts
 from exporter.net.dns import resolver as module
@@ -290,40 +290,40 @@ class TestAddresses:
     async def test_family_chooses_what_is_asked(self):
         async with serve(self.both) as server:
             resolver = Resolver([server.address])
-            assert await resolver.addresses("a.test", Family.IPV4) == ["192.0.2.1"]
-            assert await resolver.addresses("a.test", Family.IPV6) == ["2001:db8::1"]
+            assert await resolver.addresses("a.test", AddressFamily.IPV4) == ["192.0.2.1"]
+            assert await resolver.addresses("a.test", AddressFamily.IPV6) == ["2001:db8::1"]
             assert (server.asked("A"), server.asked("AAAA")) == (1, 1)
 
     @pytest.mark.parametrize(("routed", "first"), [(False, "192.0.2.1"), (True, "2001:db8::1")])
     async def test_ipv6_comes_first_only_where_there_is_a_route(self, monkeypatch, routed: bool, first: str):
         monkeypatch.setattr(module, "has_route", lambda address: routed)
         async with serve(self.both) as server:
-            found = await Resolver([server.address]).addresses("a.test", Family.ANY)
+            found = await Resolver([server.address]).addresses("a.test", AddressFamily.ANY)
         assert found[0] == first
         assert len(found) == 2
 
     async def test_addresses_are_kept_for_their_ttl(self, monkeypatch):
         async with serve(always("a.test. 60 IN A 192.0.2.1")) as server:
             resolver = Resolver([server.address])
-            assert resolver.cached_addresses("a.test", Family.IPV4) == []
-            await resolver.addresses("a.test", Family.IPV4)
-            await resolver.addresses("A.test.", Family.IPV4)
-            assert resolver.cached_addresses("a.test", Family.IPV4) == ["192.0.2.1"]
+            assert resolver.cached_addresses("a.test", AddressFamily.IPV4) == []
+            await resolver.addresses("a.test", AddressFamily.IPV4)
+            await resolver.addresses("A.test.", AddressFamily.IPV4)
+            assert resolver.cached_addresses("a.test", AddressFamily.IPV4) == ["192.0.2.1"]
             assert len(server.heard) == 1
             later = time.monotonic() + 61
             monkeypatch.setattr(time, "monotonic", lambda: later)
-            assert resolver.cached_addresses("a.test", Family.IPV4) == []
+            assert resolver.cached_addresses("a.test", AddressFamily.IPV4) == []
 
     @pytest.mark.parametrize(("ttl", "kept"), [(0, 4), (86400, 3599)])
     async def test_the_ttl_is_taken_within_bounds(self, monkeypatch, ttl: int, kept: float):
         async with serve(always(f"a.test. {ttl} IN A 192.0.2.1")) as server:
             resolver = Resolver([server.address])
-            await resolver.addresses("a.test", Family.IPV4)
+            await resolver.addresses("a.test", AddressFamily.IPV4)
         now = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: now + kept)
-        assert resolver.cached_addresses("a.test", Family.IPV4)
+        assert resolver.cached_addresses("a.test", AddressFamily.IPV4)
         monkeypatch.setattr(time, "monotonic", lambda: now + kept + 2)
-        assert not resolver.cached_addresses("a.test", Family.IPV4)
+        assert not resolver.cached_addresses("a.test", AddressFamily.IPV4)
 
     async def test_the_cache_is_bounded(self, monkeypatch):
         monkeypatch.setattr(module, "MAX_CACHED", 3)
@@ -331,17 +331,17 @@ class TestAddresses:
         async with serve(script) as server:
             resolver = Resolver([server.address])
             for index in range(6):
-                await resolver.addresses(f"h{index}.test", Family.IPV4)
-        assert [bool(resolver.cached_addresses(f"h{index}.test", Family.IPV4)) for index in range(6)] == [False] * 3 + [
-            True
-        ] * 3
+                await resolver.addresses(f"h{index}.test", AddressFamily.IPV4)
+        assert [bool(resolver.cached_addresses(f"h{index}.test", AddressFamily.IPV4)) for index in range(6)] == [
+            False
+        ] * 3 + [True] * 3
 
     async def test_failures_are_not_kept(self):
         async with serve(always(rcode=dns.rcode.NXDOMAIN)) as server:
             resolver = Resolver([server.address])
             for _ in range(2):
                 with pytest.raises(DnsFailure):
-                    await resolver.addresses("a.test", Family.IPV4)
+                    await resolver.addresses("a.test", AddressFamily.IPV4)
         assert len(server.heard) == 2
 
     @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ class TestAddresses:
     async def test_a_failure_has_its_kind_and_names_the_host(self, script, kind: str):
         async with serve(script) as server:
             with pytest.raises(DnsFailure, match=r"a\.test") as caught:
-                await Resolver([server.address], timeout=0.2).addresses("a.test", Family.ANY)
+                await Resolver([server.address], timeout=0.2).addresses("a.test", AddressFamily.ANY)
         assert caught.value.kind == kind
 
     async def test_one_family_is_enough(self):
@@ -365,14 +365,14 @@ class TestAddresses:
             return self.both(query, tcp) if question(query)[1] == "A" else failing(query, tcp)
 
         async with serve(script) as server:
-            assert await Resolver([server.address]).addresses("a.test", Family.ANY) == ["192.0.2.1"]
+            assert await Resolver([server.address]).addresses("a.test", AddressFamily.ANY) == ["192.0.2.1"]
 
     async def test_many_who_ask_at_once_share_one_question(self):
         async with serve(self.both) as server:
             resolver = Resolver([server.address])
             stamps: list[float] = []
             found = await asyncio.gather(
-                *(resolver.addresses("a.test", Family.IPV4, arrived=stamps.append) for _ in range(20))
+                *(resolver.addresses("a.test", AddressFamily.IPV4, arrived=stamps.append) for _ in range(20))
             )
         assert found == [["192.0.2.1"]] * 20
         assert len(server.heard) == 1
@@ -388,8 +388,8 @@ class TestAddresses:
 
             server.script = script
             resolver = Resolver([server.address], timeout=2.0)
-            first = asyncio.create_task(resolver.addresses("a.test", Family.IPV4))
-            second = asyncio.create_task(resolver.addresses("a.test", Family.IPV4))
+            first = asyncio.create_task(resolver.addresses("a.test", AddressFamily.IPV4))
+            second = asyncio.create_task(resolver.addresses("a.test", AddressFamily.IPV4))
             await started.wait()
             first.cancel()
             go.set()
@@ -405,7 +405,7 @@ class TestAddresses:
         async with serve(script) as server:
             before = open_files()
             resolver = Resolver([server.address])
-            task = asyncio.create_task(resolver.addresses("a.test", Family.ANY))
+            task = asyncio.create_task(resolver.addresses("a.test", AddressFamily.ANY))
             await started.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -425,18 +425,18 @@ class TestThisMachine:
         return Resolver(["system"])
 
     async def test_etc_hosts_is_honoured(self, system: Resolver):
-        assert set(await system.addresses("MAIL.test.", Family.ANY)) == {"192.0.2.5", "2001:db8::5"}
-        assert await system.addresses("alias.test", Family.IPV4) == ["192.0.2.5"]
-        assert await system.addresses("mail.test", Family.IPV6) == ["2001:db8::5"]
+        assert set(await system.addresses("MAIL.test.", AddressFamily.ANY)) == {"192.0.2.5", "2001:db8::5"}
+        assert await system.addresses("alias.test", AddressFamily.IPV4) == ["192.0.2.5"]
+        assert await system.addresses("mail.test", AddressFamily.IPV6) == ["2001:db8::5"]
 
     async def test_localhost_is_this_machine(self, system: Resolver):
-        assert await system.addresses("localhost", Family.IPV4) == ["127.0.0.1"]
-        assert await system.addresses("imap.localhost", Family.IPV6) == ["::1"]
+        assert await system.addresses("localhost", AddressFamily.IPV4) == ["127.0.0.1"]
+        assert await system.addresses("imap.localhost", AddressFamily.IPV6) == ["::1"]
 
     async def test_an_address_is_its_own_answer(self, system: Resolver):
-        assert await system.addresses("192.0.2.77", Family.ANY) == ["192.0.2.77"]
+        assert await system.addresses("192.0.2.77", AddressFamily.ANY) == ["192.0.2.77"]
 
     async def test_configured_servers_do_not_know_etc_hosts(self, system: Resolver):
         async with serve(always(rcode=dns.rcode.NXDOMAIN)) as server:
             with pytest.raises(DnsFailure):
-                await Resolver([server.address]).addresses("mail.test", Family.ANY)
+                await Resolver([server.address]).addresses("mail.test", AddressFamily.ANY)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from exporter.model import Family
+from exporter.model import AddressFamily
 from exporter.model.errors import DnsFailure
 from exporter.net.dns.resolver import Resolver
 from tests.servers.dns import Authoritative, Zone, txt
@@ -44,12 +44,12 @@ async def test_aliases_are_followed_through_the_authoritative_server_too(authori
     authoritative.add("alias.test", Zone(["www CNAME web", "web CNAME host", "host A 127.0.0.9"]))
     direct = f"127.0.0.1:{authoritative.port}"
     for server in (direct, resolver):
-        assert await Resolver([server]).addresses("www.alias.test", Family.IPV4) == ["127.0.0.9"]
+        assert await Resolver([server]).addresses("www.alias.test", AddressFamily.IPV4) == ["127.0.0.9"]
 
 
 async def test_a_bogus_zone_gives_no_address(resolver: str):
     with pytest.raises(DnsFailure, match="DNSSEC") as caught:
-        await Resolver([resolver]).addresses("mail.bogus.test", Family.IPV4)
+        await Resolver([resolver]).addresses("mail.bogus.test", AddressFamily.IPV4)
     assert caught.value.kind == "bogus"
 
 

@@ -16,8 +16,9 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Scope, Target
+from exporter.model.names import RESERVED_LABELS
 from exporter.model.reasons import Layer, Reason
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, RESERVED_LABELS, Shape, Subject, document
+from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Shape, Subject, document
 from exporter.outputs.metrics.registry import Metrics
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 
@@ -412,7 +413,9 @@ def test_every_number_that_a_probe_may_learn_is_a_metric():
 
 
 def test_the_configured_labels_cannot_collide_with_ours():
-    assert {"target", "probe", "reason", "from", "le", "job", "instance", "layer"} <= RESERVED_LABELS
+    shared = {label for labels in BASE_LABELS.values() for label in labels}
+    own = {label for family in FAMILIES if family.subject is not Subject.SELF for label in family.labels}
+    assert shared | own | {"le", "job", "instance"} <= RESERVED_LABELS
     assert "tenant" not in RESERVED_LABELS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, FactName, Login, Secret, Security, Service
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
@@ -13,7 +13,7 @@ from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip
 from exporter.state.store import InFlight, State
 from tests.canary import leaks
@@ -50,11 +50,11 @@ class Bench:
         self.state = await State.open(self.folder)
 
     @property
-    def world(self) -> World:
-        return World(
+    def world(self) -> Context:
+        return Context(
             Resolver(),
             TlsContexts(),
-            Logins(self.state, GuardSettings()),
+            LoginGuard(self.state, GuardSettings()),
             self.state.mailbag,
             self.state.notes,
             self.state.signing_key,

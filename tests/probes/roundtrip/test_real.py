@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import Logins
+from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service, Wait
 from exporter.model.errors import ProbeError
@@ -18,7 +18,7 @@ from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import smtp
-from exporter.probes.context import World
+from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip as roundtrip
 from exporter.state.store import State
 from tests.canary import leaks
@@ -42,7 +42,7 @@ class Given:
 class Trip:
     """A route from alice to a mailbox of this world."""
 
-    def __init__(self, world: World, servers: MailWorld, security: Security = Security.TLS) -> None:
+    def __init__(self, world: Context, servers: MailWorld, security: Security = Security.TLS) -> None:
         self.world = world
         self.servers = servers
         self.security = security
@@ -86,15 +86,15 @@ class Trip:
 
 
 @pytest.fixture
-async def world(tmp_path, mail_world: MailWorld) -> AsyncIterator[World]:
+async def world(tmp_path, mail_world: MailWorld) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    resolver, logins = Resolver((mail_world.resolver,)), Logins(state, GuardSettings())
-    yield World(resolver, TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    resolver, logins = Resolver((mail_world.resolver,)), LoginGuard(state, GuardSettings())
+    yield Context(resolver, TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
     await state.close()
 
 
 @pytest.fixture
-def trip(world: World, mail_world: MailWorld) -> Trip:
+def trip(world: Context, mail_world: MailWorld) -> Trip:
     return Trip(world, mail_world)
 
 

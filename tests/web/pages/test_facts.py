@@ -16,7 +16,7 @@ NOW = time.time()
 DAY = 86400
 
 
-def told(result: Result, language: str = "en") -> dict[str, dict[str, facts.Row]]:
+def told(result: Result, language: str = "en") -> dict[str, dict[str, facts.FactRow]]:
     return {group.title: {row.label: row for row in group.rows} for group in facts.groups(result, Words(language), NOW)}
 
 
@@ -77,7 +77,7 @@ def test_a_certificate_is_told_with_what_is_left_of_its_time():
     assert "Chain expires" not in certificate  # the same
     assert certificate["For the names"].value == "a.example, b.example"
     assert certificate["Fingerprint (SHA-256)"].value == "ab:cd:ef"
-    assert told(result)["Connection"]["TLS"] == facts.Row("TLS", "TLS 1.3", note="TLS_AES")
+    assert told(result)["Connection"]["TLS"] == facts.FactRow("TLS", "TLS 1.3", note="TLS_AES")
     assert told(result, "zh")["证书"]["适用域名"].value == "a.example、b.example"
 
 
@@ -114,11 +114,11 @@ def test_dns_records_are_told_with_their_text_and_whether_they_are_right():
         fact(FactName.DKIM_KEY_BITS, 2048, "s1", "rsa"),
     )
     records = told(result)["DNS records"]
-    assert records["MX"] == facts.Row("MX", "10 mx.example.com", "ok", "answered in 12 ms", code=True)
+    assert records["MX"] == facts.FactRow("MX", "10 mx.example.com", "ok", "answered in 12 ms", code=True)
     assert (records["A"].value, records["A"].sign) == ("no answer", "failed")
     assert (records["SPF"].value, records["SPF"].sign) == ("none", "failed")
     assert records["SPF"].note.startswith("missing or wrong · changed ")
-    assert records["MTA-STS"] == facts.Row("MTA-STS", "valid", "ok")
+    assert records["MTA-STS"] == facts.FactRow("MTA-STS", "valid", "ok")
     assert (records["DKIM key s1"].value, records["DKIM key s1"].note) == ("2048 bits", "rsa")
 
 
@@ -134,7 +134,7 @@ def test_a_mailbox_is_told_with_its_space_and_its_folders():
         fact(FactName.FOLDER_NAME, "客户", "other1"),
     )
     box = told(result)["Mailbox"]
-    assert box["Space used"] == facts.Row("Space used", "950 KiB of 1000 KiB (95 %)", "unclear", "user", share=0.95)
+    assert box["Space used"] == facts.FactRow("Space used", "950 KiB of 1000 KiB (95 %)", "unclear", "user", share=0.95)
     assert box["Mails used"].value == "12\u202f345"
     assert (box["Inbox"].value, box["Inbox"].note) == ("3 mails, 1 unread", "")
     assert (box["Folder"].value, box["Folder"].note) == ("–", "客户")

@@ -12,7 +12,7 @@ from exporter.model.reasons import Reason
 from exporter.outputs.metrics.series import LEAST_AGE
 from exporter.web.pages import status
 from exporter.web.pages.filters import parse
-from exporter.web.pages.fleet import SHARE, STATES, Fleet, Watch, standing
+from exporter.web.pages.fleet import SHARE, STATES, Fleet, SnapshotCache, target_state
 from tests.results import domain, failed, mailbox, ok, route
 from tests.web.view import FakeView
 
@@ -99,7 +99,7 @@ async def test_a_target_is_in_the_worst_state_of_its_probes_and_fails_since_the_
     fleet = Fleet(both)
 
     def seen() -> tuple[str, float]:
-        (found,) = fleet.look(view.history, view.metrics, time.time()).standings
+        (found,) = fleet.look(view.history, view.metrics, time.time()).targets
         return STATES[found.rank], found.since
 
     assert seen() == ("waiting", 0.0)
@@ -125,9 +125,9 @@ def test_only_what_has_a_new_result_is_judged_anew(monkeypatch):
 
     def counted(entry, *given):
         judged.append(entry.name)
-        return standing(entry, *given)
+        return target_state(entry, *given)
 
-    monkeypatch.setattr("exporter.web.pages.fleet.standing", counted)
+    monkeypatch.setattr("exporter.web.pages.fleet.target_state", counted)
     fleet.look(view.history, view.metrics, time.time())
     assert sorted(judged) == [each.name for each in boxes]
     judged.clear()
@@ -144,7 +144,7 @@ def test_without_a_new_result_it_becomes_stale_in_its_time(interval, stale_after
     view.record(ok(box, started=(ended := now() - 1), duration=0.0))
 
     def state(at: float) -> str:
-        (found,) = fleet.look(view.history, view.metrics, at).standings
+        (found,) = fleet.look(view.history, view.metrics, at).targets
         return STATES[found.rank]
 
     ages = (1, LEAST_AGE - 1, LEAST_AGE + 1, 1499, 1501, 5000)
@@ -174,7 +174,7 @@ async def test_a_look_at_many_targets_is_shared_for_as_long_as_it_was_dear(monke
         return look(self, *given)
 
     monkeypatch.setattr(Fleet, "look", counted)
-    watch = Watch(lambda: clock[0])
+    watch = SnapshotCache(lambda: clock[0])
     cost = 0.001
     watch.look(targets, view.history, view.metrics)
     watch.look(targets, view.history, view.metrics)
