@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TypeVar
 
 import pytest
+from xdist.remote import Producer
 
 from tests import groups
 from tests.servers.certs import Authority
@@ -45,7 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = [item for item in items if wanted(item)]
     if _is_worker(config):
-        groups.assign(items, REAL_SERVERS)
+        groups.sort(items, REAL_SERVERS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> groups.Groups:
+    return groups.Groups(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""Which tests run in one worker, one after another, and which groups begin first (pytest-xdist, `--dist loadgroup`).
+"""Which tests run in one worker, one after another, and which groups begin first (pytest-xdist, `-n`).
 
 A file is a group, because its tests share what its fixtures have started. Tests of one file that share nothing and wait
 long are groups of their own. What takes longest begins first, or all other workers would wait for it at the end.
@@ -8,6 +8,7 @@ A worker starts a real server when its first test asks for it, and keeps it unti
 from __future__ import annotations
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # The longest first. A folder or a file; measured with `--durations=0`.
 LONG = (
@@ -30,7 +31,12 @@ LONG = (
     "tests/containers/test_wheel.py",
 )
 # Their tests share nothing but the servers that a worker has anyway.
-APART = ("tests/rules/test_promtool.py", "tests/daemon/test_daemon.py", "tests/system/test_web_config.py")
+APART = (
+    "tests/rules/test_promtool.py",
+    "tests/daemon/test_daemon.py",
+    "tests/system/test_web_config.py",
+    "tests/probes/test_misbehaviour.py",
+)
 
 
 def group(nodeid: str) -> str:
@@ -39,15 +45,19 @@ def group(nodeid: str) -> str:
     return nodeid if file in APART else file
 
 
-def assign(items: list[pytest.Item], real_servers: frozenset[str]) -> None:
-    """Mark each test with its group, and bring the groups into the order in which workers shall take them."""
+class Groups(LoadScopeScheduling):
+    """Gives a worker a whole group at a time, in the order of the tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def sort(items: list[pytest.Item], real_servers: frozenset[str]) -> None:
+    """Bring the tests into the order in which workers shall take their groups; those of a group stay together."""
     order = {name: number for number, name in enumerate(LONG)}
-    waits = {group(item.nodeid) for item in items if real_servers.intersection(getattr(item, "fixturenames", ()))}
+    waits = {_file(item) for item in items if real_servers.intersection(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: (order.get(_file(item), len(LONG)), _file(item) not in waits))
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        file = item.nodeid.partition("::")[0]
-        return order.get(file, len(LONG)), group(item.nodeid) not in waits
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item.nodeid)))
-    items.sort(key=place)
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
