@@ -128,32 +128,32 @@ def chromium() -> Iterator[Chromium]:
 @pytest.fixture
 async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
     """A real headless Chromium: `await browser.page()` is a tab of the test's own."""
-    async with Browser(_running(chromium)) as connected:
+    async with Browser(chromium.ensure_usable()) as connected:
         yield connected
 
 
 @pytest.fixture
 def dovecot(dovecot_server: Dovecot) -> Iterator[Dovecot]:
     """A real dovecot with the accounts of `tests.servers.world.users()`: running, with those, and without mail."""
-    _running(dovecot_server)
+    dovecot_server.ensure_usable()
     yield dovecot_server
-    _running(dovecot_server)
+    dovecot_server.ensure_usable()
     dovecot_server.reset(users())
 
 
 @pytest.fixture
 def authoritative(authoritative_server: Authoritative, dkim_key: Key) -> Iterator[Authoritative]:
     """A real knot with the zones of `tests.servers.world.zones()`, the same for each test."""
-    _running(authoritative_server)
+    authoritative_server.ensure_usable()
     yield authoritative_server
-    _running(authoritative_server)
+    authoritative_server.ensure_usable()
     authoritative_server.reset(zones(dkim_key.record))
 
 
 @pytest.fixture
 def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
     """The address of a real, validating unbound that asks `authoritative`; it has forgotten what other tests did."""
-    _running(resolver_server)
+    resolver_server.ensure_usable()
     resolver_server.flush()
     return resolver_server.address
 
@@ -161,14 +161,14 @@ def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
 @pytest.fixture
 def opendkim(opendkim_servers: Milters, resolver: str) -> Milters:
     for server in opendkim_servers:
-        _running(server)
+        server.ensure_usable()
     return opendkim_servers
 
 
 @pytest.fixture
 def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: Milters) -> Iterator[Postfix]:
     """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
-    yield _running(postfix_server)
+    yield postfix_server.ensure_usable()
     if postfix_server.running:
         postfix_server.empty()
 
@@ -217,10 +217,3 @@ async def webhook() -> AsyncIterator[Webhook]:
     """Collects what Alertmanager sends to `webhook.url`."""
     async with Webhook() as receiver:
         yield receiver
-
-
-def _running(server: S) -> S:
-    """A test may have stopped it, or killed it: that must not fail the next one."""
-    if not server.running:
-        server.restart()
-    return server

@@ -185,6 +185,17 @@ class Server:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def usable(self) -> bool:
+        """Whether a test finds it as it must be. A subclass adds what else can spoil it."""
+        return self.running
+
+    def ensure_usable(self) -> Self:
+        """Start it again where an earlier test has stopped, killed or spoilt it."""
+        if not self.usable:
+            self.restart()
+        return self
+
     def start(self) -> Self:
         """Start and wait until it serves."""
         with self.log.open("ab") as log:
