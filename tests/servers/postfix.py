@@ -74,7 +74,7 @@ class Postfix(Server):
 
     @property
     def usable(self) -> bool:
-        """Its services keep connections to dovecot's SASL. One that dovecot's restart has closed costs the next login."""
+        """Its services keep connections to dovecot's SASL; where a restart of dovecot has closed one, a login fails."""
         return super().usable and self._knows == self._dovecot.pid
 
     def start(self) -> Self:
