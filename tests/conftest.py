@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests import groups
@@ -24,6 +25,10 @@ REAL_SERVERS = frozenset(
 )
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
+
+# A busy machine stops a test for as long as it likes; pytest's own timeout ends one that hangs.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
