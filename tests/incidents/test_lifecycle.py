@@ -305,7 +305,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEP, max_size=40), st.integers(1, 3), st.integers(1, 3))
 def test_never_resolved_without_good_looks_and_never_announced_twice(steps, open_after, resolve_after):
     """Whatever comes, restarts and kills too. Announced is what is on disk; an end needs its looks since the start."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.settings import RobotKind
@@ -200,7 +200,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["status", "labels", "annotations", "startsAt", "endsAt"]), JSON), st.data())
 def test_whatever_an_alert_holds_becomes_a_message_that_fits(body, data):
     labels = data.draw(st.dictionaries(st.sampled_from(["alertname", "target", "severity"]), JSON))
