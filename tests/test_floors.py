@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def own(path: Path) -> Iterator[tuple[str, str]]:
             yield dotted, "__init__"
         elif dotted.startswith("exporter."):
             yield dotted, dotted.split(".")[1]
+
+
+def dotted_name(path: Path) -> str:
+    """The dotted name of a module."""
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    modules = {dotted_name(path): path for path in FILES}
+    graph = {name: {dotted for dotted in imports(path) if dotted in modules} for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_top_level_is_packages_only():

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config import Config, ConfigError, load
-from exporter.credentials.access_tokens import Tokens
+from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.guard import LoginGuard
+from exporter.credentials.token_store import TokenStore
 from exporter.daemon.options import Options
 from exporter.model import Target
 from exporter.model.effective import EffectiveConfig
@@ -106,22 +107,25 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
     return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
 
-def make_context(resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: Tokens | None = None) -> Context:
+def make_context(
+    resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: TokenStore | None = None
+) -> Context:
     """The capabilities that probes get. `resolvers`: as configured; without one, the system's are asked."""
+    resolver, contexts = Resolver(resolvers), TlsContexts()
     return Context(
-        resolver=Resolver(resolvers),
-        contexts=TlsContexts(),
+        resolver=resolver,
+        contexts=contexts,
         logins=logins,
+        tokens=AccessTokens(resolver, contexts, logins, tokens),
         mailbag=state.mailbag,
         notes=state.notes,
         signing_key=state.signing_key,
-        tokens=tokens or Tokens(),
     )
 
 
-def stored_tokens(storage: Path) -> Tokens:
+def stored_tokens(storage: Path) -> TokenStore:
     """The OAuth tokens kept in this storage folder."""
-    return Tokens(storage / TOKENS)
+    return TokenStore(storage / TOKENS)
 
 
 def logins_of(target: Target) -> set[str]:

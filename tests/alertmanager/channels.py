@@ -94,7 +94,7 @@ class Channels(Threaded):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 token = self.headers.get("Authorization", "") or parse_qs(url.query).get("access_token", [""])[0]
                 take(Message(url.path.strip("/").partition("/")[0], body, token))
-                self._answer({"errcode": 0})
+                self._answer({"errcode": 0, "ok": True})  # "taken", as WeCom and as Slack say it
 
             def _answer(self, body: Json) -> None:
                 text = json.dumps(body).encode()

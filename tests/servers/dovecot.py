@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
+from tests.servers import dovecot_conf_23, dovecot_conf_24
 from tests.servers.certs import Authority, Pem
-from tests.servers.dovecot_conf import CONFIGURATION, DICTIONARY, JUNK, TOKEN_MECHANISMS, TOKENS
+from tests.servers.dovecot_conf import JUNK, Templates
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
 GOOD = "127.0.0.1"  # for dovecot a link where both ends have one address is secure: logins in plain are let in
@@ -28,6 +30,7 @@ class User:
 
     password: str = PASSWORD
     quota: str = "100M"
+    quota_messages: int = 0  # 0: any number
     refused_because: str = ""  # IMAP and POP3 answer with these words; SASL for postfix goes on
 
 
@@ -42,6 +45,17 @@ def certificates(authority: Authority) -> dict[str, Pem]:
         CHAINLESS: authority.chainless(HOST, "localhost", CHAINLESS),
         SECURE_ONLY: authority.chained(HOST, "localhost", SECURE_ONLY),
     }
+
+
+@cache
+def templates() -> Templates:
+    """The configuration of the dovecot that is installed."""
+    said = subprocess.run([_dovecot(), "--version"], capture_output=True, text=True, check=True).stdout
+    return dovecot_conf_23.TEMPLATES if said.startswith("2.3.") else dovecot_conf_24.TEMPLATES
+
+
+def _dovecot() -> str:
+    return binary("dovecot", "dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve dovecot-auth-lua")
 
 
 class Dovecot(Server):
@@ -61,7 +75,8 @@ class Dovecot(Server):
         certs: Mapping[str, Pem] | None = None,
     ) -> None:
         super().__init__("dovecot")
-        self._binary = binary("dovecot", "dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve")
+        self._binary = _dovecot()
+        self._templates = templates()
         self._doveadm = binary("doveadm", "dovecot-core")
         self.imap, self.imaps, self.pop3, self.pop3s = free_port(), free_port(), free_port(), free_port()
         self.lmtp, self.sasl = free_port(), free_port()
@@ -80,10 +95,12 @@ class Dovecot(Server):
         self.log.chmod(0o666)  # dovecot-lda, which postfix runs as vmail, writes there too
         for name, user in users.items():
             self.add_user(name, user)
-        (self.folder / "dict.conf").write_text(DICTIONARY.format(me=self))
+        files = dict(self._templates.files)
         if tokeninfo:
-            settings += TOKEN_MECHANISMS.format(me=self)
-            (self.folder / "tokens.conf").write_text(TOKENS.format(url=tokeninfo))
+            settings += self._templates.tokens.format(me=self, url=tokeninfo)
+            files |= self._templates.token_files
+        for file, text in files.items():
+            (self.folder / file).write_text(text.format(me=self, url=tokeninfo))
         (self.folder / "dovecot.conf").write_text(self._configuration() + settings)
 
     def argv(self) -> list[str]:
@@ -102,10 +119,8 @@ class Dovecot(Server):
         if user.refused_because:
             login |= {"nologin": "y", "reason": user.refused_because}
         self._write(f"passdb-{name}", login)
-        self._write(
-            f"userdb-{name}",
-            {"home": home, "uid": str(uid), "gid": str(gid), "quota_rule": f"*:storage={user.quota}"},
-        )
+        limits = self._templates.quota(user.quota, user.quota_messages)
+        self._write(f"userdb-{name}", {"home": home, "uid": str(uid), "gid": str(gid)} | limits)
 
     def remove_user(self, name: str) -> None:
         """The account is unknown from now on; its mail stays."""
@@ -114,15 +129,15 @@ class Dovecot(Server):
             (self.folder / "users" / f"{kind}-{name}").unlink()
 
     def set_password(self, name: str, password: str) -> None:
-        self._change(name, password=password)
+        self.add_user(name, replace(self.users[name], password=password))
 
-    def set_quota(self, name: str, quota: str) -> None:
-        """In dovecot's words: 100M, 10K."""
-        self._change(name, quota=quota)
+    def set_quota(self, name: str, quota: str, messages: int = 0) -> None:
+        """In dovecot's words: 100M, 10K; 0 messages are any number."""
+        self.add_user(name, replace(self.users[name], quota=quota, quota_messages=messages))
 
     def refuse(self, name: str, because: str) -> None:
         """Turn away IMAP and POP3 logins with these words. "" lets them in again."""
-        self._change(name, refused_because=because)
+        self.add_user(name, replace(self.users[name], refused_because=because))
 
     def sieve(self, name: str, script: str) -> None:
         """What happens to the mail delivered to this user."""
@@ -165,23 +180,16 @@ class Dovecot(Server):
     def doveadm(self, *words: str, stdin: bytes = b"") -> str:
         return self.run(self._doveadm, "-c", str(self.folder / "dovecot.conf"), *words, stdin=stdin)
 
-    def _change(self, name: str, **fields: str) -> None:
-        old = self.users[name]
-        kept = {"password": old.password, "quota": old.quota, "refused_because": old.refused_because}
-        self.add_user(name, User(**(kept | fields)))
-
     def _write(self, name: str, fields: Mapping[str, str]) -> None:
         made = self.folder / "new"
-        made.write_text(json.dumps(fields))
+        made.write_text(self._templates.account(fields))
         made.chmod(0o644)
         made.rename(self.folder / "users" / name)
 
     def _configuration(self) -> str:
-        certificates = "\n".join(
-            f"local {address} {{\n  ssl_cert = <{pem.chain}\n  ssl_key = <{pem.key}\n}}"
-            for address, pem in self.certs.items()
+        main = self._templates.main.format(
+            me=self, listen=", ".join(self.certs), default=self.certs[GOOD], uid=self._vmail[0]
         )
-        default = self.certs[GOOD]
-        return CONFIGURATION.format(
-            me=self, listen=", ".join(self.certs), certificates=certificates, default=default, uid=self._vmail[0]
+        return main + "".join(
+            self._templates.certificate.format(address=address, pem=pem) for address, pem in self.certs.items()
         )

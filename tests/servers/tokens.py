@@ -139,7 +139,7 @@ class TokenServer:
         """What dovecot asks (`tokeninfo_url`)."""
         found = self.issued.get(request.query.get("access_token", ""))
         if found is None or found.expires <= time.time():
-            return _json({"error": "invalid_token"}, 401)
+            return _json({"active": "false"}, 401)  # dovecot 2.4 takes a body with `error` for a failure of ours
         return _json({"username": found.user, "active": "true", "expires_in": int(found.expires - time.time())}, 200)
 
     @staticmethod

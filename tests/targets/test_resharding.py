@@ -97,7 +97,7 @@ async def test_a_newcomers_new_password_is_tried_at_once(logins, time):
     share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     await refused(logins, login(source=source))
     source.content = "the new one"
-    assert (await attempt(logins, login(source=source))).attempted
+    assert (await attempt(logins, login(source=source))).login.attempted
 
 
 async def test_a_newcomer_that_let_us_in_is_like_any_other_also_after_a_reload(logins, time):
@@ -126,4 +126,4 @@ async def test_the_part_of_an_account_that_others_log_in_to_as_well_is_all_it_ge
     with pytest.raises(Suspended, match="as many logins as a day may have were refused"):
         await attempt(logins, login("hub", changed))
     share(logins)
-    assert (await attempt(logins, login("hub", changed))).attempted
+    assert (await attempt(logins, login("hub", changed))).login.attempted

@@ -1,8 +1,10 @@
-"""Accepted and refused as by the real exporter-toolkit: promtool holds one, of Debian 12's age (0.8)."""
+"""Accepted and refused as by the real exporter-toolkit, which promtool holds: 0.8 in Debian 12, 0.11 in Debian 13."""
 
 from __future__ import annotations
 
+import re
 import subprocess
+from functools import cache
 
 import pytest
 
@@ -20,7 +22,7 @@ BOTH_ACCEPT = {
     "every_version": TLS + "  min_version: TLS12\n  max_version: TLS13\n",
     "only_1_3": TLS + "  min_version: TLS13\n",
     "old_versions_allowed": TLS + "  min_version: TLS10\n",
-    "ciphers": TLS + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, TLS_RSA_WITH_AES_256_GCM_SHA384]\n",
+    "ciphers": TLS + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]\n",
     "ciphers_1_3": TLS + "  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
     "no_ciphers": TLS + "  cipher_suites: []\n",
     "curve": TLS + "  curve_preferences: [X25519]\n",
@@ -84,8 +86,10 @@ ONLY_WE_REFUSE = {
 ONLY_WE_ACCEPT = {
     "rate_limit": "rate_limit: {interval: 1s, burst: 10}\n",
     "rate_limit_off": "rate_limit: {interval: 0, burst: 0}\n",
-    "names": MUTUAL + "  client_allowed_sans: [prometheus.example.com]\n",
 }
+# What promtool judges by its version.
+CIPHERS = TLS + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, TLS_RSA_WITH_AES_256_GCM_SHA384]\n"
+NAMES = MUTUAL + "  client_allowed_sans: [prometheus.example.com]\n"
 
 
 def toolkit_accepts(path) -> bool:
@@ -117,3 +121,24 @@ CASES = [
 def test_a_file_is_judged_as_by_exporter_toolkit_but_for_what_is_listed(write, text, theirs, ours):
     path = write(text)
     assert (toolkit_accepts(path), we_accept(path)) == (theirs, ours)
+
+
+@cache
+def version(of: str) -> tuple[int, ...]:
+    """The first two numbers of the version of `promtool`, or of the Go it was built with."""
+    said = subprocess.run([binary("promtool", "prometheus"), "--version"], capture_output=True, text=True, check=True)
+    found = re.search({"promtool": r"^promtool, version (\d+)\.(\d+)", "go": r"go(\d+)\.(\d+)"}[of], said.stdout)
+    assert found is not None, said.stdout
+    return tuple(map(int, found.groups()))
+
+
+def test_ciphers_without_forward_secrecy_are_secure_until_go_1_22(write):
+    """Debian 12 has Go 1.19 and accepts them, Debian 13 has Go 1.24 and refuses them; we go on accepting them."""
+    path = write(CIPHERS)
+    assert (toolkit_accepts(path), we_accept(path)) == (version("go") < (1, 22), True)
+
+
+def test_names_of_clients_are_known_since_prometheus_2_45(write):
+    """Its exporter-toolkit is 0.10, the first with this key. Debian 12 has 2.42, Debian 13 has 2.53."""
+    path = write(NAMES)
+    assert (toolkit_accepts(path), we_accept(path)) == (version("promtool") >= (2, 45), True)
