@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,6 +14,7 @@ from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Labels, Result, Target
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import PushSettings
 from exporter.state.store import State
 
@@ -26,7 +26,7 @@ WATCHDOG = {
     "summary_zh": "mailprobe 运行正常且能够到达本 Alertmanager；此告警一旦停止，说明其中之一不再成立",
 }
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Announcer:
@@ -172,11 +172,11 @@ def _with(own: Labels, more: Labels) -> Labels:
 
 
 def _log(message: str, incident: Incident) -> None:
-    fields = {
-        "alert": dict(incident.labels)["alertname"],
-        "scope": str(incident.scope),
-        "reason": str(incident.reason),
-        "targets": len(incident.targets),
-        "first": incident.targets[0] if incident.targets else "",
-    }
-    logger.info(message, extra={"fields": fields})
+    logger.info(
+        message,
+        alert=dict(incident.labels)["alertname"],
+        scope=str(incident.scope),
+        reason=str(incident.reason),
+        targets=len(incident.targets),
+        first=incident.targets[0] if incident.targets else "",
+    )
