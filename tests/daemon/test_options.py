@@ -86,7 +86,18 @@ def test_without_a_verb_the_daemon_runs(given, expected):
     assert with_verb(given, VERBS) == expected
 
 
-@pytest.mark.parametrize(("locale", "language"), [("zh_CN.UTF-8", "zh"), ("en_US", "en"), ("", "en"), ("C", "en")])
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("zh_CN.UTF-8", "zh"),
+        ("zh_TW.UTF-8", "zh-TW"),
+        ("zh_HK", "zh-TW"),
+        ("en_US", "en"),
+        ("de_DE.UTF-8", "en"),
+        ("", "en"),
+        ("C", "en"),
+    ],
+)
 def test_the_language_follows_the_locale(locale, language):
     assert language_of(locale) == language
 

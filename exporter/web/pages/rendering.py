@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from exporter import __version__
+from exporter.model.phrases import languages
 from exporter.web.api.negotiate import language
 from exporter.web.pages.escaping import shortened, shown
-from exporter.web.pages.words import LANGUAGES, Words
+from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
 
 if TYPE_CHECKING:
@@ -64,26 +65,22 @@ def render(
     do not run it and must load the page anew, which closes what the reader has opened.
     """
     view, paused = request.app[VIEW], request.query.get("refresh") == "off"
-    pieces: list[str] = []
-    for piece in (
-        _templates()
-        .get_template(template)
-        .generate(
-            words=words,
-            languages=LANGUAGES,
-            root=view.route_prefix.root(request.rel_url.raw_path),
-            query_with=lambda **changes: query_with(request, **changes),
-            lang_query=lang_query(request, words),
-            version=__version__,
-            telemetry_path=view.telemetry_path.lstrip("/"),
-            config_error=shortened((view.config_error() or "").strip().partition("\n")[0], MAX_ERROR),
-            state_error=shortened(view.state_error(), MAX_ERROR),
-            sharding=view.sharding,
-            paused=paused,
-            refresh=0 if paused else refresh,
-            unscripted=0 if paused else refresh if unscripted is None else unscripted,
-            **context,
-        )
+    made, pieces = _templates().get_template(template), list[str]()
+    for piece in made.generate(
+        words=words,
+        languages=languages().values(),
+        root=view.route_prefix.root(request.rel_url.raw_path),
+        query_with=lambda **changes: query_with(request, **changes),
+        lang_query=lang_query(request, words),
+        version=__version__,
+        telemetry_path=view.telemetry_path.lstrip("/"),
+        config_error=shortened((view.config_error() or "").strip().partition("\n")[0], MAX_ERROR),
+        state_error=shortened(view.state_error(), MAX_ERROR),
+        sharding=view.sharding,
+        paused=paused,
+        refresh=0 if paused else refresh,
+        unscripted=0 if paused else refresh if unscripted is None else unscripted,
+        **context,
     ):
         pieces.append(piece)
         if len(pieces) % BREATHE == 0:

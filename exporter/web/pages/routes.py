@@ -8,6 +8,7 @@ import time
 
 from aiohttp import web
 
+from exporter.incidents.alert_text import tells
 from exporter.model.reasons import about
 from exporter.web.api.run_log import log_text
 from exporter.web.pages import incidents as incident_list
@@ -69,7 +70,7 @@ async def runbook(request: web.Request) -> web.Response:
     if book is None:
         raise web.HTTPNotFound
     open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
-    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if incident_list.tells(alert) else None
+    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if tells(alert) else None
     query = _lang_query(request, words)
     body = runbooks.body(alert, words.language, query)
     text = _render("runbook.html.j2", request, words, inline=runbooks.inline, book=book, body=body, incidents=shown)
