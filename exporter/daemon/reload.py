@@ -15,6 +15,7 @@ from exporter.config import ConfigError
 from exporter.daemon import systemd
 from exporter.daemon.loading import Loaded, load_all, recalled
 from exporter.daemon.options import Options
+from exporter.daemon.warm_up import warm_up
 from exporter.model.effective import EffectiveConfig
 from exporter.model.logger import logger_of
 from exporter.outputs.metrics.self_metrics import SelfMetrics
@@ -77,11 +78,12 @@ class Configuration:
 
     async def load(self, loaded: Loaded) -> None:
         """The first one."""
-        self._apply(await recalled(loaded, self._discovery))
+        await self._take_over(await recalled(loaded, self._discovery))
         self._metrics.config_reloaded(True, loaded.config.hash, time.time())
 
-    def _apply(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
+    async def _take_over(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
         """`told`: warnings that need not be told again."""
+        await asyncio.to_thread(warm_up, loaded.built.targets)
         self.loaded = loaded
         self.effective = loaded.effective(self._move)
         for part in self._parts:
@@ -93,7 +95,7 @@ class Configuration:
     async def recognised(self) -> None:
         """A provider was recognised: the targets of its mailboxes begin."""
         async with self._lock:
-            self._apply(await recalled(self.loaded, self._discovery), self.effective.warnings)
+            await self._take_over(await recalled(self.loaded, self._discovery), self.effective.warnings)
             systemd.notify(f"STATUS={self.status}")
 
     async def reload(self) -> str | None:
@@ -110,7 +112,7 @@ class Configuration:
                 systemd.notify("READY=1")
             self._refused = None
             self._discovery.wake()
-            self._apply(loaded)
+            await self._take_over(loaded)
             self._metrics.config_reloaded(True, loaded.config.hash, time.time())
             self.web_config_looked_at(web_refused)
             self._taken_over()

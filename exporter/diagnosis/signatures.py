@@ -76,6 +76,9 @@ class _Matcher:
         return [self._rows[index] for index in sorted(self._filter.Match(text) or ())] if self._rows else []
 
 
+_WARM: set[tuple[str | None, Service]] = set()
+
+
 @cache
 def rows() -> tuple[Signature, ...]:
     """The whole table, in file order; read on first use."""
@@ -134,18 +137,19 @@ def _sasl() -> _Matcher:
     return _Matcher(row for row in rows() if row.protocol == SASL)
 
 
-def warm() -> None:
-    """Read and compile the whole table, which takes some tenths of a second, before somebody waits for it.
+def warm(protocol: Service, families: tuple[str, ...]) -> None:
+    """Read and compile what is asked about a server of these families, before somebody waits for it.
 
-    RE2 builds its automata as it meets texts: it meets the examples here.
+    RE2 builds its automata as it meets texts: it meets the examples here. What only a greeting tells, whose software it
+    is, is compiled when it is asked for: those are few rows each.
     """
-    for protocol in (Service.IMAP, Service.POP3, Service.SMTP):
-        said = [normalise(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
-        for scope in (*sorted(scopes()), ANY, None):
-            matcher = _matcher(scope, protocol)
-            if scope in (ANY, None):
-                for each in said:
-                    matcher.matching(each.line)
+    said = [normalise(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
+    for scope in (*(families or (None,)), ANY):
+        matcher = _matcher(scope, protocol)
+        if (scope, protocol) not in _WARM:
+            _WARM.add((scope, protocol))
+            for each in said:
+                matcher.matching(each.line)
 
 
 def in_scope(scope: str, protocol: Service | None, said: Reply) -> tuple[Signature, ...]:

@@ -1,22 +1,15 @@
-"""TLS trust settings and the facts of a certificate."""
+"""TLS trust settings, and what a run notes of its TLS session."""
 
 from __future__ import annotations
 
 import ssl
 import sys
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from exporter.model import FactName
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
-
-MAX_NAMES = 20
 
 
 class TlsContexts:
@@ -75,40 +68,6 @@ def _build(ca_file: Path | None, verify: bool) -> ssl.SSLContext:
     return context
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What we tell about one certificate. Times are Unix time, seconds."""
-
-    subject: str
-    issuer: str
-    names: tuple[str, ...]
-    not_before: float
-    not_after: float
-    fingerprint: str  # SHA-256, hex
-
-
-@lru_cache(maxsize=4096)
-def parse(der: bytes) -> Certificate:
-    """The facts of a DER certificate. Raises ValueError where it is none."""
-    try:
-        cert = x509.load_der_x509_certificate(der)
-    except x509.InvalidVersion as exc:
-        raise ValueError(str(exc)) from exc
-    try:
-        alternative = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        names = ()
-    return Certificate(
-        cert.subject.rfc4514_string(),
-        cert.issuer.rfc4514_string(),
-        names,
-        cert.not_valid_before_utc.timestamp(),
-        cert.not_valid_after_utc.timestamp(),
-        cert.fingerprint(hashes.SHA256()).hex(),
-    )
-
-
 def chain(tls: ssl.SSLSocket) -> list[bytes]:
     """The peer's certificates in DER, leaf first: the verified chain where there is one, else what was sent."""
     verified = tls.context.verify_mode is not ssl.CERT_NONE
@@ -129,6 +88,8 @@ def note_session(tls: ssl.SSLSocket, trace: Trace) -> None:
 
 def note_certificates(tls: ssl.SSLSocket, trace: Trace) -> None:
     """Write down the leaf's facts and the earliest end of its chain. An unreadable chain leaves no fact."""
+    from exporter.net.certificate import parse
+
     try:
         found = [parse(der) for der in chain(tls)]
     except ValueError as exc:

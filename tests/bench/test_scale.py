@@ -131,3 +131,12 @@ def test_a_scrape_of_all_their_series(daemon: Watched, report: Report) -> None:
 
 def _ms(late: Sequence[float], part: float) -> str:
     return f"{1000 * late[min(len(late) - 1, int(len(late) * part))]:.1f}"
+
+
+@pytest.mark.bench
+def test_a_daemon_without_a_target(report: Report) -> None:
+    section = report.section("A daemon without a target", "Resident memory some seconds after the start.")
+    with Watched("", {}) as idle:
+        time.sleep(5)
+        now, peak = idle.rss()
+    section.add("resident memory (highest)", f"{now:.0f} MB ({peak:.0f} MB)", "< 70 MB", peak < 70)

@@ -17,11 +17,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from exporter import __version__
 from exporter.model import AddressFamily, Flow, Secret, TokenSource
@@ -123,13 +118,24 @@ def assertion(source: TokenSource, key: Secret, now: float) -> str:
         "exp": int(now) + ASSERTION_LIFETIME,
     }
     signed = f"{_packed(json.dumps(header).encode())}.{_packed(json.dumps(claims).encode())}"
+    return f"{signed}.{_packed(_signature(signed, pem))}"
+
+
+def _signature(signed: str, pem: str) -> bytes:
+    """Raises ProbeError(local_error)."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         private = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ProbeError(Reason.LOCAL_ERROR, "key_file: holds no unencrypted private key in PEM") from None
     if not isinstance(private, RSAPrivateKey):
         raise ProbeError(Reason.LOCAL_ERROR, "key_file: not an RSA key")
-    return f"{signed}.{_packed(private.sign(signed.encode(), PKCS1v15(), SHA256()))}"
+    return private.sign(signed.encode(), PKCS1v15(), SHA256())
 
 
 def _key(text: str, client_id: str) -> tuple[str, str, str]:

@@ -13,10 +13,6 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from exporter.probes.records import tags
 from exporter.probes.records.errors import RecordError, shown
 
@@ -84,6 +80,14 @@ def _bits(algorithm: str, value: str) -> int:
         if len(key) != 32:
             raise RecordError("RFC 8463 section 3", f"an ed25519 key has 32 bytes, not {len(key)}")
         return 256
+    return _rsa_bits(key)
+
+
+def _rsa_bits(key: bytes) -> int:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         public = load_der_public_key(key)  # SubjectPublicKeyInfo, and the bare RSAPublicKey that the RFC asks for
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:

@@ -7,8 +7,6 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import dkim
-
 from exporter.probes.roundtrip.headers import fields
 
 METHODS = ("spf", "dkim", "dmarc")
@@ -61,6 +59,8 @@ async def dkim_verified(message: bytes, lookup: Callable[[str, str], Awaitable[A
     None where that cannot be said: no signature, an algorithm that we lack, or no answer from DNS. `lookup` is the
     resolver's; dkimpy would ask its own.
     """
+    import dkim
+
     verdict = None
     for index in range(MAX_SIGNATURES):
         signature = dkim.DKIM(message, logger=_quiet)

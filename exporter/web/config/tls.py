@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cryptography import x509
-
 from exporter.config.problems import KeyPath
 from exporter.web.config.go_names import CIPHERS, CURVES
 from exporter.web.config.schema import TlsServer
@@ -104,6 +102,8 @@ def build(tls: TlsServer, cert: bytes, key: bytes, authorities: bytes | None) ->
 
 def ended(cert: bytes) -> str:
     """The day on which a certificate ended, or nothing. Clients will refuse it, and we serve it."""
+    from cryptography import x509
+
     found = _CERTIFICATE.search(cert)
     try:
         last = x509.load_pem_x509_certificate(found.group()).not_valid_after_utc if found else None
