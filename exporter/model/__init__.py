@@ -1,7 +1,7 @@
-"""The data types of mailprobe: targets, results, reasons, settings and errors. Frozen values without I/O.
+"""The data types of mailprobe: targets, results, reasons, settings and errors.
 
-Every other package imports them; this package imports none. The way through the program: configuration → Target → run →
-Result → outputs, incidents and web pages.
+Frozen values without I/O. Every other package imports them; this package imports none. The way through the program:
+configuration → Target → run → Result → outputs, incidents and web pages.
 """
 
 from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
