@@ -1,4 +1,7 @@
-"""The capabilities that a probe is given. Everything it may touch is in here, or in its settings."""
+"""The Context: everything that a probe may use besides its own settings, such as network and stored state.
+
+It is built once by the daemon (or by `mailprobe check`) and shared by all runs. Tests pass one with other parts.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,19 @@ from exporter.state.store import Mailbag, Notes
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Resolver and TLS trust (the network), logins (may we? what came of it?), mailbag and notes (what we remember)."""
+    """Network (resolver, TLS contexts), login guard and access tokens, and stored state (mailbag and notes)."""
 
     resolver: Resolver
     contexts: TlsContexts
     logins: LoginGuard
     mailbag: Mailbag
     notes: Notes
-    signing_key: bytes  # for the tokens of round-trip mails; made on the first start, kept in the state
+    signing_key: bytes  # signs the tokens of round-trip mails; created at the first start, kept in the state
     now: Callable[[], float] = time.time  # Unix time, seconds
     tokens: Tokens = field(default_factory=Tokens)
 
     async def token(self, login: Login, trace: Trace) -> AccessToken | None:
-        """The access token for a login, in phase `token`; None where it takes a password. See `Tokens.token`."""
+        """Return the access token for a login, in phase `token`, or None if it uses a password. See `Tokens.token`."""
         if login.oauth is None:
             return None
         net = Net(self.resolver, self.contexts, login.oauth.ca_file)

@@ -1,4 +1,9 @@
-"""The way into a mailbox: greeting, capabilities, STARTTLS, ID, one guarded login. Each step in its phase."""
+"""Opens a mailbox session: greeting, capabilities, STARTTLS, ID and one login through the login guard.
+
+Used by the imap, pop3, smtp and roundtrip probes. Each step is a phase in the Trace. Only this module sends
+credentials: once per run, only if the guard allows it, and never over an unencrypted connection unless the endpoint is
+configured as plain.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,10 @@ async def enter_imap(
     needs_id: bool = False,
     timeout: float | None = None,
 ) -> ImapSession:
-    """A logged-in session on a dialled wire. `needs_id`: the provider wants an ID (RFC 2971) after the login."""
+    """Return a logged-in IMAP session on a connected Wire.
+
+    `needs_id`: the provider requires ID (RFC 2971) after login.
+    """
     session = ImapSession(wire, trace, timeout=timeout)
     with trace.phase(Phase.GREETING):
         await session.greet()
@@ -51,7 +59,7 @@ async def enter_imap(
 async def log_in(
     session: ImapSession | Pop3Session | SmtpSession, login: Login, context: Context, trace: Trace, *, encrypted: bool
 ) -> None:
-    """One login with one mechanism, under the guard's eyes."""
+    """Log in once with one mechanism, if the login guard allows it. Refusals are reported to the guard."""
     token = await context.token(login, trace) if login.oauth is not None else None
     with trace.phase(Phase.LOGIN):
         mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
