@@ -1,4 +1,8 @@
-"""What a usable config may still have: secrets that others can read, files that are not there, passwords in clear."""
+"""Warnings about a valid configuration: secrets that others can read, missing files, passwords in the configuration.
+
+In: the validated models. Out: Doubt objects, which `load` turns into warnings or, if `broken`, into errors of
+`--config.check`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from exporter.net.urls import MAX_LENGTH
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
+    """A warning. `broken`: a probe cannot work with it, so `--config.check` fails."""
 
     path: problems.KeyPath
     message: str
@@ -28,7 +32,7 @@ class Doubt:
 
 @dataclass(slots=True)
 class Audit:
-    """Looks at the files that keys name, each once."""
+    """Checks the files that keys refer to, each file once."""
 
     environment: Mapping[str, str]
     seen: dict[str, str] = field(default_factory=dict)
@@ -119,7 +123,7 @@ class Audit:
 
 
 def _content(file: Path) -> str | None:
-    """As a secret is read, of a URL's length; None where nothing is, which `_look` tells, or where reading may hang."""
+    """Return the content as a secret is read. None if the file is missing, empty or not a regular file."""
     try:
         if not file.is_file() or file.stat().st_size == 0:
             return None
@@ -130,9 +134,9 @@ def _content(file: Path) -> str | None:
 
 
 def _look(file: str) -> str:
-    """`` where all is well, `mode 0644` where others can read it, else the system's words."""
+    """Return "" if all is well, `mode 0644` if others can read it, else the error of the operating system."""
     try:
-        found = os.stat(file)  # noqa: PTH116 - thousands of them, and Path's costs twice as much
+        found = os.stat(file)  # noqa: PTH116 - there may be thousands, and Path's method costs twice as much
     except OSError as exc:
         return exc.strerror or "unreadable"
     if stat.S_ISDIR(found.st_mode):
