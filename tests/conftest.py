@@ -152,7 +152,9 @@ def opendkim(opendkim_servers: Milters, resolver: str) -> Milters:
 @pytest.fixture
 def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: Milters) -> Iterator[Postfix]:
     """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
-    yield _running(postfix_server)
+    server = _running(postfix_server)
+    server.ask_the_running_dovecot()
+    yield server
     if postfix_server.running:
         postfix_server.empty()
 

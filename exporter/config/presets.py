@@ -66,6 +66,7 @@ class ServerRow:
     port: int
     security: Security | None
     own_domain: bool = False  # for customers' domains, not for the provider's own
+    for_domains: tuple[str, ...] = ()  # domains of the provider for which this server is the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,13 @@ def _preset(row: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Preset:
 
 def _rows(rows: list[dict[str, Any]]) -> tuple[ServerRow, ...]:
     return tuple(
-        ServerRow(each["host"], each["port"], _SECURITY.get(each["security"]), each.get("own_domain", False))
+        ServerRow(
+            each["host"],
+            each["port"],
+            _SECURITY.get(each["security"]),
+            each.get("own_domain", False),
+            tuple(each.get("for_domains", ())),
+        )
         for each in rows
     )
 
@@ -269,6 +276,7 @@ def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "
     return sorted(
         (row for row in filled if "<" not in row.host),
         key=lambda row: (
+            domain not in row.for_domains,
             not row.host.endswith(f".{domain}"),  # the server belongs to another domain of the provider
             row.own_domain != own,
             not mx or site(row.host) != site(mx),

@@ -80,8 +80,9 @@ of the file that names it, for at most {COMMAND_DEADLINE:g} s | when the last ou
 | `password_credential` | in a systemd credential, `$CREDENTIALS_DIRECTORY/NAME` (`LoadCredential=`) | at each login |
 | `password` | in the configuration; gives a warning | with the configuration |
 
-Line ends are removed, spaces are not. A source that cannot be read makes the mailbox's runs inconclusive
-(`local_error`), gives a warning at startup, and is an error of `--config.check`. Passwords are never logged or shown.
+Line ends are removed, spaces are not; a space, an invisible or a full-width character at either end gives a warning. A
+source that cannot be read makes the mailbox's runs inconclusive (`local_error`), gives a warning at startup, and is an
+error of `--config.check`. Passwords are never logged or shown.
 
 ## Access tokens (OAuth 2)
 

@@ -11,9 +11,12 @@ A submission service that finds no dovecot to ask for passwords gives up, and po
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 from tests.servers.certs import Pem
 from tests.servers.dovecot import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, Dovecot
@@ -44,6 +47,8 @@ class Postfix(Server):
 
     def __init__(self, dovecot: Dovecot, milters: Milters | None = None, *, domain: str = "example.test") -> None:
         super().__init__("postfix")
+        self._dovecot = dovecot
+        self._asked = 0  # the dovecot process that the submission services have asked for passwords
         self._binary = binary("master", "postfix")
         self._lda = binary("dovecot-lda", "dovecot-core")
         user_id("postfix")
@@ -81,6 +86,17 @@ class Postfix(Server):
             shutil.chown(folder, "postfix", "postdrop")
             folder.chmod(mode)
 
+    def ask_the_running_dovecot(self) -> None:
+        """End the services that may hold a connection to a dovecot that has been restarted since.
+
+        They find it closed at the next login, and refuse that with 454: "Connection lost to authentication server".
+        """
+        if self._asked not in (0, self._dovecot.pid):
+            for pid in _children(self.pid, "smtpd"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        self._asked = self._dovecot.pid
+
     def queue(self) -> int:
         """How many mails wait, held ones too."""
         said = self.run(binary("postqueue", "postfix"), "-c", str(self.config), "-j")
@@ -94,6 +110,17 @@ class Postfix(Server):
     def empty(self) -> None:
         """Throw away all that waits."""
         self.run(binary("postsuper", "postfix"), "-c", str(self.config), "-d", "ALL")
+
+
+def _children(parent: int, name: str) -> list[int]:
+    """The process ids of the children of that name."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            before, _, after = stat.read_text().rpartition(")")
+            if before.partition("(")[2] == name and int(after.split()[1]) == parent:
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _master(postfix: Postfix, certs: Mapping[str, Pem], milters: Milters | None) -> str:
