@@ -1,4 +1,8 @@
-"""One run of one target: clock, deadline, catch, diagnosis. Nowhere else."""
+"""Executes one run of one target: applies the deadline, catches every exception, and builds the Result.
+
+Step "run" of the flow: targets → run → probe → Result. In: a Target. Out: always a Result; only a cancellation from
+outside is passed on. This is the only place that catches the exceptions of probes.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from exporter.probes import PROBES, Probe
 from exporter.probes.context import Context
 from exporter.targets.provider_lookup import better_host, real_name
 
-LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
+LOOK_UP = 5.0  # seconds for finding the right server of a mailbox that the configured server does not know
 
 logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runs probes against a world. `run` returns a Result whatever happens; only a cancellation from outside passes."""
+    """Runs probes with a Context. `run` always returns a Result; only a cancellation from outside is passed on."""
 
     def __init__(self, context: Context, probes: Mapping[ProbeName, Probe] = PROBES) -> None:
         self._context = context
@@ -49,14 +53,14 @@ class Runner:
             if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
                 failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
-                outcome = Outcome.FAILED  # the verdict that paused it stands, whatever its layer
+                outcome = Outcome.FAILED  # the refusal that paused the logins still applies, whatever its layer
                 next_attempt = exc.next_attempt
             elif isinstance(exc, Inconclusive):
                 outcome = Outcome.INCONCLUSIVE
             else:
                 outcome = outcome_of(failure)
             if failure.reason is Reason.BUG:
-                # A traceback names files, lines and the exception; it holds no local variables.
+                # A traceback names files, lines and the exception, but contains no local variables.
                 logger.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
         duration = time.perf_counter() - trace.started
         if failure is not None:
@@ -78,7 +82,7 @@ class Runner:
         )
 
     async def _elsewhere(self, target: Target, failure: Failure, trace: Trace) -> Failure:
-        """Where it is the wrong server, the text begins with the right one. No password is ever sent there."""
+        """If it is the wrong server, put the right one at the start of the text. A password is never sent there."""
         endpoint = getattr(target.settings, "endpoint", None)
         if not isinstance(endpoint, Endpoint):
             return failure
