@@ -62,7 +62,7 @@ def may_be_ours(result: Result) -> bool:
 
 
 class _CannotLookError(Exception):
-    """This machine has no free file descriptors or ports, which says nothing about the network."""
+    """We have no free file descriptors or ports, which says nothing about the network."""
 
 
 async def check_references(settings: VantageSettings, resolver: Resolver, contexts: TlsContexts) -> ReferenceCheck:
