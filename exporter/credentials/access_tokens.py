@@ -1,7 +1,8 @@
-"""Access tokens for logins: kept until shortly before they end, one request at a time for each credential.
+"""Access tokens for logins: requested when needed, kept until shortly before they expire.
 
-What must survive a restart is the refresh token, where the provider replaces it with each use: it lies in a file of its
-own, readable by us alone. The configured one is the seed of that chain; a changed seed begins a new chain.
+At most one request per credential runs at a time. If a provider replaces the refresh token with each use, the new one
+is written to a file that only mailprobe can read, because it must survive a restart. The configured refresh token is
+only the first one; if it changes, it is used again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from exporter.model.trace import Trace
 from exporter.net import urls
 from exporter.net.oauth.client import Granted, Net, grant
 
-GRACE = 3.0  # seconds for requests under way when stopping
-EARLY = 300.0  # seconds before its end that a token is replaced; half its life, where that is less
+GRACE = 3.0  # seconds that requests in progress get when the daemon stops
+EARLY = 300.0  # seconds before its expiry that a token is replaced; half its lifetime if that is shorter
 MAX_FILE = 64 * 1024  # bytes
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of one source."""
+    """What is known about one source."""
 
     access: AccessToken | None = None
     renew_at: float = 0.0  # `Clock.now()`
@@ -42,7 +43,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What it takes to get a token."""
+    """What is needed to get a token."""
 
     source: TokenSource
     net: Net
@@ -50,19 +51,21 @@ class Means:
 
 
 class Tokens:
-    """One per daemon. `directory`: where replaced refresh tokens lie; None keeps them in memory."""
+    """The access tokens of all logins; one per daemon. `directory` holds replaced refresh tokens; None: memory only."""
 
     def __init__(self, directory: Path | None = None, clock: Clock | None = None) -> None:
         self._directory = directory
         self._clock = clock or Clock()
         self._held: dict[TokenSource, _Held] = {}
-        self._replaced: dict[str, tuple[str, Secret]] = {}  # name → digest of the seed, the refresh token in its place
+        # name → (digest of the seed, the refresh token that replaced it)
+        self._replaced: dict[str, tuple[str, Secret]] = {}
 
     async def token(self, login: Login, means: Means, trace: Trace) -> AccessToken:
-        """The access token for a login, from memory or from the token endpoint, as phase `token`.
+        """Return the access token for a login, from memory or from the token endpoint, in phase `token`.
 
-        A request under way is waited for, and not given up when its run is: an answer with a new refresh token that
-        nobody hears would end the chain. Raises what `grant` does; Suspended where the endpoint has refused before.
+        A request in progress is always completed, even if its run is cancelled: its answer may contain the next refresh
+        token, without which no further token could be requested. Raises the same exceptions as `grant`, and Suspended
+        if the endpoint has refused before.
         """
         with trace.phase(Phase.TOKEN):
             source = means.source
@@ -78,7 +81,7 @@ class Tokens:
             return access
 
     async def aclose(self) -> None:
-        """Wait for the requests under way: their answers may hold the next refresh token."""
+        """Wait for the requests in progress: their answers may contain the next refresh token."""
         asking = [held.asking for held in self._held.values() if held.asking is not None]
         if asking:
             _, late = await asyncio.wait(asking, timeout=GRACE)
@@ -86,7 +89,7 @@ class Tokens:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    # -- asking ---------------------------------------------------------------------------------------------------
+    # -- requests -------------------------------------------------------------------------------------------------
 
     async def _ask(self, held: _Held, login: Login, means: Means, trace: Trace) -> AccessToken:
         host = urls.host_of(means.source.token_url)
@@ -104,7 +107,7 @@ class Tokens:
             raise
 
     async def _request(self, held: _Held, means: Means, *, force: bool) -> AccessToken:
-        """Under the login guard: an endpoint locks whoever asks for too much, too."""
+        """Request a token through the login guard, because token endpoints lock clients after too many refusals too."""
         source = means.source
         try:
             credential = Login(source.name, source.client_id, source.seed)
@@ -130,10 +133,10 @@ class Tokens:
         held.renew_at = now + granted.lifetime - min(EARLY, granted.lifetime / 2)
         return access
 
-    # -- the chain of refresh tokens --------------------------------------------------------------------------------
+    # -- stored refresh tokens -----------------------------------------------------------------------------------
 
     async def _current(self, source: TokenSource, seed: Secret, digest: str) -> Secret:
-        """What takes the seed's place now, if anything."""
+        """Return the refresh token to use now: the stored replacement, or the seed."""
         if source.flow is not Flow.REFRESH_TOKEN:
             return seed
         known = self._replaced.get(source.name)
@@ -161,7 +164,7 @@ class Tokens:
 
 
 def _heard(task: asyncio.Task[AccessToken]) -> None:
-    """An exception that nobody waits for any more is no news: the next run meets it again."""
+    """Ignore an exception that nobody waits for: the next run will see it again."""
     if not task.cancelled():
         task.exception()
 
@@ -171,7 +174,10 @@ def _digest(source: TokenSource, seed: Secret) -> str:
 
 
 def _read(file: Path) -> tuple[str, Secret] | None:
-    """An unreadable file is as good as none: the seed is tried then, and its refusal says what to do."""
+    """Read a stored refresh token.
+
+    An unreadable file counts as none: the seed is used, and a refusal says what to do.
+    """
     try:
         with file.open("rb") as opened:
             record = json.loads(opened.read(MAX_FILE))
@@ -184,5 +190,5 @@ def _read(file: Path) -> tuple[str, Secret] | None:
 
 
 def _write(file: Path, digest: str, refresh: Secret) -> None:
-    """All or nothing, on the disk when this returns, and readable by us alone from the first byte."""
+    """Write the file completely or not at all; on disk when this returns, and readable only by us from the start."""
     write_secret(file, json.dumps({"seed": digest, "refresh_token": refresh.reveal()}))

@@ -1,4 +1,8 @@
-"""Login discipline: monitoring never locks an account. Asked before each password, told after, remembers on disk."""
+"""The login guard: makes sure that monitoring never locks an account.
+
+It is asked before each password is sent, gets the answer afterwards, and stores both on disk. After too many refused
+logins it pauses the credential: runs then end with Suspended and no password is sent.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,11 @@ from exporter.model.trace import Trace
 
 __all__ = ["GuardSettings", "LoginGuard", "Pause"]
 
-MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
-FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
-NEW_FOR = 60.0  # seconds in which a fresh access token would be no better than this one
+MAX_SECRETS = 8  # secrets remembered per account; a source that produces more new secrets gets no further logins
+FORGET_AFTER = 30 * 86400.0  # seconds without a login after which a record is deleted
+NEW_FOR = 60.0  # seconds during which a fresh access token would not be better than this one
 LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
-# The server answered, but not about the password. Everything else that it says to a login counts as a refusal.
+# The server answered, but did not check the password. Every other negative answer to a login counts as a refusal.
 UNDECIDED = frozenset(
     {
         Reason.AUTH_UNAVAILABLE,
@@ -42,10 +46,10 @@ UNDECIDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why an account is not logged in to, and until when."""
+    """Why and until when an account is not logged in to."""
 
     reason: Reason
-    text: str  # the server's words
+    text: str  # the server's reply
     next_attempt: float  # Unix time, seconds
 
 
@@ -61,13 +65,13 @@ class Disk(Protocol):
 
 
 class _Account:
-    """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
+    """The credentials of one account: usually one, more while a secret changes or if two entries disagree."""
 
     __slots__ = ("answered", "breakers", "latest", "saved")
 
     def __init__(self) -> None:
         self.breakers: dict[str, Breaker] = {}
-        self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
+        self.saved: dict[str, int] = {}  # fingerprint → number of logins in progress, as stored on disk
         self.latest = ""
         self.answered = asyncio.Event()  # replaced each time it is set
 
@@ -77,10 +81,10 @@ class _Account:
 
 
 class LoginGuard:
-    """The guard. One per daemon: IMAP, SMTP and routes of an account count together.
+    """The login guard; one per daemon. IMAP, SMTP and routes of an account count together.
 
-    A breaker belongs to the credential, that is to the secret's content: a new password starts with a clean sheet at
-    once, and putting the old one back finds its pause still standing.
+    Each credential (the content of the secret) has its own Breaker: a new password starts without a pause, and going
+    back to the old one finds its pause unchanged.
     """
 
     def __init__(
@@ -100,49 +104,51 @@ class LoginGuard:
         self._allotted: Mapping[str, GuardSettings] = {}
         self._newcomers: Collection[str] = ()
         self._careful_until = 0.0  # Unix time
-        self._met: set[str] = set()  # newcomers that were let in since
+        self._met: set[str] = set()  # newcomers whose login was accepted since then
         for (account, fingerprint), record in state.breakers.items():
             self._restore(account, fingerprint, record)
 
     def attempt(
         self, login: Login, trace: Trace, token: AccessToken | None = None, *, force: bool = False
     ) -> AbstractAsyncContextManager[Secret]:
-        """Hand out the secret for one login. Enter it inside the login phase, hold it for the login command alone.
+        """Return a context manager that gives the secret for one login.
 
-        With a `token` that is what is handed out; refusals still count for the credential that it was made from, so
-        that ever new tokens are no way around the guard.
+        Enter it in the login phase, for the login only.
 
-        Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
+        With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
+        so that new tokens do not bypass the guard.
+
+        Raises Suspended while the credential is paused. `force` ignores a pause once; the answer is counted as usual.
         """
         return _Attempt(self, login, trace, token, force=force)
 
     def set_shares(
         self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float
     ) -> None:
-        """What shards share. `allotted`: what of the settings is ours, for accounts that others log in to as well.
+        """Set this shard's part of the limits. `allotted`: settings for accounts that other shards use too.
 
-        `newcomers`: accounts that others logged in to a moment ago, whose refusals we cannot know. Until then (Unix
-        time) one refusal of such an account pauses it for long, unless it has let us in.
+        `newcomers`: accounts that other shards used until now, whose refusals are not known here. Until `careful_until`
+        (Unix time) one refusal pauses such an account for long, unless it has accepted a login here.
         """
         self._allotted, self._newcomers, self._careful_until = allotted, newcomers, careful_until
 
     def settings_of(self, account: str) -> GuardSettings:
-        """The settings that hold for an account."""
+        """Return the settings that apply to an account."""
         settings = self._allotted.get(account, self.settings)
         if account in self._newcomers and account not in self._met and self.clock.wall() < self._careful_until:
             return settings.careful()
         return settings
 
     def allow_once(self, account: str) -> None:
-        """Let the next login of an account pass its pause."""
+        """Let the next login of an account ignore its pause."""
         self._allowed.add(account)
 
     def is_allowed(self, account: str) -> bool:
-        """Whether `allow_once` was called and its login has not come yet."""
+        """Tell whether `allow_once` was called and its login has not happened yet."""
         return account in self._allowed
 
     def standing(self, account: str) -> Pause | None:
-        """Why the account's latest credential is paused, or None where it is not."""
+        """Return why the account's latest credential is paused, or None if it is not."""
         found = self._accounts.get(account)
         breaker = found.breakers.get(found.latest) if found else None
         now = self.clock.now()
@@ -171,14 +177,14 @@ class LoginGuard:
         return account, fingerprint, account.breakers[fingerprint]
 
     def accepted_since_move(self, name: str) -> None:
-        """It let us in: what others know of it does not matter any more."""
+        """It accepted a login: what other shards know about it does not matter any more."""
         if name in self._newcomers:
             self._met.add(name)
 
     def account_budget_wait(self, name: str, account: _Account, breaker: Breaker) -> float:
-        """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
+        """Return the seconds until a new secret may be tried, if other secrets of the account were refused.
 
-        A source that makes up a new secret each time must not get round the day's limit.
+        A source that produces a new secret each time must not bypass the daily limit.
         """
         now = self.clock.now()
         spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
@@ -186,7 +192,7 @@ class LoginGuard:
         return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
 
     def consume_override(self, name: str) -> bool:
-        """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
+        """Use up the permission of `allow_once`: it is for the next login, even if that one does not need it."""
         allowed = name in self._allowed
         self._allowed.discard(name)
         return allowed
@@ -203,12 +209,12 @@ class LoginGuard:
         return self._state.save_breaker(name, fingerprint, record, durable=durable)
 
     def is_exception(self, account: _Account, breaker: Breaker) -> bool:
-        """Whether it must be remembered that this secret is good, because others of the account were not."""
+        """Tell whether it must be remembered that this secret is good, because others of the account were refused."""
         now = self.clock.now()
         return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
 
     def flush(self) -> None:
-        """Write what was learned while the records were read, so that another restart does not learn it again."""
+        """Write what changed while the records were read, so that another restart does not repeat it."""
         while self._unsettled:
             name, fingerprint = self._unsettled.pop()
             if fingerprint in self._account(name).breakers:
@@ -225,7 +231,7 @@ class LoginGuard:
         return found
 
     def _make_room(self, name: str, account: _Account) -> None:
-        """A source that makes up new secrets must not get two wrong logins for each."""
+        """Limit the remembered secrets: a source that produces new secrets must not get two wrong logins for each."""
         if len(account.breakers) < MAX_SECRETS:
             return
         now = self.clock.now()
@@ -253,7 +259,7 @@ class LoginGuard:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            record = {"under_way": 1}  # unreadable: somebody tried something
+            record = {"under_way": 1}  # unreadable: assume that a login was in progress
         age = self.clock.since(record.get("saved"))
         if age > FORGET_AFTER:
             self._unsettled.append((name, fingerprint))
@@ -268,7 +274,7 @@ class LoginGuard:
 
 
 class _Attempt:
-    """One login under the guard's eyes."""
+    """One login, under the control of the guard."""
 
     __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_token", "_trace")
 
@@ -337,7 +343,7 @@ class _Attempt:
             answer = Answer.LIMITED
         elif isinstance(exc, Refusal):
             answer = Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-        else:  # it hung up: its last words may still be about the password
+        else:  # the connection was closed: the last lines may still be about the password
             about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
             answer = Answer.REFUSED if about_login else Answer.MISSING
         text = failure.text
@@ -361,7 +367,7 @@ class _Attempt:
 
 
 def _reason(breaker: Breaker) -> Reason:
-    """Why it is paused. Without an answer (the daemon was killed before it came) nobody knows."""
+    """Return why it is paused. Without an answer (the daemon was killed before it came) the reason is unknown."""
     try:
         return Reason(breaker.reason)
     except ValueError:
@@ -369,5 +375,5 @@ def _reason(breaker: Breaker) -> Reason:
 
 
 def _jitter(fingerprint: str) -> float:
-    """From the fingerprint: spread over the accounts, steady for each."""
+    """Return a value from 0 to 1 from the fingerprint: different between accounts, constant for each."""
     return int(fingerprint[:8], 16) / 0xFFFFFFFF

@@ -1,4 +1,8 @@
-"""Where passwords lie. Frozen and comparable, read at each login, off the event loop; nothing here shows one."""
+"""The sources of passwords: file, environment variable, program, systemd credential, or the configuration itself.
+
+Sources are frozen and comparable, and are read at each login, outside the event loop. Errors name the source and never
+show its content.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,17 @@ COMMAND_DEADLINE = 10.0  # seconds
 COMMAND_CACHE = 60.0  # seconds: imap, smtp and routes of a mailbox share one run of the program
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-# Threads of our own: a secret on a hung file system, or a slow program, must not hold up anything else's.
+# Our own threads: a secret on a hanging file system, or a slow program, must not block other work.
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="secrets")
 
 
 def _fail(what: str, why: str) -> NoReturn:
-    # `from None` where this is called: the cause's own words may quote what was read.
+    # Callers use `from None`: the text of the original exception may contain what was read.
     raise ProbeError(Reason.LOCAL_ERROR, f"{what}: {why}")
 
 
 def _checked(raw: bytes, what: str, *, one_line: bool = True) -> Secret:
-    """The secret in what was read. Only line ends are cut off: a password may end in a blank."""
+    """Return the secret from the bytes read. Only line ends are removed: a password may end with a space."""
     if len(raw) > MAX_BYTES:
         _fail(what, f"longer than {MAX_BYTES // 1024} KiB")
     try:
@@ -67,7 +71,7 @@ def _read_file(path: Path, what: str, *, one_line: bool = True) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class FileSecret:
-    """`password_file`: read at each login, so that a changed password needs no reload. Other keys of the kind too."""
+    """`password_file`: read at each login, so a changed password needs no reload. Also used for similar keys."""
 
     path: Path
     key: str = "password_file"
@@ -78,7 +82,7 @@ class FileSecret:
 
 @dataclass(frozen=True, slots=True)
 class KeySecret:
-    """`key_file`: a private key, which has many lines."""
+    """`key_file`: a private key, which has several lines."""
 
     path: Path
 
@@ -102,7 +106,7 @@ class CredentialSecret:
 
 @dataclass(frozen=True, slots=True)
 class EnvSecret:
-    """`password_env`: as the process was started."""
+    """`password_env`: the value when the process was started."""
 
     variable: str
 
@@ -114,7 +118,7 @@ class EnvSecret:
 
 @dataclass(frozen=True, slots=True)
 class InlineSecret:
-    """`password`: in the file itself."""
+    """`password`: in the configuration itself."""
 
     secret: Secret
 
@@ -124,7 +128,7 @@ class InlineSecret:
 
 @dataclass(slots=True)
 class _Printed:
-    """What a program printed last."""
+    """The last output of a program."""
 
     lock: Lock = field(default_factory=Lock)
     secret: Secret | None = None
@@ -133,7 +137,7 @@ class _Printed:
 
 @dataclass(frozen=True, slots=True)
 class CommandSecret:
-    """`password_command`: what a program prints. Run without a shell, in the folder of the file that names it."""
+    """`password_command`: the output of a program, run without a shell in the folder of the configuration file."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -162,24 +166,24 @@ class _Program:
 
     def __init__(self, source: CommandSecret) -> None:
         self.source = source
-        self.what = f"password_command {source.argv[0]}"  # never its arguments: they may be secret too
+        self.what = f"password_command {source.argv[0]}"  # never its arguments, which may contain a secret
         self.process: subprocess.Popen[bytes] | None = None
         self.stopped = Event()
         self.lock = Lock()
 
     def stop(self) -> None:
-        """Nobody waits for it any more. From any thread."""
+        """Called when nobody waits any more. From any thread."""
         self.stopped.set()
         self._kill()
 
     def _kill(self) -> None:
-        """The program and its children, which share its process group; not after its end, when the number is free."""
+        """Kill the program and its children (same process group); not after its end, when the id may be reused."""
         with self.lock, contextlib.suppress(ProcessLookupError, PermissionError):
             if self.process is not None and self.process.returncode is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def run(self) -> Secret:
-        """Raises ProbeError(local_error)."""
+        """Run the program and return the secret. Raises ProbeError(local_error)."""
         process = self._start()
         try:
             raw = self._output(process, time.monotonic() + self.source.deadline)
@@ -213,7 +217,7 @@ class _Program:
         return self.process if self.process is not None else _fail(self.what, why)
 
     def _output(self, process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-        """What it prints until it ends, one byte more than allowed at most. None: the deadline struck."""
+        """Return its output, at most one byte more than allowed. None: the deadline has passed."""
         raw = bytearray()
         pipe = process.stdout.fileno() if process.stdout else -1
         with selectors.DefaultSelector() as selector:
@@ -229,7 +233,7 @@ class _Program:
         return bytes(raw) if len(raw) > MAX_BYTES or self._ended(process, deadline) else None
 
     def _ended(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
-        """Whether it ends in time, its output being closed. Looked at again and again: most end at once."""
+        """Tell whether it ends in time after it closed its output. Polled, because most end at once."""
         pause = 0.001
         while True:
             with self.lock:
