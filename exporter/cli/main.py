@@ -1,4 +1,4 @@
-"""The verbs of the command line."""
+"""The command `mailprobe`: parses the arguments and calls the module of the verb."""
 
 from __future__ import annotations
 

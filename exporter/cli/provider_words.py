@@ -1,4 +1,4 @@
-"""What `mailprobe providers` says, in English and Chinese."""
+"""The texts of `mailprobe providers` in English and Chinese."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration, the targets built from it, and the world that their probes get."""
+"""Loads the configuration and builds from it the targets and the Context of their probes."""
 
 from __future__ import annotations
 

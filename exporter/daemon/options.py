@@ -1,4 +1,7 @@
-"""The command line's flags: each works before and after the verb, and has a twin in the environment; the flag wins."""
+"""The flags of the command line. Each works before and after the verb.
+
+Each flag can also be set by an environment variable (--log.level: MAILPROBE_LOG_LEVEL); the flag has priority.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An incident: something that is wrong, from its opening until some time after its end, and how it is kept on disk."""
+"""Incident: something that is wrong, from its start until some time after its end; and how it is stored."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""When a cause becomes an incident, and when that is over: a pure state machine that counts conclusive looks.
+"""Decides when a root cause opens an incident and when the incident ends. No I/O.
 
-An incident is a scope, a thing and a layer. The reason is no part of it: one that flips is still the same incident.
-It opens when a target has failed `open_after` times running, and is over when its cause is gone, every target of it
-has been looked at again, and `resolve_after` of those looks were good. No look, no change: neither a restart nor a run
-that could not tell anything opens an incident or ends one, but for an incident about that inability itself.
+An incident is identified by scope, object and layer. The reason may change without a new incident. It opens when a
+target has failed `open_after` runs in a row. It ends when its cause is gone, every target of it has run again, and
+`resolve_after` of these runs succeeded. Only conclusive runs count: a restart or an inconclusive run neither opens nor
+ends an incident, except for incidents about being inconclusive.
 """
 
 from __future__ import annotations

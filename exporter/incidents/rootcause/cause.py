@@ -1,4 +1,4 @@
-"""A root cause, and the one sentence that tells it to people in English or Chinese."""
+"""Cause: a root cause, and the sentence that describes it in English or Chinese."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The table of metrics: every family's name, type, help, labels and source. docs/metrics.md is printed from it.
+"""The table of all metrics: name, type, help, labels, and the fact that feeds it.
 
-To add a metric, add a row here (a fact that is a number needs nothing else) and update the golden files.
+docs/metrics.md is generated from it. To add a metric for a fact that is a number, add a row here and update the golden
+files in tests/outputs/metrics/golden. Error messages and other free text must never become label values.
 """
 
 from __future__ import annotations

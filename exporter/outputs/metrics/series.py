@@ -1,4 +1,4 @@
-"""What is remembered of one (target, probe) for its metrics, and how its lines come out of the table."""
+"""The values of one (target, probe) for its metrics, and how its lines are rendered from the table of families."""
 
 from __future__ import annotations
 

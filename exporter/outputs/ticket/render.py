@@ -1,4 +1,4 @@
-"""A ticket as plain text, Markdown or JSON, in English or Chinese."""
+"""Renders a support ticket as plain text, Markdown or JSON, in English or Chinese."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token bucket: `burst` requests at once, then one each `interval`."""
+"""A token bucket: `burst` requests at once, then one per `interval`."""
 
 from __future__ import annotations
 

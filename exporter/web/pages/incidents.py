@@ -1,4 +1,4 @@
-"""Incidents made ready for the templates."""
+"""Prepares incidents for the templates."""
 
 from __future__ import annotations
 

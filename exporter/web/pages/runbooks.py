@@ -1,7 +1,6 @@
-"""The runbooks: Markdown of docs/runbooks, one file per alert and language, read once and made into HTML.
+"""The runbooks: Markdown files in docs/runbooks, one per alert and language, read once and rendered as HTML.
 
-Nothing in a file becomes markup of its own (html is off), and what a link or a code span names is looked up: links lead
-to our own pages only, a reason's name to what that reason means.
+HTML in a file is not interpreted. Links lead only to our own pages; the name of a reason links to its explanation.
 """
 
 from __future__ import annotations
