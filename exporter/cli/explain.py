@@ -1,4 +1,4 @@
-"""`mailprobe explain`: the meaning of a server's reply or of a reason, the rule that matches, and the remedy."""
+"""The verb `explain`: the meaning of a server's reply or of a reason, the rule that matches, and the remedy."""
 
 from __future__ import annotations
 

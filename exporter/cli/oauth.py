@@ -1,4 +1,4 @@
-"""`mailprobe oauth NAME`: signs in once and writes the refresh token of a mailbox.
+"""The verb `oauth NAME`: signs in once and writes the refresh token of a mailbox.
 
 In: the mailbox's `oauth2` settings. Out: the file `refresh_token_file`, mode 0600. Prints English and Chinese.
 """

@@ -1,4 +1,4 @@
-"""`mailprobe providers`: recognises the provider of an address or server and prints an entry for config.yaml."""
+"""The verb `providers`: recognises the provider of an address or server and prints an entry for config.yaml."""
 
 from __future__ import annotations
 

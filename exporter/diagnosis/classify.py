@@ -1,4 +1,4 @@
-"""Classifies a refusal: what does the server's text mean?
+"""Classifies a refusal: which reason does the server's text state.
 
 The signatures of the server's own family are tried first, then those of its software, then generic ones, then the
 standard codes. Signatures of other families are not used. If the server's family is unknown, all families are tried,

@@ -20,7 +20,7 @@ from exporter.model.settings import IncidentSettings
 
 KEPT = 900.0  # seconds for which a resolved incident is remembered, so that every Alertmanager hears of its end
 LONGEST_HOLD = 90.0  # seconds that one target's failure waits for a wider cause to show itself
-HOLD = 1.5  # beats of the servers' own looks: one, and time for it to end
+HOLD = 1.5  # intervals of the tls probes: one run, and time for it to finish
 MAX_TEXT = 2048
 
 # Lower layers come first. A failure of a later one proves that the earlier ones work.
@@ -65,8 +65,8 @@ class Incidents:
         self._targets = {}
         for target in targets:
             self._targets.setdefault(target.name, []).append(target)
-        beats = [target.interval for target in targets if target.kind is Kind.ENDPOINT]
-        self._hold = min(LONGEST_HOLD, HOLD * max(beats, default=0.0))
+        intervals = [target.interval for target in targets if target.kind is Kind.ENDPOINT]
+        self._hold = min(LONGEST_HOLD, HOLD * max(intervals, default=0.0))
         keys = {target.key for target in targets}
         for key in self._touched.keys() - keys:
             for found in self._touched.pop(key):

@@ -85,13 +85,9 @@ _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 
 TARGET_INFO = MetricFamily("target_info", _I, _T, "A target, with all its configured labels.", standing=True)
 ENDPOINT_INFO = MetricFamily(
-    "endpoint_info",
-    _I,
-    _T,
-    "A server that the target uses, as configured.",
-    ("protocol", "server", "port"),
+    "endpoint_info", _I, _T, "A server that the target uses, as configured.", ("protocol", "server", "port"),
     standing=True,
-)
+)  # fmt: skip
 PROBE_SUCCESS = MetricFamily(
     "probe_success", _G, _T,
     "Whether the last conclusive run succeeded (1) or failed (0). For a route: the last settled probe mail.", _PROBE,
@@ -119,13 +115,9 @@ PHASE_DURATION = MetricFamily(
     "probe_phase_duration_seconds", _G, _T, f"Duration of one phase of the run in seconds. {LAST}", ("probe", "phase")
 )
 LAST_RUN = MetricFamily(
-    "probe_last_run_timestamp_seconds",
-    _G,
-    _T,
-    "Unix time at which the last finished run started.",
-    _PROBE,
+    "probe_last_run_timestamp_seconds", _G, _T, "Unix time at which the last finished run started.", _PROBE,
     standing=True,
-)
+)  # fmt: skip
 LAST_SUCCESS = MetricFamily(
     "probe_last_success_timestamp_seconds", _G, _T, "Unix time at which the last successful run started.", _PROBE,
     standing=True,
@@ -168,23 +160,17 @@ TLS_INFO = MetricFamily(
 )
 
 FAILURE_REASONS = MetricFamily(
-    "failure_reasons_total",
-    _C,
-    _P,
-    "Total number of failed runs by reason. A series appears when its reason first occurs.",
-    ("reason",),
-)
+    "failure_reasons_total", _C, _P,
+    "Total number of failed runs by reason. A series appears when its reason first occurs.", ("reason",),
+)  # fmt: skip
 PROBE_LATENCY = MetricFamily(
     "probe_latency_seconds", _H, _P, "Duration of successful runs in seconds.", buckets=_LATENCY
 )
 
 BUILD_INFO = MetricFamily(
-    "build_info",
-    _I,
-    _S,
-    "Version of mailprobe, of its source code and of Python.",
+    "build_info", _I, _S, "Version of mailprobe, of its source code and of Python.",
     ("version", "revision", "pythonversion"),
-)
+)  # fmt: skip
 WEB_INFO = MetricFamily(
     "web_info", _I, _S, "URL of the pages: --web.external-url, else derived from the listen address.",
     ("external_url",),
@@ -203,12 +189,9 @@ CONFIG_HASH = MetricFamily(
 )
 IN_PROGRESS = MetricFamily("probes_in_progress", _G, _S, "Number of runs in progress.", _PROBE)
 SCHEDULER_DELAY = MetricFamily(
-    "scheduler_delay_seconds",
-    _H,
-    _S,
-    "Delay between the planned and the actual start of a run, in seconds.",
+    "scheduler_delay_seconds", _H, _S, "Delay between the planned and the actual start of a run, in seconds.",
     buckets=(*_LAG, 60.0, 120.0),
-)
+)  # fmt: skip
 LOOP_LAG = MetricFamily(
     "event_loop_lag_seconds", _H, _S, "Delay with which the event loop ran a timer, in seconds.", buckets=_LAG
 )
@@ -220,12 +203,9 @@ VANTAGE_UP = MetricFamily(
 )
 TOTAL_SHARDS = MetricFamily("total_shards", _G, _S, "Number of daemons that share the targets (--total-shards).")
 SHARD_ORDINAL = MetricFamily(
-    "shard_ordinal",
-    _G,
-    _S,
-    "Number of this shard, starting from 0 (--shard). Also in the label shard_ordinal.",
+    "shard_ordinal", _G, _S, "Number of this shard, starting from 0 (--shard). Also in the label shard_ordinal.",
     ("shard_ordinal",),
-)
+)  # fmt: skip
 PROBES_SKIPPED = MetricFamily(
     "probes_skipped_total", _C, _S,
     "Total number of scheduled runs that did not happen, or that gave no result because mailprobe was offline.",
@@ -236,34 +216,22 @@ STATE_WRITE_FAILURES = MetricFamily(
 )
 LOG_MESSAGES = MetricFamily("log_messages_total", _C, _S, "Total number of log messages.", ("level",))
 NOTIFICATIONS = MetricFamily(
-    "notifications_total",
-    _C,
-    _S,
-    "Total number of alerts in requests to Alertmanager, including failed requests.",
+    "notifications_total", _C, _S, "Total number of alerts in requests to Alertmanager, including failed requests.",
     ("alertmanager",),
-)
+)  # fmt: skip
 NOTIFICATIONS_FAILED = MetricFamily(
-    "notifications_failed_total",
-    _C,
-    _S,
-    "Total number of alerts in failed requests to Alertmanager.",
+    "notifications_failed_total", _C, _S, "Total number of alerts in failed requests to Alertmanager.",
     ("alertmanager",),
-)
+)  # fmt: skip
 NOTIFICATIONS_DROPPED = MetricFamily(
-    "notifications_dropped_total",
-    _C,
-    _S,
-    "Total number of alerts dropped because the queue was full.",
+    "notifications_dropped_total", _C, _S, "Total number of alerts dropped because the queue was full.",
     ("alertmanager",),
-)
+)  # fmt: skip
 
 BRIDGE_MESSAGES = MetricFamily(
-    "bridge_messages_total",
-    _C,
-    _S,
-    "Total number of messages sent to a group robot, including failed ones.",
+    "bridge_messages_total", _C, _S, "Total number of messages sent to a group robot, including failed ones.",
     ("bridge",),
-)
+)  # fmt: skip
 BRIDGE_FAILED = MetricFamily(
     "bridge_messages_failed_total", _C, _S, "Total number of messages to a group robot that failed.", ("bridge",)
 )
