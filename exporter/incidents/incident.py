@@ -28,7 +28,7 @@ class Incident:
     scope: Scope
     layer: Layer
     reason: Reason
-    text: str  # the server's words
+    text: str  # the server's reply
     told: tuple[str, str]  # what is wrong, in one sentence: English, Chinese
     server: str
     provider: str

@@ -5,7 +5,7 @@ configuration → Target → run → Result → outputs, incidents and web pages
 """
 
 from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
-from exporter.model.result import Fact, FactName, Failure, Line, Result
+from exporter.model.result import Fact, FactName, Failure, Line, LoginRecord, Result
 from exporter.model.secret import Secret, SecretSource
 from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, TargetKey, TokenSource
 
@@ -21,6 +21,7 @@ __all__ = [
     "Labels",
     "Line",
     "Login",
+    "LoginRecord",
     "Outcome",
     "Phase",
     "ProbeName",

@@ -5,7 +5,7 @@ Messages must never contain a credential.
 
 from __future__ import annotations
 
-from exporter.model import Service
+from exporter.model import Failure, Service
 from exporter.model.reasons import Reason
 
 
@@ -53,10 +53,7 @@ class Refusal(Exception):
         self.protocol = protocol
         self.code = code
         self.text = text
-        # Set by the login guard for a login with an access token: "new", or "kept" if a fresh token may help. "" for a
-        # password.
-        self.token = ""
-        self.counted = False  # counted as a wrong credential
+        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
 
 
 class TokenRefusal(Refusal):
@@ -73,6 +70,7 @@ class ServerClosed(ConnectionError):
     def __init__(self, text: str = "") -> None:
         super().__init__(text or "the server closed the connection without a message")
         self.text = text
+        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
 
 
 class Garbage(Exception):

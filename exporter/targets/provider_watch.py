@@ -67,9 +67,9 @@ def _warn(text: str) -> None:
 class Discovery:
     """Looks up domains and remembers their providers. The targets are built with `known`."""
 
-    def __init__(self, lookup: Lookup, notes: Notes, tell: Callable[[str], None] = _warn) -> None:
+    def __init__(self, lookup: Lookup, notes: Notes, tell: Callable[[str], None] | None = None) -> None:
         self.lookup = lookup  # may be replaced
-        self._tell_user = tell
+        self._tell_user = tell or _warn
         self.known: dict[str, Recognition] = {}
         self._notes = notes
         self._notices: dict[str, Notice] = {}

@@ -14,6 +14,7 @@ from aiohttp import web
 from exporter.web.access.auth import Admission
 from exporter.web.access.control_socket import ControlSite
 from exporter.web.access.tls_site import GuardedSite, bind
+from exporter.web.bridge.routes import FindBridge
 from exporter.web.config.reloader import Keeper
 from exporter.web.server import Runner, build
 from exporter.web.view import AppView
@@ -42,11 +43,12 @@ class Listener:
         *,
         web_config: Path | None = None,
         control: Path | None = None,
+        bridges: FindBridge | None = None,
         told: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._addresses = addresses
         self._control = control
-        self._app = build(view)
+        self._app = build(view, bridges)
         self._runner = Runner(self._app, shutdown_timeout=GRACE)
         self._keeper = Keeper(web_config, told=told, tls_changed=self._let_go) if web_config else None
         self._admission: Admission | None = None

@@ -17,6 +17,7 @@ from exporter.incidents.lifecycle import KEPT, Incidents, identity
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Endpoint, FactName, Kind, Outcome, Phase, ProbeName, Result, Scope, Security, Service, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.settings import IncidentSettings
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
@@ -48,13 +49,14 @@ class Daemon:
         self.targets = targets or self.targets
         self.causes = CauseTracker(now=lambda: self.now)
         known = [each for key, record in self.disk.items() if (each := thaw(key, record)) is not None]
-        self.incidents = Incidents(self.settings, labels_of, known)
+        self.incidents = Incidents(labels_of, known)
         self.load(*self.targets)
 
     def load(self, *targets: Target) -> None:
         self.targets = targets
-        self.causes.load(targets, lambda target: target.interval)
-        self.incidents.load(targets)
+        config = EffectiveConfig(targets, incidents=self.settings)
+        self.causes.load(config)
+        self.incidents.load(config)
 
     def see(self, *results: Result) -> None:
         for result in results:

@@ -26,7 +26,6 @@ LOOKED_AT = (HEADER, "Message-ID", "Content-Type")
 _TOKEN = re.compile(rb"v1\.[0-9a-f]{8}\.[0-9a-f]{16}\.[0-9a-f]{32}(?![0-9a-f])")
 _DIGEST = re.compile(r"^Digest: sha256=([0-9a-f]{32})$")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_MAX_HOPS = 30
 
 
 # -- the token ------------------------------------------------------------------------------------------------------

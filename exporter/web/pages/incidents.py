@@ -22,7 +22,7 @@ class Item:
 
     alert: str
     what: str  # in one sentence
-    text: str  # the server's words
+    text: str  # the server's reply
     remedy: str
     since: Moment
     resolved: Moment | None

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from exporter.config.presets import presets
 from exporter.model import Result, Target
+from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
 from exporter.outputs.history import History
-from exporter.outputs.metrics.registry import Metrics
 from exporter.web.pages.escaping import shortened
 from exporter.web.pages.fleet import STATES, TargetState, state_of
 from exporter.web.pages.formatting import Moment, duration, moment
@@ -24,7 +24,7 @@ class Known:
     """What a page is made from, and in whose words."""
 
     history: History
-    metrics: Metrics
+    interval_of: IntervalOf
     words: Words
     now: float  # Unix time
 
@@ -91,7 +91,7 @@ def check_of(target: Target, known: Known) -> Check:
     if past is None:
         return Check(target.probe, "waiting", "", None)
     last, verdict, _ = past
-    state = STATES[state_of(target, last, verdict, known.metrics, known.now)]
+    state = STATES[state_of(target, last, verdict, known.interval_of, known.now)]
     shown = verdict if state == "failed" else last if state == "inconclusive" else None
     finding = finding_of(shown, known.words, known.now) if shown else None
     return Check(target.probe, state, duration(last.duration), finding)

@@ -37,8 +37,8 @@ async def status(request: web.Request) -> web.Response:
     vantage = view.vantage()
 
     def make() -> str:
-        fleet, look = request.app[WATCH].look(targets, view.history, view.metrics)
-        known = Known(view.history, view.metrics, words, time.time())
+        fleet, look = request.app[WATCH].look(targets, view.history, view.interval)
+        known = Known(view.history, view.interval, words, time.time())
         now = known.now
         lines = cause_list.lines(causes, incidents, words, now)
         cause = cause_list.named(causes, filters.cause) if filters.cause else None

@@ -37,10 +37,10 @@ async def target(request: web.Request) -> web.Response:
     cause = causes.wider(view.causes(), name)  # on the event loop, as the history
 
     def make() -> str:
-        known = Known(view.history, view.metrics, words, time.time())
+        known = Known(view.history, view.interval, words, time.time())
         shown = details(targets, known, asked)
         under_way = any(each.asked is not None and each.asked.done is None for each in shown)
-        made = ticket.make(name, everything, view.history, recent, known.now)
+        made = ticket.make(name, everything, view.history, recent, known.now, interval_of=view.interval)
         entry = Fleet(targets).entries[0]
         return render(
             "target.html.j2",
@@ -50,7 +50,7 @@ async def target(request: web.Request) -> web.Response:
             refresh=LOOK_AGAIN if under_way else REFRESH,
             unscripted=LOOK_AGAIN if under_way else 0,
             first=targets[0],
-            row=row_of(target_state(entry, view.history, view.metrics, known.now), known),
+            row=row_of(target_state(entry, view.history, view.interval, known.now), known),
             provider=provider_name(targets[0].provider, words),
             details=shown,
             cause=sentence(cause, words.language) if cause else "",
