@@ -16,6 +16,8 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
+from exporter.daemon.revision import revision
+from exporter.model.phrases import FALLBACK, languages, matching
 
 USUAL = "the control socket in --storage.path, else the listen address"
 VERBS = ("run", "check", "explain", "report", "providers", "oauth", "schema", "demo", "healthcheck")
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--probe", action="append", default=[], metavar="NAME", help="Run only this probe. Repeatable.")
     check.add_argument("--json", action="store_true", help="Print the results as JSON.")
-    check.add_argument("--lang", choices=("en", "zh"), help="Language (default: from LC_ALL or LANG).")
+    check.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     check.add_argument("--force", action="store_true", help="Log in even if the login guard has paused the account.")
     check.add_argument(
         "--no-wait",
@@ -83,12 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         "--provider", default="", metavar="ID|FAMILY", help="Provider or family of the server; see mailprobe providers."
     )
     explain.add_argument("--json", action="store_true", help="Print the answer as JSON.")
-    explain.add_argument("--lang", choices=("en", "zh"), help="Language (default: from LC_ALL or LANG).")
+    explain.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     report = verb(
         "report", "Write a support ticket about a target, from the history of a running daemon if there is one."
     )
     report.add_argument("target", metavar="TARGET", help="Name of a mailbox, domain, endpoint or route.")
-    report.add_argument("--lang", choices=("en", "zh"), help="Language (default: from LC_ALL or LANG).")
+    report.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     report.add_argument(
         "--format", choices=("text", "md", "json"), default="text", help="Output format (default: %(default)s)."
     )
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "what", nargs="?", default="", metavar="ADDRESS|DOMAIN|HOST", help="Address, domain or host to recognise."
     )
     providers.add_argument("--json", action="store_true", help="Print the answer as JSON.")
-    providers.add_argument("--lang", choices=("en", "zh"), help="Language (default: from LC_ALL or LANG).")
+    providers.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     oauth = verb("oauth", "Obtain the first refresh token of a mailbox, by device code or in a browser.")
     oauth.add_argument("name", metavar="NAME", help="Name of the mailbox.")
     verb("schema", "Print the JSON schema of config.yaml.")
@@ -120,8 +122,9 @@ class _ShowVersion(argparse.Action):
 
 def _version() -> str:
     # The shape of Prometheus' own tools: one line to grep, then details.
+    commit = revision()
     return (
-        f"mailprobe, version {__version__}\n"
+        f"mailprobe, version {__version__}{f' (revision: {commit})' if commit else ''}\n"
         f"  python version: {platform.python_version()}\n"
         f"  platform:       {sys.platform}/{platform.machine()}"
     )
@@ -171,8 +174,8 @@ def _language(given: argparse.Namespace) -> str:
 
 
 def language_of(locale: str) -> str:
-    """`zh` for a Chinese locale, else `en`."""
-    return "zh" if locale.lower().startswith("zh") else "en"
+    """That of a locale such as zh_TW.UTF-8; English where we have none for it."""
+    return matching(locale) or FALLBACK
 
 
 def _explain(_: Options, given: argparse.Namespace) -> int:
@@ -221,6 +224,7 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     host, port = chosen.listen[0]
     shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
     base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown in ('0.0.0.0', '[::]') else shown}:{port}"
+    base += "" if given.url else chosen.route_prefix.path
     if not base.startswith(("http://", "https://")):
         print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
         return 2

@@ -72,12 +72,10 @@ class LoginGuard:
         phase: Phase = Phase.LOGIN,
         force: bool = False,
     ) -> AbstractAsyncContextManager[Secret]:
-        """Hand out the secret for one login. Enter it inside `phase`, hold it for the login command alone.
+        """Return a context manager that gives the secret for one login. Enter it inside `phase`, for the login only.
 
-        What came of it is noted in `trace.login`. An exception that is the server's answer carries the diagnosis as
-        its `failure` afterwards: nobody needs to make a second one.
-
-        Enter it in the login phase, for the login only.
+        The result is stored in `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute
+        `failure`, so that it is not diagnosed twice.
 
         With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
         so that new tokens do not bypass the guard.
@@ -87,7 +85,7 @@ class LoginGuard:
         return _Attempt(self, login, trace, token, phase, force=force)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take over a configuration's settings, and what of them is this shard's."""
+        """Set the settings of a new configuration, and this shard's part of the limits."""
         self.settings = config.login_guard
         self._shares = config.login_shares
 
@@ -204,7 +202,7 @@ class _Attempt:
         return diagnose(exc, self._phase, families=families, greeting=greeting, token_age=age)
 
     def _without_secrets(self, text: str) -> str:
-        """A server that echoes the password must not make us write it to disk."""
+        """Remove the secrets: a server that echoes the password must not make us write it to disk."""
         for secret in (self._secret, *([self._token.secret] if self._token is not None else [])):
             hidden = secret.reveal()
             if len(hidden) >= 4:
@@ -225,11 +223,11 @@ class _Attempt:
 
 
 def _answer_of(exc: Refusal | ServerClosed, failure: Failure) -> Answer:
-    """What a diagnosed answer counts as."""
+    """Return how a diagnosed answer is counted."""
     if failure.reason in LIMITS:
         return Answer.LIMITED
     if isinstance(exc, Refusal):
         return Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-    # It hung up: its last words may still be about the password.
+    # The connection was closed: the last lines may still be about the password.
     about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
     return Answer.REFUSED if about_login else Answer.MISSING

@@ -1,6 +1,7 @@
-"""The breakers of all accounts: found by the content of the secret, kept in memory and, where it matters, on disk.
+"""The circuit breakers of all credentials, in memory, and on disk if they are needed after a restart.
 
-A breaker belongs to a credential. The disk holds no secret: a credential is known there by a keyed digest of it.
+They are found by account and fingerprint, a keyed digest of the secret. The secret itself must never be written to
+disk.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Account:
 
 
 class Records:
-    """One per login guard. `settings_of` tells the settings that hold for an account."""
+    """The records of a login guard. `settings_of` returns the settings of an account."""
 
     def __init__(self, state: Disk, clock: Clock, settings_of: Callable[[str], GuardSettings]) -> None:
         self._state = state
@@ -61,7 +62,10 @@ class Records:
             self._restore(account, fingerprint, record)
 
     def find(self, login: Login, secret: Secret) -> tuple[Account, str, Breaker]:
-        """The account, the credential's fingerprint and its breaker. Raises Suspended where there are too many."""
+        """Return the account, the fingerprint of the credential and its Breaker.
+
+        Raises Suspended if there are too many.
+        """
         account = self._account(login.account)
         content = f"login guard\0{login.account}\0{login.username}\0{secret.reveal()}"
         digest = hmac.digest(self._state.signing_key, content.encode("utf-8", "surrogatepass"), "sha256")
@@ -106,10 +110,10 @@ class Records:
             else:
                 self._state.save_breaker(name, fingerprint, None)
 
-    # -- why there is no login now ----------------------------------------------------------------------------------
+    # -- why no login is allowed now ----------------------------------------------------------------------------------
 
     def paused(self, name: str, breaker: Breaker) -> Suspended:
-        """Why there is no login now, and until when."""
+        """Return the exception that says why and until when logins are paused."""
         now = self._clock.now()
         left = breaker.resumes_at(now, self._settings_of(name)) - now
         said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
@@ -117,7 +121,7 @@ class Records:
         return Suspended(_reason(breaker), text, self._clock.wall() + left, said_to)
 
     def too_many(self, account: Account, wait: float) -> Suspended:
-        """As `paused`, where other secrets of the account have used up its day."""
+        """Like `paused`, if other secrets of the account have used up the daily limit."""
         last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
         text = (
             "as many logins as a day may have were refused, with different secrets; "

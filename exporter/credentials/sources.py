@@ -26,11 +26,11 @@ from exporter.model.reasons import Reason
 MAX_BYTES = 64 * 1024
 COMMAND_DEADLINE = 10.0  # seconds
 COMMAND_CACHE = 60.0  # seconds: imap, smtp and routes of a mailbox share one run of the program
-AT_ONCE = 4  # programs
-GONE = 1.0  # seconds in which a killed program is gone, unless the kernel holds it
+AT_ONCE = 4  # programs running at the same time
+GONE = 1.0  # seconds after which a killed program has ended, unless the kernel holds it
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-# Threads of our own: a secret on a hung file system must not hold up anything else's.
+# Our own threads: a secret on a hanging file system must not block other work.
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="secrets")
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -173,7 +173,7 @@ class CommandSecret:
         return _checked(bytes(program.output), what)
 
     async def _start(self) -> _Program | str:
-        """The program under way, or why it cannot be started."""
+        """Start the program. Returns it, or why it cannot be started."""
         loop = asyncio.get_running_loop()
         if any("\0" in word for word in self.argv):
             return "a NUL character in its arguments"
@@ -202,24 +202,25 @@ class CommandSecret:
 
 
 class _Program(asyncio.SubprocessProtocol):
-    """One run of a password command: what it prints, one byte more than allowed at most, and its end."""
+    """One run of a password command: collects its output, at most one byte more than allowed, and waits for its end."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.output = bytearray()
-        self.done: asyncio.Future[None] = loop.create_future()  # has ended with its output closed, or printed too much
+        # it has ended and closed its output, or printed too much
+        self.done: asyncio.Future[None] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
         self._lost = False
 
     @property
     def code(self) -> int:
-        """Its exit status; the negative number of the signal that ended it."""
+        """The exit status, or the negative number of the signal that ended it."""
         return self._transport.get_returncode() or 0
 
     async def stop(self) -> None:
-        """Kill what is left of it, with its children, which share its process group, and wait until it is gone.
+        """Kill the program and its children (same process group), and wait for the end.
 
-        One that has closed its output and ended is let alone: the number of its group may be another one's by now.
+        A program that has closed its output and ended is not killed: its process group id may be reused.
         """
         if not self._lost:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -253,5 +254,5 @@ class _Program(asyncio.SubprocessProtocol):
 
 
 def _turns() -> asyncio.Semaphore:
-    """Programs run at once in this event loop: a start with hundreds of mailboxes must not be a storm of processes."""
+    """Limit the programs that run at the same time, because hundreds of mailboxes may be read at the start."""
     return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))

@@ -1,7 +1,7 @@
-"""What is known of access and refresh tokens: kept while a daemon runs, also across reloads of its configuration.
+"""Stores access and refresh tokens while the daemon runs, also across reloads of the configuration.
 
-What must survive a restart is the refresh token, where the provider replaces it with each use: it lies in a file of its
-own, readable by us alone. The configured one is the seed of that chain; a changed seed begins a new chain.
+If a provider replaces the refresh token with each use, the new one is written to a file that only mailprobe can read,
+because it must survive a restart. The configured refresh token is only the first one; if it changes, it is used again.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Held:
     renew_at: float = 0.0  # `Clock.now()`
     seed: str = ""  # digest of the seed that `access` was made from
     asking: asyncio.Task[AccessToken] | None = None
-    asked: Trace = field(default_factory=Trace)  # of the request: the login guard's note on it
+    asked: Trace = field(default_factory=Trace)  # of the request; contains the login guard's record
 
 
 class TokenStore:
-    """The access tokens of all logins; one per daemon. `directory` holds replaced refresh tokens; None: memory only."""
+    """The tokens of all logins; one per daemon. `directory` holds replaced refresh tokens; None: memory only."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
@@ -47,7 +47,7 @@ class TokenStore:
         return self._held.setdefault(source, Held())
 
     async def current(self, source: TokenSource, seed: Secret) -> Secret:
-        """The refresh token that has taken the seed's place, else the seed."""
+        """Return the refresh token that replaced the seed, or the seed."""
         if source.flow is not Flow.REFRESH_TOKEN:
             return seed
         known = self._replaced.get(source.name)
@@ -58,7 +58,7 @@ class TokenStore:
         return known[1] if known is not None and known[0] == digest(source, seed) else seed
 
     async def replace(self, source: TokenSource, seed: Secret, refresh: Secret) -> None:
-        """Keep what the provider gave in place of the refresh token that was used."""
+        """Store the refresh token that the provider returned as a replacement."""
         begun_by = digest(source, seed)
         self._replaced[source.name] = (begun_by, refresh)
         if self._directory is None:
@@ -82,7 +82,7 @@ class TokenStore:
 
 
 def digest(source: TokenSource, seed: Secret) -> str:
-    """By which a changed seed is noticed."""
+    """Return a digest, by which a changed seed is noticed."""
     return hashlib.sha256(f"{source.name}\0{seed.reveal()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -87,10 +87,10 @@ def diagnose(
     greeting: str = "",
     token_age: str = "",
 ) -> Failure:
-    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`.
+    """Return why a run failed in `phase`. Never raises: an unexpected exception is `bug`, an unknown text is `unknown`.
 
-    Whose words they are, where that is known: the signature `families` of the target, and how its server greeted.
-    `token_age`: of the access token that was logged in with, as `oauth_errors.of_server` takes it; "" of a password.
+    `families` are the signature families of the target, `greeting` is what its server sent first, as far as known.
+    `token_age` is that of the access token used, see `oauth_errors.of_server`; "" for a password.
     """
     if isinstance(exc, BaseExceptionGroup):
         found = [diagnose(each, phase, families=families, greeting=greeting) for each in exc.exceptions]

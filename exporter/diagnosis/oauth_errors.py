@@ -60,9 +60,10 @@ def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
 
 
 def of_server(reason: Reason, token_age: str, text: str) -> Reason:
-    """What a mail server's refusal means that a password would have got for `reason`.
+    """Translate `reason`, which a password would have got, into the reason for an access token.
 
-    `token_age` is "kept" where a fresh one may help, "new" where this is one. What is not about the token stays.
+    `token_age` is "kept" if a fresh token may help, "new" if this one is fresh. Reasons that are not about the token
+    stay.
     """
     status = _STATUS.search(text)
     stale = reason is Reason.OAUTH_TOKEN_EXPIRED or (status is not None and status[1] in _STALE)

@@ -53,7 +53,7 @@ class Refusal(Exception):
         self.protocol = protocol
         self.code = code
         self.text = text
-        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
+        self.failure: Failure | None = None  # diagnosis by the login guard, if this answered a login
 
 
 class TokenRefusal(Refusal):
@@ -70,7 +70,7 @@ class ServerClosed(ConnectionError):
     def __init__(self, text: str = "") -> None:
         super().__init__(text or "the server closed the connection without a message")
         self.text = text
-        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
+        self.failure: Failure | None = None  # diagnosis by the login guard, if this answered a login
 
 
 class Garbage(Exception):

@@ -106,7 +106,7 @@ class Trace:
         self.started = time.perf_counter()
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
-        self.login = LoginRecord()  # the login guard replaces it
+        self.login = LoginRecord()  # replaced by the login guard
         self.on_progress = on_progress
         self.times: dict[Phase, float] = {}
         self.arrived_at = 0.0  # when the last bytes arrived

@@ -18,11 +18,11 @@ from exporter.state.store import Mailbag, Notes
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every probe of a configuration shares: the network, the logins, and what is remembered."""
+    """What all probes of a configuration share: network, login guard, access tokens and stored state."""
 
     resolver: Resolver
     contexts: TlsContexts
-    logins: LoginGuard  # may a password be sent, and what came of it
+    logins: LoginGuard  # decides whether a password may be sent, and gets the answer
     tokens: AccessTokens
     mailbag: Mailbag
     notes: Notes

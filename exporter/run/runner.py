@@ -77,7 +77,7 @@ class Runner:
 
 
 def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
-    """Why the run failed. The answer to a login has been diagnosed by the login guard already."""
+    """Return why the run failed. The login guard has already diagnosed the answer to a login."""
     if isinstance(exc, Refusal | ServerClosed) and exc.failure is not None:
         return exc.failure
     spoke = exc.protocol if isinstance(exc, Refusal) else None

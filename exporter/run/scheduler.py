@@ -82,7 +82,7 @@ class _Entry:
 
 
 class Scheduler:
-    """Starts runs on a fixed beat. `run` is the loop; `load` may be called before and at any time."""
+    """Starts runs at fixed intervals. `run` is the loop; `load` may be called before it and at any time."""
 
     def __init__(
         self,
@@ -107,9 +107,9 @@ class Scheduler:
         self._stopping = False
 
     def load(self, config: EffectiveConfig) -> None:
-        """Make its targets ours. Equal ones keep their beat, changed ones start anew, the others end.
+        """Set the targets. Unchanged ones keep their schedule, changed ones start again, missing ones end.
 
-        New limits hold for the runs that start from now on.
+        New limits apply to runs that start from now on.
         """
         if config.limits != self._limits:
             self._limits = config.limits

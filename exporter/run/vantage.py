@@ -144,7 +144,7 @@ class Vantage:
         self._resolver, self._contexts = resolver, contexts
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take over the references, and forget the targets and servers that have gone."""
+        """Set the references of a new configuration, and forget targets and servers that are no longer in it."""
         if config.vantage != self.settings:
             self.settings, self.last = config.vantage, None
             self._told(True)

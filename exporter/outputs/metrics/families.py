@@ -101,7 +101,7 @@ PROBES_INCONCLUSIVE = MetricFamily(
     "probes_inconclusive_total", _C, _T, "Total number of finished runs that were inconclusive.", _PROBE
 )
 PROBE_FAILURE = MetricFamily(
-    "probe_failure_info", _G, _T,
+    "probe_failure_info", _I, _T,
     "Where and why the last conclusive run failed (1). Absent while the target does not fail.",
     ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
@@ -366,6 +366,8 @@ def document() -> str:
         "- Every metric with `target` also has the labels `kind`, `provider`, `domain` and the `alert_labels`.",
         "- An inconclusive run does not change `mailprobe_probe_success` and the metrics of servers and domains.",
         "- The metrics of Python and of the process (`python_*`, `process_*`) are exposed too.",
+        "- Metrics whose name ends in `_info` have the value 1 and the type info in OpenMetrics. The text format has",
+        "  no such type: there they are gauges.",
         "",
         "| metric | type | labels | meaning |",
         "| --- | --- | --- | --- |",
