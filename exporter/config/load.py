@@ -84,10 +84,6 @@ class Config:
     warnings: tuple[Problem, ...]  # to log; problems that break a probe are among them
     broken: tuple[Problem, ...] = field(default=(), repr=False)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return tuple(part.file for part in self.parts)
-
     def problems(self) -> tuple[Problem, ...]:
         """Problems that make a probe fail but not the daemon: `--config.check` fails, the daemon warns and starts."""
         return self.broken

@@ -1,6 +1,6 @@
 """Logs to stderr in the format of Prometheus: logfmt or JSON lines. Counts warnings and errors.
 
-Write `logger.info("message", extra={"fields": {"target": name}})` to add keys and values. Passwords must never be
+Write `logger.info("message", target=name)` to add keys and values, see `model/logger.py`. Passwords must never be
 logged: they are `Secret` objects, and libraries that log what they send are silenced.
 """
 
