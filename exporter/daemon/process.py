@@ -1,4 +1,4 @@
-"""`mailprobe run` and `--config.check`: the daemon in a process of its own, from signals to exit code."""
+"""Runs `mailprobe run` and `--config.check`: starts the process, handles signals, returns the exit code."""
 
 from __future__ import annotations
 

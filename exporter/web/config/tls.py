@@ -1,4 +1,7 @@
-"""The TLS part of web.config → an SSLContext. Certificates and keys come as bytes: what was read is what is used."""
+"""Builds an SSLContext from the TLS part of the web configuration.
+
+Certificates and keys are passed as bytes, so that what was checked is exactly what is used.
+"""
 
 from __future__ import annotations
 

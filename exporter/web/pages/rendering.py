@@ -1,4 +1,7 @@
-"""Templates into answers: the one place that knows jinja2. What a template is given is escaped and shown as text."""
+"""Renders templates into HTTP responses. The only module that uses jinja2.
+
+All values are escaped: nothing that a server or a user wrote may become markup.
+"""
 
 from __future__ import annotations
 

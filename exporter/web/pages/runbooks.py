@@ -1,4 +1,7 @@
-"""The runbooks: Markdown of docs/runbooks, one file per alert and language, read once and made into HTML."""
+"""The runbooks: Markdown files in docs/runbooks, one per alert and language, read once and rendered as HTML.
+
+HTML in a file is not interpreted. Links lead only to our own pages; the name of a reason links to its explanation.
+"""
 
 from __future__ import annotations
 

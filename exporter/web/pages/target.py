@@ -1,4 +1,4 @@
-"""The page of one target, and the button on it that runs a probe now."""
+"""The page of one target, and its button to run a probe now."""
 
 from __future__ import annotations
 
