@@ -14,7 +14,7 @@ help:
 	@echo 'make check                    linter, formatter, types, config.yaml'
 	@echo 'make test-install             docs/install.md, run as written on a new Debian; the image (root, network, minutes)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
-	@echo 'make docs                     makes docs/{metrics,configuration,reasons,signatures}.md anew'
+	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
 	@echo 'make fmt · make clean         format the code · remove what was made'
 
@@ -58,6 +58,7 @@ docs: venv-dev
 	$(BIN)/python -m tests.docs.generate_configuration
 	$(BIN)/python -m tests.docs.generate_reasons
 	$(BIN)/python -m tests.docs.generate_signatures
+	$(BIN)/python -m tests.docs.generate_architecture
 	$(BIN)/python -m deploy.rules
 	$(BIN)/python -m tests.rules.document > docs/alerts.md
 	$(BIN)/python -m tests.docs.generate_runbooks
