@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test install-npm screenshots test-other-python test-install bench docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test install-npm screenshots test-other-python test-install test-fresh bench docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
@@ -12,7 +12,8 @@ help:
 	@echo 'make run CONFIG=config.yaml   the mailboxes of config.yaml'
 	@echo 'make test                     everything, against real servers (as root: installs them)'
 	@echo 'make check                    linter, formatter, types, config.yaml'
-	@echo 'make test-install             docs/install.md, run as written on a new Debian; the image (root, network, minutes)'
+	@echo 'make test-install             docs/install.md, run as written on new Debians; the image (root, network, minutes)'
+	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
 	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
@@ -31,26 +32,33 @@ test: install-servers install-npm check
 	$(BIN)/pytest
 	@$(MAKE) --no-print-directory test-other-python
 
-# The newest Python we promise, where there is one, with all tests of the program that need no real server: not with those
-# of the files we ship beside it, and of the servers of the tests.
+# The newest Python we promise, where there is one, or another by PYTHON=3.12, with all tests of the program that need no
+# real server: not with those of the files we ship beside it, and of the servers of the tests.
 test-other-python: SHIPPED = rules alertmanager grafana containers servers
-test-other-python: PYTHON313 = $(shell for each in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
+test-other-python: PYTHON = 3.13
+test-other-python: FOUND = $(shell for each in python$(PYTHON) $$HOME/.pyenv/versions/$(PYTHON)*/bin/python; do \
 	"$$each" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
 test-other-python:
-	@if [[ -z '$(PYTHON313)' ]]; then \
-	    echo 'Python 3.13 is not here: not tried.'; \
-	elif $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then \
-	    echo 'All of it ran on Python 3.13 already.'; \
+	@if [[ -z '$(FOUND)' ]]; then \
+	    echo 'Python $(PYTHON) is not here: not tried.'; \
+	elif [[ "$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" == '$(PYTHON)' ]]; then \
+	    echo 'All of it ran on Python $(PYTHON) already.'; \
 	else \
-	    .ci/venv .venv-3.13 dev '$(PYTHON313)'; \
-	    echo .venv-3.13/bin/pytest --without-servers; \
-	    .venv-3.13/bin/pytest --without-servers -p no:cacheprovider $(SHIPPED:%=--ignore=tests/%); \
+	    .ci/venv .venv-$(PYTHON) dev '$(FOUND)'; \
+	    echo .venv-$(PYTHON)/bin/pytest --without-servers; \
+	    .venv-$(PYTHON)/bin/pytest --without-servers -p no:cacheprovider $(SHIPPED:%=--ignore=tests/%); \
 	fi
 
-# A new Debian 12 that its own systemd starts, and the commands of docs/install.md on it; and the image, built and run.
+# New Debians that their own systemd starts, and the commands of docs/install.md on them; and the image, built and run.
 test-install: venv-dev
 	@.ci/install-debian mmdebstrap systemd-container buildah git
 	$(BIN)/pytest -m install tests/install tests/containers
+
+# Both releases made anew, a clone of what is committed, the demo, all tests; or one: make test-fresh RELEASE=trixie
+test-fresh: RELEASE = bookworm trixie
+test-fresh:
+	@.ci/install-debian mmdebstrap git
+	@.ci/fresh $(RELEASE)
 
 # The pages that are made from the code; tests compare them.
 docs: venv-dev
@@ -84,7 +92,7 @@ fmt: venv-dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .venv-3.13 tests/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-3.* tests/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install-servers:

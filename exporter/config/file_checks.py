@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config import problems, robot_urls
+from exporter.config.likely_slips import password_slip, port_slip
 from exporter.config.schema.daemon import Defaults
 from exporter.config.schema.notify import Bridge, Push
-from exporter.config.schema.targets import Mailbox
+from exporter.config.schema.targets import Endpoint, Mailbox
 from exporter.credentials.sources import CREDENTIALS
+from exporter.model import Service
 from exporter.net.urls import MAX_LENGTH
 
 
@@ -41,9 +43,19 @@ class Audit:
         path: problems.KeyPath = ("mailboxes", index)
         yield from self._password(path, mailbox, folder)
         yield from self._oauth2(path, mailbox)
-        for name, server in (("imap", mailbox.imap), ("pop3", mailbox.pop3), ("smtp", mailbox.smtp)):
-            if server is not None and server.ca_file is not None:
-                yield from self._file((*path, name, "ca_file"), server.ca_file)
+        servers = ((Service.IMAP, mailbox.imap), (Service.POP3, mailbox.pop3), (Service.SMTP, mailbox.smtp))
+        for service, server in servers:
+            if server is None:
+                continue
+            if server.ca_file is not None:
+                yield from self._file((*path, service.value, "ca_file"), server.ca_file)
+            if slip := port_slip(service, server.port, server.security):
+                yield Doubt((*path, service.value, "port"), slip)
+
+    def endpoint(self, index: int, endpoint: Endpoint) -> Iterator[Doubt]:
+        service = Service(endpoint.protocol) if endpoint.protocol else None
+        if slip := port_slip(service, endpoint.port, endpoint.security):
+            yield Doubt(("endpoints", index, "port"), slip)
 
     def push(self, push: Push) -> Iterator[Doubt]:
         yield Doubt(
@@ -86,9 +98,12 @@ class Audit:
     def _password(self, path: problems.KeyPath, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         if mailbox.password_file is not None:
             yield from self._file((*path, "password_file"), mailbox.password_file, secret=True)
+            yield from _slip((*path, "password_file"), _content(mailbox.password_file))
         elif mailbox.password_env is not None:
-            if not self.environment.get(mailbox.password_env):
+            password = self.environment.get(mailbox.password_env)
+            if not password:
                 yield Doubt((*path, "password_env"), "this environment variable is not set", broken=True)
+            yield from _slip((*path, "password_env"), password)
         elif mailbox.password_credential is not None:
             yield from self._credential((*path, "password_credential"), mailbox.password_credential)
         elif mailbox.password_command is not None:
@@ -98,11 +113,13 @@ class Audit:
                 yield Doubt((*path, "password_command"), "this program is not there, or may not be run", broken=True)
         elif mailbox.password is not None:
             yield Doubt((*path, "password"), "a password in the file itself: prefer password_file")
+            yield from _slip((*path, "password"), mailbox.password.reveal())
 
     def _credential(self, path: problems.KeyPath, name: str) -> Iterator[Doubt]:
         folder = self.environment.get(CREDENTIALS)
         if folder:
             yield from self._file(path, Path(folder) / name)
+            yield from _slip(path, _content(Path(folder) / name))
         else:
             yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
 
@@ -118,8 +135,16 @@ class Audit:
             yield Doubt(path, f"cannot be read: {why}", broken=True)
 
 
+def _slip(path: problems.KeyPath, password: str | None) -> Iterator[Doubt]:
+    if password and (slip := password_slip(password.rstrip("\r\n"))):
+        yield Doubt(path, slip)
+
+
 def _content(file: Path) -> str | None:
-    """As a secret is read, of a URL's length; None where nothing is, which `_look` tells, or where reading may hang."""
+    """As a secret is read; the first MAX_LENGTH + 3 bytes of a longer one.
+
+    None where nothing is, which `_look` tells, or where reading may hang.
+    """
     try:
         if not file.is_file() or file.stat().st_size == 0:
             return None

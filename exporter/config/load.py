@@ -133,20 +133,23 @@ class _Loader:
 
     def read_all(self, path: Path, *, validate: bool = True) -> _File | None:
         """Read the main file, which is the answer, and all that it includes. What is wrong is noted."""
-        main = self._read(path)
+        main = self._read(path, missing=errors.NO_FILE)
         files = [self._read(each) for each in self._included(main)] if main else []
         for file in [main, *files] if validate else []:
             if file is not None:
                 self._validate(file, shape.Main if file is main else shape.Included)
         return main
 
-    def _read(self, path: Path) -> _File | None:
+    def _read(self, path: Path, missing: str = "") -> _File | None:
+        """`missing`: what to say where there is no such file."""
         try:
             data = read_bytes(path)
             document = mapping(parse(data), self.example)
         except (OSError, UnusableError, BadYamlError) as exc:
             line = exc.line if isinstance(exc, BadYamlError) else 0
             why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            if isinstance(exc, FileNotFoundError) and missing:
+                why = missing
             self.problems.append(Problem(str(path), line, "", why or "cannot be read"))
             self.complete = False
             return None
@@ -254,6 +257,8 @@ class _Loader:
             found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []
             for index, mailbox in enumerate(part.mailboxes):
                 found += audit.mailbox(index, mailbox, part.file.parent)
+            for index, endpoint in enumerate(part.endpoints):
+                found += audit.endpoint(index, endpoint)
             if isinstance(file.shaped, shape.Main) and file.shaped.alertmanager is not None:
                 found += audit.push(file.shaped.alertmanager)
             if isinstance(file.shaped, shape.Main):

@@ -62,6 +62,7 @@ class ServerRow:
     port: int
     security: Security | None
     own_domain: bool = False  # for companies' domains, not for the provider's own
+    for_domains: tuple[str, ...] = ()  # of the provider's: comes first for these
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,13 @@ def _preset(row: dict[str, Any], by_id: Mapping[str, dict[str, Any]]) -> Preset:
 
 def _rows(rows: list[dict[str, Any]]) -> tuple[ServerRow, ...]:
     return tuple(
-        ServerRow(each["host"], each["port"], _SECURITY.get(each["security"]), each.get("own_domain", False))
+        ServerRow(
+            each["host"],
+            each["port"],
+            _SECURITY.get(each["security"]),
+            each.get("own_domain", False),
+            tuple(each.get("for_domains", ())),
+        )
         for each in rows
     )
 
@@ -262,6 +269,7 @@ def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "
     return sorted(
         (row for row in filled if "<" not in row.host),
         key=lambda row: (
+            domain not in row.for_domains,
             not row.host.endswith(f".{domain}"),  # one of several of the provider's domains
             row.own_domain != own,
             not mx or site(row.host) != site(mx),

@@ -11,6 +11,12 @@ KeyPath = tuple[str | int, ...]
 """Where in a file: ("mailboxes", 0, "imap", "port")."""
 
 MAX_SHOWN = 100
+NO_FILE = (
+    "No such file or directory. Another is named by --config.file; `mailprobe providers ADDRESS` prints the lines for "
+    "a mailbox, config.yaml of the sources is an example, docs/configuration.md has all keys; "
+    "`mailprobe demo` needs no file"
+)
+"""Of config.yaml itself: the ways to a first one."""
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 

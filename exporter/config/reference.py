@@ -80,8 +80,9 @@ the file that names it, at most {COMMAND_DEADLINE:g} s | when the last answer is
 | `password_credential` | in a systemd credential, `$CREDENTIALS_DIRECTORY/NAME` (`LoadCredential=`) | at each login |
 | `password` | here; warns | with the configuration |
 
-Line ends are cut off, blanks are not. A source that cannot be read makes the mailbox's runs inconclusive
-(`local_error`), is warned about at the start, and is an error of `--config.check`. No password is ever logged or shown.
+Line ends are cut off, blanks are not; a blank, an invisible or a full-width character at either end is warned about.
+A source that cannot be read makes the mailbox's runs inconclusive (`local_error`), is warned about at the
+start, and is an error of `--config.check`. No password is ever logged or shown.
 
 ## Access tokens (OAuth 2)
 

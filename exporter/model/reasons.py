@@ -148,6 +148,7 @@ class About:
     waiting_helps: bool
     remedy_en: str
     remedy_zh: str
+    reserved: bool  # no probe reports it yet
 
 
 _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting helps
@@ -254,8 +255,23 @@ _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting 
     Reason.BUG: (Layer.EXPORTER, Owner.YOU, False),
 }
 
+_RESERVED = frozenset(
+    {
+        Reason.RECORD_MISMATCH,
+        Reason.DOMAIN_EXPIRING,
+        Reason.PROVIDER_ALERT,
+        Reason.LOGIN_SUSPENDED,  # a suspended run keeps the reason of the refusal
+        Reason.MESSAGE_DUPLICATED,  # counted in mailprobe_roundtrip_messages_duplicated_total
+        Reason.REPLIES_OVERDUE,
+    }
+)
+"""The names are fixed, so that rules may use them; nothing reports them yet. A test compares this with the code."""
+
 ABOUT: Mapping[Reason, About] = MappingProxyType(
-    {reason: About(*facts, REMEDIES_EN[reason], REMEDIES_ZH[reason]) for reason, facts in _FACTS.items()}
+    {
+        reason: About(*facts, REMEDIES_EN[reason], REMEDIES_ZH[reason], reason in _RESERVED)
+        for reason, facts in _FACTS.items()
+    }
 )
 
 

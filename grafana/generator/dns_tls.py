@@ -166,7 +166,7 @@ def _domains() -> Row:
                 shows="Length of each published key. An Ed25519 key is short and strong.",
                 bad="An RSA key below 1024 bits is ignored by receivers (RFC 8301), below 2048 it should be replaced.",
                 alerts=("MailDNSPolicyInvalid",),
-                queries=(Query(f"min by ({_DOMAIN}, selector, algorithm) ({series('dkim_key_bits')})"),),
+                queries=(Query(f"min by ({_DOMAIN}, selector, algorithm) ({series('dkim_key_length')})"),),
                 width=8,
                 height=9,
                 none="no DKIM selector is configured",

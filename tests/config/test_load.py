@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -55,7 +56,6 @@ def test_an_empty_key_is_as_if_it_were_not_written(folder):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: None, "config.yaml: No such file or directory"),
         (lambda path: path.mkdir(), "config.yaml: Is a directory"),
         (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "config.yaml: is not UTF-8: see line 2"),
         (lambda path: path.write_bytes("a: ä".encode("utf-16")), "config.yaml: is not UTF-8: see line 1"),
@@ -227,6 +227,96 @@ def test_outside_of_systemd_a_credential_is_only_a_doubt(folder, monkeypatch):
     warnings, problems = doubts(load(write(folder / "config.yaml", text)))
     assert len(warnings) == 1
     assert problems == []
+
+
+def test_a_missing_file_names_the_ways_to_a_first_one(folder):
+    said = refused("config.yaml")
+    for way in (
+        "--config.file",
+        "mailprobe demo",
+        "mailprobe providers ADDRESS",
+        "docs/configuration.md",
+        "config.yaml of",
+    ):
+        assert way in said
+    write(folder / "config.yaml", "include: [gone.yaml]")
+    assert "mailprobe demo" not in refused("config.yaml")
+
+
+ODD_PASSWORDS = {
+    "hunter2 ": "ends with a blank",
+    "\thunter2": "begins with a blank",
+    "\u3000hunter2": "begins with a blank",
+    "hunter2\u00a0": "ends with a blank",
+    "\ufeffhunter2": "begins with an invisible character",
+    "hunter2\u200b": "ends with an invisible character",
+    "\uff28unter2": "begins with a full-width character",
+    "hunter\uff12": "ends with a full-width character",
+}
+
+
+@pytest.mark.parametrize("source", ["password", "password_file", "password_env", "password_credential"])
+@pytest.mark.parametrize("password", ODD_PASSWORDS)
+def test_an_odd_end_of_a_password_is_a_doubt_that_does_not_quote_it(folder, monkeypatch, source, password):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    monkeypatch.setenv("odd", password)
+    (folder / "odd").write_text(f"{password}\n", "utf-8")
+    (folder / "odd").chmod(0o600)
+    given = json.dumps(password) if source == "password" else "odd"
+    mailbox = MAILBOX.replace("password_file: secret", f"{source}: {given}")
+    warnings, problems = doubts(load(write(folder / "config.yaml", f"mailboxes:\n- {mailbox}\n")))
+    assert problems == []
+    assert f"config.yaml:2: mailboxes[0].{source}: the password {ODD_PASSWORDS[password]}" in warnings[-1]
+    assert "unter" not in "".join(warnings)
+
+
+@pytest.mark.parametrize("password", ["hunter2", "a b", "\u5bc6\u7801", "a\uff02b", "#x%"])
+def test_any_other_password_is_no_doubt(folder, password):
+    (folder / "secret").write_text(f"{password}\r\n", "utf-8")
+    assert load(write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("service", "written", "fits"),
+    [
+        ("imap", (143, "tls"), (993, "starttls")),
+        ("imap", (993, "starttls"), (143, "tls")),
+        ("pop3", (110, "tls"), (995, "starttls")),
+        ("pop3", (995, "starttls"), (110, "tls")),
+        ("smtp", (465, "starttls"), (587, "tls")),
+        ("smtp", (587, "tls"), (465, "starttls")),
+        ("smtp", (25, "tls"), (465, "starttls")),
+    ],
+)
+def test_a_port_that_contradicts_its_security_is_a_doubt(folder, service, written, fits):
+    (port, security), (other_port, protection) = written, fits
+    server = f"host: mail.example.com, port: {port}, security: {security}"
+    off = "".join(f", {other}: off" for other in ("imap", "smtp") if other != service)
+    said = f"port {port} is for security: {protection}; write that, or port: {other_port} with security: {security}"
+    mailbox = f"mailboxes:\n- {{address: a@example.com, password_file: secret, {service}: {{{server}}}{off}}}\n"
+    write(folder / "a.yaml", mailbox)
+    assert doubts(load("a.yaml")) == ([f"a.yaml:2: mailboxes[0].{service}.port: {said}"], [])
+    endpoint = f"endpoints:\n- {{{server}}}\n- {{{server.replace(security, protection)}, name: good}}\n"
+    write(folder / "b.yaml", endpoint)
+    assert doubts(load("b.yaml")) == ([f"b.yaml:2: endpoints[0].port: {said}"], [])
+
+
+def test_a_port_of_another_protocol_is_a_doubt(folder):
+    text = """
+mailboxes:
+- {address: a@example.com, password_file: secret, imap: {host: mail.example.com, port: 465}, smtp: off}
+endpoints:
+- {host: mail.example.com, port: 993, protocol: smtp}
+- {host: mail.example.com, port: 2993, protocol: smtp, security: tls}
+"""
+    write(folder / "config.yaml", text)
+    assert doubts(load("config.yaml")) == (
+        [
+            "config.yaml:3: mailboxes[0].imap.port: port 465 is the usual one of smtp, not of imap",
+            "config.yaml:5: endpoints[0].port: port 993 is the usual one of imap, not of smtp",
+        ],
+        [],
+    )
 
 
 def test_many_doubts_of_a_kind_are_folded(folder):

@@ -52,6 +52,27 @@ def test_ids_and_domains_are_unique():
         assert [value for value, count in Counter(values).items() if count > 1] == []
 
 
+@pytest.mark.parametrize(
+    ("domain", "provider"),
+    [
+        *((f"yahoo.{end}", "yahoo") for end in ("com.tw", "com.hk", "com.sg", "com.my", "co.id", "it", "ca", "com.br")),
+        *((f"hotmail.{end}", "outlook_com") for end in ("com.tw", "com.hk", "co.jp", "fr", "co.uk", "de")),
+        *((f"outlook.{end}", "outlook_com") for end in ("jp", "kr", "sg", "com.vn", "de", "fr")),
+        *((f"live.{end}", "outlook_com") for end in ("hk", "cn", "com.sg", "co.uk", "jp")),
+        ("livemail.tw", "outlook_com"), ("windowslive.com", "outlook_com"),
+        ("aol.de", "aol"), ("verizon.net", "aol"),
+        ("gmx.hk", "gmx"), ("gmx.tw", "gmx"), ("gmx.eu", "gmx"), ("yandex.kz", "yandex"),
+        ("zohomail.com", "zoho"), ("zohomail.in", "zoho_in"), ("zohomail.eu", "zoho_eu"),
+        ("yahoo.co.jp", None),  # another company's
+        ("yahoo.com.cn", None), ("yahoo.cn", None),  # closed
+        ("yahoodns.net", None), ("protection.outlook.com", None),  # names of servers
+    ],
+)  # fmt: skip
+def test_regional_domains_of_the_big_providers_are_recognised(domain, provider):
+    found = recognise(domain)
+    assert (found.id if found else None) == provider
+
+
 def test_the_rows_of_2016_are_kept():
     assert sum("seed_2016" in row for row in ROWS) == 28
     assert len(ROWS) >= 82
@@ -142,6 +163,9 @@ def test_google_workspace_has_the_folders_of_gmail():
         ((Service.SMTP, "microsoft365"), ("smtp.office365.com", 587, Security.STARTTLS)),
         # of several servers, the one of the mailbox's domain; of a template, the domain's
         ((Service.IMAP, "gmx", "gmx.net"), ("imap.gmx.net", 993, Security.TLS)),
+        ((Service.IMAP, "gmx", "gmx.de"), ("imap.gmx.net", 993, Security.TLS)),
+        ((Service.SMTP, "gmx", "gmx.ch"), ("mail.gmx.net", 465, Security.TLS)),
+        ((Service.SMTP, "gmx", "gmx.hk"), ("mail.gmx.com", 465, Security.TLS)),
         ((Service.SMTP, "generic"), ("smtp.example.com", 465, Security.TLS)),
         ((Service.IMAP, "netease_qiye"), ("imap.qiye.163.com", 993, Security.TLS)),
     ],

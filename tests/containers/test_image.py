@@ -1,6 +1,6 @@
 """The Dockerfile built by buildah and run: as its user, on a root file system that is read-only.
 
-Docker's registry is not needed: a Debian 12 with its own Python stands for the base image.
+Docker's registry is not needed: a Debian 13 with its own Python stands for the base image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.servers.process import accepts, binary, short_folder
 
 pytestmark = [pytest.mark.install, pytest.mark.timeout(1200)]
 
-SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
+SUITE, PACKAGES = "trixie", "python3,python3-venv,ca-certificates"
 PATIENCE = 900
 ID = 65532
 # In a mount namespace of its own: the image read-only, but for the two places that a container may write to.

@@ -32,12 +32,13 @@ renaming one breaks rules and dashboards. This page is made from `exporter/model
 `python -m tests.docs.generate_reasons`.
 
 *Who* mends it: `you` have the config and the webmail, the `admin` has mail server, admin console and DNS, the
-`provider` runs the service, the `network` lies between. *Wait*: it may pass by itself.
+`provider` runs the service, the `network` lies between. *Wait*: it may pass by itself. *Reserved*: the name is fixed,
+but no probe reports this reason yet.
 
 每次失败只归为下表中的一个原因，即标签 `reason` 的值。本页由 `exporter/model/reasons.py` 生成，请勿手改。
 
 “谁处理”：你（有配置和网页邮箱的人）、管理员（管邮件服务器、管理后台和 DNS）、服务商、网络。
-“可等”：可能自行恢复。
+“可等”：可能自行恢复。“预留”：名称已经确定，但目前还没有检查会报告这个原因。
 """
 
 
@@ -55,7 +56,8 @@ def _row(reason: Reason) -> str:
     about = ABOUT[reason]
     wait = "yes · 是" if about.waiting_helps else "no · 否"
     english, chinese = OWNERS[about.owner]
-    return f"| `{reason}` | {english} · {chinese} | {wait} | {about.remedy_en} | {about.remedy_zh} |\n"
+    mark = " (reserved · 预留)" if about.reserved else ""
+    return f"| `{reason}`{mark} | {english} · {chinese} | {wait} | {about.remedy_en} | {about.remedy_zh} |\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Keeps what the runbooks say of the rules true, and their index: `python -m tests.docs.generate_runbooks`.
 
-The words are written by hand. The line under each title, when and how loudly the alert fires, is read from the rules.
+The words are written by hand. The line under each title, when and how loudly the alert fires, and the figures of the
+rule that the text repeats (`runbook_figures`) are read from the rules.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 
 from exporter.web.pages import runbooks
+from tests.docs import runbook_figures
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "runbooks"
@@ -75,6 +77,11 @@ def with_facts(text: str, told: str) -> str:
     return "\n".join(lines)
 
 
+def up_to_date(text: str, rules: list[dict[str, Any]], language: str) -> str:
+    """A runbook's text with all that it says of its rules."""
+    return runbook_figures.corrected(with_facts(text, facts(rules, language)), rules, language)
+
+
 def index() -> str:
     """docs/runbooks/README.md."""
     english, chinese = runbooks.library("en"), runbooks.library("zh")
@@ -90,7 +97,7 @@ def main() -> None:
     for name, rules in alerts().items():
         for language in ("en", "zh"):
             file = FOLDER / language / f"{name}.md"
-            file.write_text(with_facts(file.read_text(encoding="utf-8"), facts(rules, language)), encoding="utf-8")
+            file.write_text(up_to_date(file.read_text(encoding="utf-8"), rules, language), encoding="utf-8")
     runbooks.library.cache_clear()
     INDEX.write_text(index(), encoding="utf-8")
 

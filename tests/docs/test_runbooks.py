@@ -23,7 +23,7 @@ from exporter.model import Kind, Phase, ProbeName
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics.families import FAMILIES
 from exporter.web.pages import runbooks
-from tests.docs import generate_runbooks
+from tests.docs import generate_runbooks, runbook_figures
 from tests.docs.documents import fences, labels_of, metrics, recorded, refused, spans, text_of
 from tests.docs.generate_runbooks import FOLDER, ROOT
 
@@ -37,6 +37,46 @@ PROGRAMS = {
 }
 FOREIGN_METRICS = frozenset({"up", "ALERTS", "process_cpu_seconds_total"})
 FOREIGN_FLAGS = frozenset({"--web.enable-lifecycle", "--dry-run", "--force-renewal", "--selector"})
+
+# Times that runbooks tell and that are not how long their rule waits or is kept, in seconds.
+MINUTE, DAY = 60, 86400
+OTHER_TIMES = {
+    "MailCertificateExpired": {90 * DAY},  # what a certificate of Let's Encrypt lives
+    "MailCertificateExpiringSoon": {21 * DAY, 30 * DAY, 90 * DAY},
+    "MailDNSRecordMissing": {10 * MINUTE},  # a TTL
+    "MailDomainOutage": {5 * MINUTE},  # the interval of logins
+    "MailErrorBudgetBurn": {30 * DAY},
+    "MailQuotaAlmostFull": {5 * MINUTE},
+    "MailQuotaFillingUp": {3 * DAY},
+    "MailRoundTripLost": {15 * MINUTE},  # lost_after
+    "MailRoundTripOverdue": {
+        40,
+        MINUTE,
+        4 * MINUTE,
+        6 * MINUTE,
+        15 * MINUTE,
+    },  # late_after, and the rule after it
+    "MailRoundTripSlow": {5, 10, 40},
+    "MailSubmissionThrottled": {5 * MINUTE, 30 * MINUTE},  # the guard's pause, greylisting
+    "MailprobeInconclusive": {10},
+    "MailprobeLoginSuspended": {30 * MINUTE, DAY},
+    "MailprobeProbesStalled": {10 * MINUTE},
+    "MailprobeSchedulerOverloaded": {20, 30},
+}
+_OUTAGES = {"MailDNSFailing", "MailDomainOutage", "MailEndpointDown", "MailHostOutage", "MailProviderOutage"}
+_BOTH = _OUTAGES | {
+    "MailCertificateInvalid", "MailLoginFailing", "MailLoginRejected", "MailSubmissionThrottled",
+    "MailprobeAllVantagesOffline",
+}  # fmt: skip
+REPEATED = {
+    "for": _BOTH
+    | {
+        "MailQuotaFillingUp", "MailRoundTripMisfiled", "MailprobeConfigInconsistent", "MailprobeInconclusive",
+        "MailprobeLoginSuspended", "MailprobeOAuthTokenExpiring", "MailprobeSchedulerOverloaded",
+        "MailprobeShardingMismatch", "MailprobeShardsMissing",
+    },
+    "keep_firing_for": _BOTH | {"MailCertificateExpired", "MailCertificateExpiringSoon", "MailprobeVantageOffline"},
+}  # fmt: skip
 
 
 def name_of(path: Path) -> str:
@@ -74,6 +114,35 @@ def test_what_it_says_of_the_rule_is_the_rule(path):
     """`python -m tests.docs.generate_runbooks` brings it up to date."""
     told = runbooks.parse(path.stem, text_of(path)).facts
     assert told == generate_runbooks.facts(generate_runbooks.alerts()[path.stem], path.parent.name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_figures_in_the_text_are_those_of_the_rule(path):
+    """`python -m tests.docs.generate_runbooks` brings them up to date."""
+    text, rules = text_of(path), generate_runbooks.alerts()[path.stem]
+    assert runbook_figures.corrected(text, rules, path.parent.name) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_other_time_in_the_text_is_known(path):
+    """One that is not known here may be the rule's, in words that `runbook_figures` does not know."""
+    prose = re.sub(r"^ *```.*?^ *```", "", text_of(path), flags=re.DOTALL | re.MULTILINE)
+    assert runbook_figures.others(prose, path.parent.name) <= OTHER_TIMES.get(path.stem, set())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("key", ["for", "keep_firing_for"])
+def test_a_figure_that_contradicts_the_rule_is_found(key, language):
+    """In both languages the same alerts repeat their rule's figures; each follows a rule that changes."""
+    told = set()
+    for alert, rules in generate_runbooks.alerts().items():
+        text = text_of(FOLDER / language / f"{alert}.md")
+        if key in {figure.key for figure in runbook_figures.repeated(text, language)}:
+            told.add(alert)
+            changed = runbook_figures.corrected(text, [{**rule, key: "123m"} for rule in rules], language)
+            assert runbook_figures.spoken("123m", language) in changed
+            assert runbook_figures.corrected(changed, rules, language) == text
+    assert told == REPEATED[key]
 
 
 def test_the_index_is_up_to_date():

@@ -30,7 +30,7 @@ ALERTS = ROOT / "deploy" / "prometheus" / "mailprobe.alerts.yml"
 DAVE = f"dave@{DOMAIN}"  # his password will be changed
 OLGA = f"olga@{DOMAIN}"  # logs in with an access token, on a server that will die
 ORSON = f"orson@{DOMAIN}"  # with a password, on that server too
-ROOM = "60K:messages=40"  # of carol, as dovecot writes it
+ROOM, MESSAGES = "60K", 40  # of carol
 FILLING = b"From: a@example.test\r\nSubject: filling\r\n\r\n" + b"x" * 76 * 50 + b"\r\n"
 
 HEAD = """\
@@ -156,7 +156,7 @@ class Scene:
         self.reference = socket.create_server(("127.0.0.1", free_port()), backlog=1000)
         self._records = list(names.zones[DOMAIN].records)
         dovecot.add_user(DAVE)
-        dovecot.set_quota(CAROL, ROOM)
+        dovecot.set_quota(CAROL, ROOM, MESSAGES)
         for _ in range(4):
             dovecot.deliver(CAROL, FILLING)
         names.change(DOMAIN, [*self._records, "old A 127.0.0.1"])

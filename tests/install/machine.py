@@ -1,4 +1,4 @@
-"""A Debian 12 that is made anew and that its own systemd starts, in a container of systemd-nspawn."""
+"""A Debian that is made anew and that its own systemd starts, in a container of systemd-nspawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.servers.process import ServerError, binary, short_folder, wait_until
 
-SUITE = "bookworm"
+RELEASES = {"bookworm": "3.11", "trixie": "3.13"}  # release → its Python
 PACKAGES = "systemd-sysv,dbus"  # beside what every Debian has
 COMMAND = 600.0  # seconds that a command on it may take
 BOOT = 120.0  # seconds
@@ -22,7 +22,8 @@ LOCAL_CA = Path("/usr/local/share/ca-certificates")
 class Machine:
     """A context manager. The network is this machine's own: its loopback is ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: str) -> None:
+        self.release = release
         self.folder = short_folder()
         self.root = self.folder / "root"
         self.log = self.folder / "console"
@@ -75,8 +76,10 @@ class Machine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _make(self) -> None:
-        argv = [binary("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", f"--include={PACKAGES}", SUITE]
-        made = subprocess.run([*argv, str(self.root)], capture_output=True, text=True, timeout=COMMAND, check=False)
+        argv = [binary("mmdebstrap", "mmdebstrap"), "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
+        made = subprocess.run(
+            [*argv, self.release, str(self.root)], capture_output=True, text=True, timeout=COMMAND, check=False
+        )
         if made.returncode:
             raise ServerError(f"mmdebstrap: {made.stderr}")
         # What this network needs to be told (a mirror of PyPI, an authority of its own) it needs there too.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
+from exporter.diagnosis import signatures
 from exporter.model.reasons import ABOUT, Layer, Owner, Reason, about
 from exporter.model.remedies_en import REMEDIES_EN
 from exporter.model.remedies_zh import REMEDIES_ZH
 from tests.docs.generate_reasons import LAYERS, OWNERS, PAGE, page
 
+PACKAGE = Path(__file__).parents[2] / "exporter"
 MOST = 220  # characters
 
 
@@ -43,6 +47,50 @@ def test_a_remedy_is_a_short_sentence_in_each_language(reason: Reason) -> None:
 def test_a_reason_is_a_label_value_named_like_its_member(reason: Reason) -> None:
     assert reason.value == reason.name.lower()
     assert re.fullmatch(r"[a-z][a-z0-9_]*", reason.value)
+
+
+class _Reported(ast.NodeVisitor):
+    """Reasons that code gives to something; those that it only compares with, or looks up by, do not count."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """Passed over."""
+
+    def visit_Set(self, node: ast.Set) -> None:
+        """Passed over."""
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        for value in node.values:
+            self.visit(value)
+
+    def visit_match_case(self, node: ast.match_case) -> None:
+        for statement in node.body:
+            self.visit(statement)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name) and node.value.id == "Reason":
+            self.found.add(node.attr.lower())
+        self.generic_visit(node)
+
+
+def test_every_reason_that_is_not_reserved_is_reported_somewhere() -> None:
+    """By code that makes results, or by a signature. One that is reported must not be marked as reserved."""
+    reported = _Reported()
+    for package in ("credentials", "diagnosis", "net", "probes", "run", "targets"):
+        for path in sorted((PACKAGE / package).rglob("*.py")):
+            reported.visit(ast.parse(path.read_text(encoding="utf-8")))
+    for row in signatures.rows():
+        reported.found |= {row.reason, *row.causes}
+    assert reported.found == {reason.value for reason in Reason if not about(reason).reserved}
+
+
+def test_a_reserved_reason_is_marked_in_both_languages() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    assert [row for row in rows if "(reserved · 预留)" in row] == [
+        row for row in rows if about(Reason(row.split("`")[1])).reserved
+    ]
 
 
 def test_the_page_knows_every_layer_and_owner() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tests.servers import dovecot_conf_23, dovecot_conf_24
@@ -30,6 +30,7 @@ class User:
 
     password: str = PASSWORD
     quota: str = "100M"
+    quota_messages: int = 0  # 0: any number
     refused_because: str = ""  # IMAP and POP3 answer with these words; SASL for postfix goes on
 
 
@@ -118,9 +119,8 @@ class Dovecot(Server):
         if user.refused_because:
             login |= {"nologin": "y", "reason": user.refused_because}
         self._write(f"passdb-{name}", login)
-        limit, value = self._templates.quota
-        limited = {limit: value.format(size=user.quota)}
-        self._write(f"userdb-{name}", {"home": home, "uid": str(uid), "gid": str(gid)} | limited)
+        limits = self._templates.quota(user.quota, user.quota_messages)
+        self._write(f"userdb-{name}", {"home": home, "uid": str(uid), "gid": str(gid)} | limits)
 
     def remove_user(self, name: str) -> None:
         """The account is unknown from now on; its mail stays."""
@@ -129,15 +129,15 @@ class Dovecot(Server):
             (self.folder / "users" / f"{kind}-{name}").unlink()
 
     def set_password(self, name: str, password: str) -> None:
-        self._change(name, password=password)
+        self.add_user(name, replace(self.users[name], password=password))
 
-    def set_quota(self, name: str, quota: str) -> None:
-        """In dovecot's words: 100M, 10K."""
-        self._change(name, quota=quota)
+    def set_quota(self, name: str, quota: str, messages: int = 0) -> None:
+        """In dovecot's words: 100M, 10K; 0 messages are any number."""
+        self.add_user(name, replace(self.users[name], quota=quota, quota_messages=messages))
 
     def refuse(self, name: str, because: str) -> None:
         """Turn away IMAP and POP3 logins with these words. "" lets them in again."""
-        self._change(name, refused_because=because)
+        self.add_user(name, replace(self.users[name], refused_because=because))
 
     def sieve(self, name: str, script: str) -> None:
         """What happens to the mail delivered to this user."""
@@ -179,11 +179,6 @@ class Dovecot(Server):
 
     def doveadm(self, *words: str, stdin: bytes = b"") -> str:
         return self.run(self._doveadm, "-c", str(self.folder / "dovecot.conf"), *words, stdin=stdin)
-
-    def _change(self, name: str, **fields: str) -> None:
-        old = self.users[name]
-        kept = {"password": old.password, "quota": old.quota, "refused_because": old.refused_because}
-        self.add_user(name, User(**(kept | fields)))
 
     def _write(self, name: str, fields: Mapping[str, str]) -> None:
         made = self.folder / "new"

@@ -23,5 +23,5 @@ class Templates:
     files: Mapping[str, str]  # by name
     tokens: str  # appended where access tokens are taken
     token_files: Mapping[str, str]  # by name, where access tokens are taken
-    quota: tuple[str, str]  # the field of an account that limits its mail, and its value: `size`
+    quota: Callable[[str, int], dict[str, str]]  # fields of an account that limit its mail: storage, messages (0: any)
     account: Callable[[Mapping[str, str]], str]  # the text of an account's file

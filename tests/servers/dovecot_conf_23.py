@@ -171,12 +171,17 @@ local {address} {{
 }}
 """
 
+
+def quota(storage: str, messages: int) -> dict[str, str]:
+    return {"quota_rule": f"*:storage={storage}" + (f":messages={messages}" if messages else "")}
+
+
 TEMPLATES = Templates(
     main=MAIN,
     certificate=CERTIFICATE,
     files={"dict.conf": DICTIONARY},
     tokens=MECHANISMS,
     token_files={"tokens.conf": TOKENS},
-    quota=("quota_rule", "*:storage={size}"),
+    quota=quota,
     account=json.dumps,
 )

@@ -207,12 +207,16 @@ def account(fields: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in fields.items())
 
 
+def quota(storage: str, messages: int) -> dict[str, str]:
+    return {"quota_storage_size": storage, "quota_message_count": str(messages) if messages else "unlimited"}
+
+
 TEMPLATES = Templates(
     main=MAIN,
     certificate=CERTIFICATE,
     files={"accounts.lua": ACCOUNTS},
     tokens=TOKENS,
     token_files={},
-    quota=("quota_storage_size", "{size}"),
+    quota=quota,
     account=account,
 )

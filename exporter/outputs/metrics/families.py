@@ -59,6 +59,7 @@ class MetricFamily:
     probe: ProbeName | None = None  # the only probe that feeds it; None = any
     standing: bool = False  # a gauge that says nothing about a run: there from load, never withdrawn
     kept: bool = False  # the fact's last value stays when a run brings none
+    replaced_by: str = ""  # deprecated: kept for one release beside the metric of this name, which has its values
     buckets: tuple[float, ...] = ()
     full_name: str = field(init=False)
 
@@ -223,6 +224,14 @@ def _fact(
     return MetricFamily(name, _G, fed[0], f"{text} {LAST}", labels, fact=fact, probe=fed[1])
 
 
+def _deprecated(
+    name: str, new_name: str, fed: tuple[Subject, ProbeName], fact: FactName, labels: tuple[str, ...]
+) -> MetricFamily:
+    """The old name of a metric that was renamed."""
+    text = f"Deprecated, the next release removes it: use mailprobe_{new_name}."
+    return MetricFamily(name, _G, fed[0], text, labels, fact=fact, probe=fed[1], replaced_by=new_name)
+
+
 def _event(name: str, fact: FactName, text: str) -> MetricFamily:
     return MetricFamily(f"roundtrip_messages_{name}_total", _C, _R, text, _ENDS, fact=fact, probe=_TRIP)
 
@@ -292,8 +301,10 @@ FAMILIES: tuple[MetricFamily, ...] = (
           "Unix time at which the records were last seen to change; 0 until a change was seen.", _TYPE),
     _fact("dns_policy_valid", (_D, _DNS), FactName.DNS_POLICY_VALID,
           "1 if the policy is published and right, 0 if not, absent if that cannot be known.", ("policy",)),
-    _fact("dkim_key_bits", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS, "Length of the published DKIM key.",
-          ("selector", "algorithm")),
+    _fact("dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
+          "Length of the published DKIM key in bits.", ("selector", "algorithm")),
+    _deprecated("dkim_key_bits", "dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
+                ("selector", "algorithm")),
     # providers
     FAILURE_REASONS, PROBE_LATENCY,
     # mailprobe itself

@@ -49,6 +49,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "runbook_of": ("Runbook {alert}", "值班手册 {alert}"),
     "runbook": ("Runbook", "值班手册"),
     "about_reason": ("About it", "了解原因"),
+    "reserved": ("reserved: nothing reports it yet", "预留：目前还没有检查会报告它"),
     "targets": ("Targets", "检查对象"),
     "all": ("All", "全部"),
     "any": ("any", "不限"),

@@ -1,0 +1,43 @@
+"""Slips that are valid all the same: a blank at the end of a password, TLS on the port of STARTTLS.
+
+Comes in: a password, or a server as it is written. Goes out: a doubt in words, or none. A password is never quoted.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from exporter.config.presets import WELL_KNOWN
+from exporter.model import Security, Service
+
+# The port that a service has for the other way of protection (RFC 8314).
+_TLS_PORTS = {Service.IMAP: 993, Service.POP3: 995, Service.SMTP: 465}
+_STARTTLS_PORTS = {Service.IMAP: 143, Service.POP3: 110, Service.SMTP: 587}
+
+
+def password_slip(password: str) -> str:
+    """What is odd about the first or last character of a password; empty: nothing."""
+    for where, char in (("begins", password[:1]), ("ends", password[-1:])):
+        if char.isspace():
+            return f"the password {where} with a blank: take it away, unless the password really has it"
+        if unicodedata.category(char or "x") == "Cf":
+            return f"the password {where} with an invisible character, such as a byte order mark: write it anew"
+        if "\uff01" <= char <= "\uff5e":
+            return (
+                f"the password {where} with a full-width character, as Chinese input methods make them: "
+                "write the half-width one, unless the password really has it"
+            )
+    return ""
+
+
+def port_slip(service: Service | None, port: int | None, security: Security | None) -> str:
+    """What does not fit in a server as it is written; empty: all fits. `service` None: the port tells it."""
+    if port is None or port not in WELL_KNOWN:
+        return ""
+    usual, protected = WELL_KNOWN[port]
+    if service not in (None, usual):
+        return f"port {port} is the usual one of {usual}, not of {service}"
+    if security in (None, protected, Security.PLAIN) or usual not in _TLS_PORTS:
+        return ""
+    other = (_TLS_PORTS if security is Security.TLS else _STARTTLS_PORTS)[usual]
+    return f"port {port} is for security: {protected}; write that, or port: {other} with security: {security}"
