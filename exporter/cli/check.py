@@ -19,21 +19,20 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.check_output import show, words
+from exporter.cli.check_output import show
 from exporter.cli.daemon_client import NobodyThere, Reached, ReachError, admitted, asking, reach
 from exporter.config import ConfigError
-from exporter.credentials.guard import LoginGuard
-from exporter.daemon.loading import Loaded, load_all, logins_of, make_context, reasons, stored_tokens
+from exporter.daemon.loading import Loaded, load_all, reasons
 from exporter.daemon.options import Options
+from exporter.daemon.prober import Prober
 from exporter.incidents.json_objects import cause_object, from_object
 from exporter.incidents.rootcause import search
 from exporter.incidents.rootcause.cause import Cause, fold
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
-from exporter.run.runner import Runner
-from exporter.run.vantage import Runs, Vantage, VantageRunner
-from exporter.state.store import State, StateError, StateLocked
+from exporter.state.store import StateError, StateLocked
 from exporter.targets.build import build, with_wait
 from exporter.targets.provider_watch import Discovery
 
@@ -62,7 +61,7 @@ class CheckError(Exception):
     """The check cannot be made. The message is for the user; the exit code is 2."""
 
 
-class Prober(Protocol):
+class Checker(Protocol):
     """Who runs the probes: a daemon, or we."""
 
     @property
@@ -84,13 +83,13 @@ async def check(options: Options, wanted: Wanted) -> int:
     """Run, print, and return the exit code: 0 ok, 1 failed, 3 inconclusive, 2 cannot be done."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        async with _prober(options, wanted, errors) as prober:
-            jobs = select(prober.jobs, wanted, prober.waiting)
-            missing = {name: why for name, why in prober.waiting.items() if not wanted.targets}
+        async with _checker(options, wanted, errors) as checker:
+            jobs = select(checker.jobs, wanted, checker.waiting)
+            missing = {name: why for name, why in checker.waiting.items() if not wanted.targets}
             for name, why in missing.items():
                 print(f"warning: {name} is not checked: {why}", file=sys.stderr)
-            results = await _run_all(prober, jobs, wanted, errors)
-            causes = causes_of(results, await prober.causes())
+            results = await _run_all(checker, jobs, wanted, errors)
+            causes = causes_of(results, await checker.causes())
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -157,18 +156,18 @@ def select(jobs: Sequence[Job], wanted: Wanted, waiting: Mapping[str, str]) -> l
     return chosen
 
 
-async def _run_all(prober: Prober, jobs: Sequence[Job], wanted: Wanted, errors: Console) -> list[dict[str, Any]]:
+async def _run_all(checker: Checker, jobs: Sequence[Job], wanted: Wanted, errors: Console) -> list[dict[str, Any]]:
     status: dict[Job, str] = dict.fromkeys(jobs, "")
     gate = asyncio.Semaphore(AT_ONCE)
-    say = words(wanted.language)
+    say = Phrases(wanted.language, "check")
 
     def progress(job: Job, phase: str) -> None:
         status[job] = phase
 
     async def one(job: Job) -> dict[str, Any]:
         async with gate:
-            status[job] = say["running"]
-            result = await prober.run(job, progress)
+            status[job] = say("running")
+            result = await checker.run(job, progress)
         del status[job]
         return result
 
@@ -186,7 +185,7 @@ async def _run_all(prober: Prober, jobs: Sequence[Job], wanted: Wanted, errors: 
 
 
 @asynccontextmanager
-async def _prober(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Prober]:
+async def _checker(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Checker]:
     if wanted.url:
         async with reach(wanted.url, aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as reached:
             daemon = await Daemon.find(reached, wanted)
@@ -272,9 +271,9 @@ async def _recognised(loaded: Loaded, discovery: Discovery) -> Loaded:
 class Alone:
     """We probe ourselves, with the state folder locked so that no daemon starts meanwhile."""
 
-    def __init__(self, targets: Sequence[Target], runner: Runs, wanted: Wanted, missing: Mapping[str, str]) -> None:
+    def __init__(self, targets: Sequence[Target], prober: Prober, wanted: Wanted, missing: Mapping[str, str]) -> None:
         self._targets = {target.key: target for target in targets}
-        self._runner = runner
+        self._prober = prober
         self._wanted = wanted
         self._results: dict[Job, Result] = {}
         self.jobs = list(self._targets)
@@ -285,26 +284,17 @@ class Alone:
     async def open(cls, options: Options, wanted: Wanted) -> AsyncIterator[Alone]:
         loaded = await asyncio.to_thread(load_all, options)
         try:
-            state = await State.open(options.storage_path)
+            prober = await Prober.open(options.storage_path, loaded.config, notice=lambda _: None)
         except StateLocked as exc:
             raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
-        try:
-            logins = LoginGuard(state, loaded.config.login_guard)
-            tokens = stored_tokens(options.storage_path)
-            context = make_context(loaded.config, state, logins, tokens)
-            discovery = Discovery(context.resolver.lookup, state.notes, tell=lambda _: None)
-            loaded = await _recognised(loaded, discovery)
+        async with contextlib.aclosing(prober):
+            loaded = await _recognised(loaded, prober.discovery)
             for warning in (*loaded.config.warnings, *loaded.built.warnings):
                 print(f"warning: {warning}", file=sys.stderr)
             if wanted.force:
-                for account in set().union(*(logins_of(target) for target in loaded.built.targets)):
-                    logins.allow_once(account)
-            vantage = Vantage(loaded.config.vantage, context.resolver, context.contexts)
-            runner = VantageRunner(Runner(context), vantage)
-            async with contextlib.aclosing(vantage), contextlib.aclosing(tokens):
-                yield cls(loaded.built.targets, runner, wanted, reasons(loaded.built, discovery))
-        finally:
-            await state.close()
+                for target in loaded.built.targets:
+                    prober.allow_once(target)
+            yield cls(loaded.built.targets, prober, wanted, reasons(loaded.built, prober.discovery))
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -319,7 +309,7 @@ class Alone:
         def on_progress(phase: Phase) -> None:
             progress(job, str(phase))
 
-        found = self._results[job] = await self._runner.run(target, on_progress=on_progress)
+        found = self._results[job] = await self._prober.run(target, on_progress=on_progress)
         return found
 
     async def causes(self) -> Sequence[Cause]:

@@ -15,6 +15,7 @@ from exporter.cli.daemon_client import NobodyThere, ReachError, admitted, asking
 from exporter.config import ConfigError
 from exporter.daemon.options import Options
 from exporter.model import ProbeName, Target, Wait
+from exporter.model.effective import EffectiveConfig
 from exporter.outputs.history import History
 from exporter.outputs.ticket.render import render
 from exporter.outputs.ticket.ticket import make
@@ -68,7 +69,8 @@ async def _alone(options: Options, name: str, shape: str, language: str) -> str:
         jobs = [*own, *_around(name, prober.targets)]
         for result in await asyncio.gather(*(prober.result(job, lambda _, __: None) for job in jobs)):
             history.record(result)
-        ticket = make(name, prober.targets, history, history.recent(), time.time())
+        targets, configured = prober.targets, EffectiveConfig().interval
+        ticket = make(name, targets, history, history.recent(), time.time(), interval_of=configured)
     return render(ticket, shape, language)
 
 

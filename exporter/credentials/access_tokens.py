@@ -1,188 +1,104 @@
 """Access tokens for logins: kept until shortly before they end, one request at a time for each credential.
 
-What must survive a restart is the refresh token, where the provider replaces it with each use: it lies in a file of its
-own, readable by us alone. The configured one is the seed of that chain; a changed seed begins a new chain.
+A request goes through the login guard like any login: a token endpoint locks whoever asks for too much, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import logging
-from dataclasses import dataclass
-from pathlib import Path
 
-from exporter.credentials.clock import Clock
-from exporter.credentials.files import write_secret
 from exporter.credentials.guard import LoginGuard
+from exporter.credentials.token_store import Held, TokenStore, digest
 from exporter.model import AccessToken, Flow, Login, Phase, Secret, TokenSource
 from exporter.model import FactName as Name
 from exporter.model.errors import TokenRefusal
 from exporter.model.trace import Trace
 from exporter.net import urls
+from exporter.net.dns.resolver import Resolver
 from exporter.net.oauth.client import Granted, Net, grant
+from exporter.net.tls import TlsContexts
 
-GRACE = 3.0  # seconds for requests under way when stopping
 EARLY = 300.0  # seconds before its end that a token is replaced; half its life, where that is less
-MAX_FILE = 64 * 1024  # bytes
-
-logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Held:
-    """What is known of one source."""
+class AccessTokens:
+    """Fetches what is not in the store. A reload that changes the network makes another one over the same store."""
 
-    access: AccessToken | None = None
-    renew_at: float = 0.0  # `Clock.now()`
-    seed: str = ""  # digest of the seed that `access` was made from
-    asking: asyncio.Task[AccessToken] | None = None
+    def __init__(
+        self, resolver: Resolver, contexts: TlsContexts, guard: LoginGuard, store: TokenStore | None = None
+    ) -> None:
+        self._resolver = resolver
+        self._contexts = contexts
+        self._guard = guard
+        self._store = store or TokenStore()
 
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What it takes to get a token."""
-
-    source: TokenSource
-    net: Net
-    logins: LoginGuard
-
-
-class Tokens:
-    """One per daemon. `directory`: where replaced refresh tokens lie; None keeps them in memory."""
-
-    def __init__(self, directory: Path | None = None, clock: Clock | None = None) -> None:
-        self._directory = directory
-        self._clock = clock or Clock()
-        self._held: dict[TokenSource, _Held] = {}
-        self._replaced: dict[str, tuple[str, Secret]] = {}  # name → digest of the seed, the refresh token in its place
-
-    async def token(self, login: Login, means: Means, trace: Trace) -> AccessToken:
-        """The access token for a login, from memory or from the token endpoint, as phase `token`.
+    async def token(self, login: Login, trace: Trace) -> AccessToken | None:
+        """The access token for a login, from memory or from the token endpoint, as phase `token`; None by password.
 
         A request under way is waited for, and not given up when its run is: an answer with a new refresh token that
         nobody hears would end the chain. Raises what `grant` does; Suspended where the endpoint has refused before.
         """
+        source = login.oauth
+        if source is None:
+            return None
         with trace.phase(Phase.TOKEN):
-            source = means.source
-            held = self._held.setdefault(source, _Held())
+            held = self._store.held(source)
             if held.access is not None and login.leads:
                 trace.fact(Name.OAUTH_EXPIRY, held.access.expires)
-            digest = _digest(source, await source.seed.read())
+            seed = digest(source, await source.seed.read())
             access = held.access
-            if access is None or held.seed != digest or self._clock.now() >= held.renew_at:
-                access = await self._ask(held, login, means, trace)
+            if access is None or held.seed != seed or self._guard.clock.now() >= held.renew_at:
+                access = await self._ask(held, login, source, trace)
             if login.leads:
                 trace.fact(Name.OAUTH_EXPIRY, access.expires)
             return access
 
-    async def aclose(self) -> None:
-        """Wait for the requests under way: their answers may hold the next refresh token."""
-        asking = [held.asking for held in self._held.values() if held.asking is not None]
-        if asking:
-            _, late = await asyncio.wait(asking, timeout=GRACE)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-
-    # -- asking ---------------------------------------------------------------------------------------------------
-
-    async def _ask(self, held: _Held, login: Login, means: Means, trace: Trace) -> AccessToken:
-        host = urls.host_of(means.source.token_url)
+    async def _ask(self, held: Held, login: Login, source: TokenSource, trace: Trace) -> AccessToken:
+        host = urls.host_of(source.token_url)
         if held.asking is None:
-            trace.said("#", f"asks {host} for an access token ({means.source.flow})")
-            force = means.logins.is_allowed(login.account)
-            held.asking = asyncio.create_task(self._request(held, means, force=force))
+            trace.said("#", f"asks {host} for an access token ({source.flow})")
+            force = self._guard.is_allowed(login.account)
+            held.asked = Trace()
+            held.asking = asyncio.create_task(self._request(held, source, force=force))
             held.asking.add_done_callback(_heard)
         else:
             trace.said("#", f"waits for the access token that another run asks {host} for")
+        asked = held.asked
         try:
             return await asyncio.shield(held.asking)
-        except TokenRefusal as exc:
-            trace.attempted, trace.refused = True, exc.counted
+        except TokenRefusal:
+            trace.login = asked.login
             raise
 
-    async def _request(self, held: _Held, means: Means, *, force: bool) -> AccessToken:
-        """Under the login guard: an endpoint locks whoever asks for too much, too."""
-        source = means.source
+    async def _request(self, held: Held, source: TokenSource, *, force: bool) -> AccessToken:
+        """Under the login guard."""
         try:
             credential = Login(source.name, source.client_id, source.seed)
             client_secret = await source.client_secret.read() if source.client_secret is not None else None
-            async with means.logins.attempt(credential, Trace(), force=force) as seed:
-                digest = _digest(source, seed)
-                current = await self._current(source, seed, digest)
-                granted = await grant(source, current, client_secret, means.net, self._clock.wall())
+            net = Net(self._resolver, self._contexts, source.ca_file)
+            async with self._guard.attempt(credential, held.asked, phase=Phase.TOKEN, force=force) as seed:
+                current = await self._store.current(source, seed)
+                granted = await grant(source, current, client_secret, net, self._guard.clock.wall())
             if source.flow is Flow.REFRESH_TOKEN and granted.refresh is not None and granted.refresh != current:
-                await self._replace(source, digest, granted.refresh)
-            return self._keep(held, digest, granted)
+                await self._store.replace(source, seed, granted.refresh)
+            return self._keep(held, source, seed, granted)
         finally:
             held.asking = None
 
-    def _keep(self, held: _Held, digest: str, granted: Granted) -> AccessToken:
+    def _keep(self, held: Held, source: TokenSource, seed: Secret, granted: Granted) -> AccessToken:
         def spoil() -> None:
             if held.access is access:
                 held.renew_at = 0.0
 
-        now = self._clock.now()
-        access = AccessToken(granted.access, self._clock.wall() + granted.lifetime, now, spoil)
-        held.access, held.seed = access, digest
+        clock = self._guard.clock
+        now = clock.now()
+        access = AccessToken(granted.access, clock.wall() + granted.lifetime, now, spoil)
+        held.access, held.seed = access, digest(source, seed)
         held.renew_at = now + granted.lifetime - min(EARLY, granted.lifetime / 2)
         return access
-
-    # -- the chain of refresh tokens --------------------------------------------------------------------------------
-
-    async def _current(self, source: TokenSource, seed: Secret, digest: str) -> Secret:
-        """What takes the seed's place now, if anything."""
-        if source.flow is not Flow.REFRESH_TOKEN:
-            return seed
-        known = self._replaced.get(source.name)
-        if known is None and self._directory is not None:
-            known = await asyncio.to_thread(_read, self._file(self._directory, source))
-            if known is not None:
-                self._replaced[source.name] = known
-        return known[1] if known is not None and known[0] == digest else seed
-
-    async def _replace(self, source: TokenSource, digest: str, refresh: Secret) -> None:
-        self._replaced[source.name] = (digest, refresh)
-        if self._directory is None:
-            return
-        file = self._file(self._directory, source)
-        try:
-            await asyncio.to_thread(_write, file, digest, refresh)
-        except OSError as exc:
-            logger.error(  # noqa: TRY400 - the message tells all
-                "cannot write %s: %s. A restart now may ask for a new sign-in (mailprobe oauth)", file, exc.strerror
-            )
-
-    @staticmethod
-    def _file(directory: Path, source: TokenSource) -> Path:
-        return directory / f"{hashlib.sha256(source.name.encode()).hexdigest()[:32]}.json"
 
 
 def _heard(task: asyncio.Task[AccessToken]) -> None:
     """An exception that nobody waits for any more is no news: the next run meets it again."""
     if not task.cancelled():
         task.exception()
-
-
-def _digest(source: TokenSource, seed: Secret) -> str:
-    return hashlib.sha256(f"{source.name}\0{seed.reveal()}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _read(file: Path) -> tuple[str, Secret] | None:
-    """An unreadable file is as good as none: the seed is tried then, and its refusal says what to do."""
-    try:
-        with file.open("rb") as opened:
-            record = json.loads(opened.read(MAX_FILE))
-        return str(record["seed"]), Secret(str(record["refresh_token"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        logger.warning("%s cannot be read: the configured refresh token is used", file)
-        return None
-
-
-def _write(file: Path, digest: str, refresh: Secret) -> None:
-    """All or nothing, on the disk when this returns, and readable by us alone from the first byte."""
-    write_secret(file, json.dumps({"seed": digest, "refresh_token": refresh.reveal()}))

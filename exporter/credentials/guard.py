@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
 
-from exporter.credentials.breaker import DAY, Answer, Breaker, Verdict
+from exporter.credentials.breaker import Answer, Verdict
 from exporter.credentials.clock import Clock
+from exporter.credentials.records import Disk, Records
 from exporter.diagnosis.diagnose import diagnose
-from exporter.model import AccessToken, Login, Phase, Secret, Service
-from exporter.model.errors import Refusal, ServerClosed, Suspended
+from exporter.model import AccessToken, Failure, Login, LoginRecord, Phase, Secret
+from exporter.model.effective import EffectiveConfig
+from exporter.model.errors import Refusal, ServerClosed
 from exporter.model.reasons import Layer, Reason, about
-from exporter.model.settings import GuardSettings
+from exporter.model.settings import GuardSettings, LoginShares
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 
-__all__ = ["GuardSettings", "LoginGuard", "Pause"]
+__all__ = ["GuardSettings", "LoginGuard"]
 
-MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
-FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
 NEW_FOR = 60.0  # seconds in which a fresh access token would be no better than this one
 LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
 # The server answered, but not about the password. Everything else that it says to a login counts as a refusal.
@@ -38,42 +35,6 @@ UNDECIDED = frozenset(
         Reason.MAILBOX_OVER_QUOTA,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why an account is not logged in to, and until when."""
-
-    reason: Reason
-    text: str  # the server's words
-    next_attempt: float  # Unix time, seconds
-
-
-class Disk(Protocol):
-    """The part of `State` that the guard needs."""
-
-    signing_key: bytes
-    breakers: dict[tuple[str, str], str]
-
-    def save_breaker(
-        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
-    ) -> asyncio.Future[bool]: ...
-
-
-class _Account:
-    """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
-
-    __slots__ = ("answered", "breakers", "latest", "saved")
-
-    def __init__(self) -> None:
-        self.breakers: dict[str, Breaker] = {}
-        self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
-        self.latest = ""
-        self.answered = asyncio.Event()  # replaced each time it is set
-
-    def wake(self) -> None:
-        self.answered.set()
-        self.answered = asyncio.Event()
 
 
 class LoginGuard:
@@ -93,43 +54,42 @@ class LoginGuard:
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock(now)
-        self._state = state
-        self._accounts: dict[str, _Account] = {}
         self._allowed: set[str] = set()
-        self._unsettled: list[tuple[str, str]] = []
-        self._allotted: Mapping[str, GuardSettings] = {}
-        self._newcomers: Collection[str] = ()
-        self._careful_until = 0.0  # Unix time
+        self._shares = LoginShares()
         self._met: set[str] = set()  # newcomers that were let in since
-        for (account, fingerprint), record in state.breakers.items():
-            self._restore(account, fingerprint, record)
+        self.records = Records(state, self.clock, self.settings_of)
 
     def attempt(
-        self, login: Login, trace: Trace, token: AccessToken | None = None, *, force: bool = False
+        self,
+        login: Login,
+        trace: Trace,
+        token: AccessToken | None = None,
+        *,
+        phase: Phase = Phase.LOGIN,
+        force: bool = False,
     ) -> AbstractAsyncContextManager[Secret]:
-        """Hand out the secret for one login. Enter it inside the login phase, hold it for the login command alone.
+        """Hand out the secret for one login. Enter it inside `phase`, hold it for the login command alone.
+
+        What came of it is noted in `trace.login`. An exception that is the server's answer carries the diagnosis as
+        its `failure` afterwards: nobody needs to make a second one.
 
         With a `token` that is what is handed out; refusals still count for the credential that it was made from, so
         that ever new tokens are no way around the guard.
 
         Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
         """
-        return _Attempt(self, login, trace, token, force=force)
+        return _Attempt(self, login, trace, token, phase, force=force)
 
-    def set_shares(
-        self, allotted: Mapping[str, GuardSettings], newcomers: Collection[str], careful_until: float
-    ) -> None:
-        """What shards share. `allotted`: what of the settings is ours, for accounts that others log in to as well.
-
-        `newcomers`: accounts that others logged in to a moment ago, whose refusals we cannot know. Until then (Unix
-        time) one refusal of such an account pauses it for long, unless it has let us in.
-        """
-        self._allotted, self._newcomers, self._careful_until = allotted, newcomers, careful_until
+    def load(self, config: EffectiveConfig) -> None:
+        """Take over a configuration's settings, and what of them is this shard's."""
+        self.settings = config.login_guard
+        self._shares = config.login_shares
 
     def settings_of(self, account: str) -> GuardSettings:
         """The settings that hold for an account."""
-        settings = self._allotted.get(account, self.settings)
-        if account in self._newcomers and account not in self._met and self.clock.wall() < self._careful_until:
+        shares = self._shares
+        settings = shares.allotted.get(account, self.settings)
+        if account in shares.newcomers and account not in self._met and self.clock.wall() < shares.careful_until:
             return settings.careful()
         return settings
 
@@ -141,49 +101,12 @@ class LoginGuard:
         """Whether `allow_once` was called and its login has not come yet."""
         return account in self._allowed
 
-    def standing(self, account: str) -> Pause | None:
-        """Why the account's latest credential is paused, or None where it is not."""
-        found = self._accounts.get(account)
-        breaker = found.breakers.get(found.latest) if found else None
-        now = self.clock.now()
-        if breaker is None or breaker.resumes_at(now, self.settings_of(account)) <= now:
-            return None
-        return self.standing_of(account, breaker)
-
     # -- for _Attempt -----------------------------------------------------------------------------------------------
-
-    def standing_of(self, name: str, breaker: Breaker) -> Pause:
-        now = self.clock.now()
-        left = breaker.resumes_at(now, self.settings_of(name)) - now
-        return Pause(
-            _reason(breaker), breaker.text or "a login was cut off before its answer came", self.clock.wall() + left
-        )
-
-    def find(self, login: Login, secret: Secret) -> tuple[_Account, str, Breaker]:
-        account = self._account(login.account)
-        content = f"login guard\0{login.account}\0{login.username}\0{secret.reveal()}"
-        digest = hmac.digest(self._state.signing_key, content.encode("utf-8", "surrogatepass"), "sha256")
-        fingerprint = digest[:16].hex()
-        if fingerprint not in account.breakers:
-            self._make_room(login.account, account)
-            account.breakers[fingerprint] = Breaker(_jitter(fingerprint))
-        account.latest = fingerprint
-        return account, fingerprint, account.breakers[fingerprint]
 
     def accepted_since_move(self, name: str) -> None:
         """It let us in: what others know of it does not matter any more."""
-        if name in self._newcomers:
+        if name in self._shares.newcomers:
             self._met.add(name)
-
-    def account_budget_wait(self, name: str, account: _Account, breaker: Breaker) -> float:
-        """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
-
-        A source that makes up a new secret each time must not get round the day's limit.
-        """
-        now = self.clock.now()
-        spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
-        limit = self.settings_of(name).refusals_per_day
-        return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
 
     def consume_override(self, name: str) -> bool:
         """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
@@ -191,125 +114,62 @@ class LoginGuard:
         self._allowed.discard(name)
         return allowed
 
-    def save(self, name: str, fingerprint: str, *, durable: bool = False) -> asyncio.Future[bool]:
-        account = self._accounts[name]
-        breaker = account.breakers[fingerprint]
-        now = self.clock.now()
-        if breaker.idle(now, self.settings_of(name)) and not self.is_exception(account, breaker):
-            account.saved.pop(fingerprint, None)
-            return self._state.save_breaker(name, fingerprint, None)
-        account.saved[fingerprint] = breaker.under_way
-        record = json.dumps(breaker.freeze(now) | {"saved": self.clock.stamp()})
-        return self._state.save_breaker(name, fingerprint, record, durable=durable)
-
-    def is_exception(self, account: _Account, breaker: Breaker) -> bool:
-        """Whether it must be remembered that this secret is good, because others of the account were not."""
-        now = self.clock.now()
-        return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
-
-    def flush(self) -> None:
-        """Write what was learned while the records were read, so that another restart does not learn it again."""
-        while self._unsettled:
-            name, fingerprint = self._unsettled.pop()
-            if fingerprint in self._account(name).breakers:
-                self.save(name, fingerprint)
-            else:
-                self._state.save_breaker(name, fingerprint, None)
-
-    # ---------------------------------------------------------------------------------------------------------------
-
-    def _account(self, name: str) -> _Account:
-        found = self._accounts.get(name)
-        if found is None:
-            found = self._accounts[name] = _Account()
-        return found
-
-    def _make_room(self, name: str, account: _Account) -> None:
-        """A source that makes up new secrets must not get two wrong logins for each."""
-        if len(account.breakers) < MAX_SECRETS:
-            return
-        now = self.clock.now()
-        settings = self.settings_of(name)
-        quiet_at = {each: breaker.quiet_at(now, settings) for each, breaker in account.breakers.items()}
-        for fingerprint, at in quiet_at.items():
-            if at <= now:
-                del account.breakers[fingerprint]
-                account.saved.pop(fingerprint, None)
-                self._state.save_breaker(name, fingerprint, None)
-        if len(account.breakers) >= MAX_SECRETS:
-            raise self.too_many(account, min(quiet_at.values()) - now)
-
-    def too_many(self, account: _Account, wait: float) -> Suspended:
-        last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
-        text = (
-            "as many logins as a day may have were refused, with different secrets; "
-            f"`mailprobe check --force` tries this one; the last answer: {last.text}"
-        )
-        return Suspended(_reason(last), text, self.clock.wall() + wait)
-
-    def _restore(self, name: str, fingerprint: str, text: str) -> None:
-        try:
-            record = json.loads(text)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            record = {"under_way": 1}  # unreadable: somebody tried something
-        age = self.clock.since(record.get("saved"))
-        if age > FORGET_AFTER:
-            self._unsettled.append((name, fingerprint))
-            return
-        breaker = Breaker.thaw(record, self.clock.now(), age, self.settings, _jitter(fingerprint))
-        account = self._account(name)
-        account.breakers[fingerprint] = breaker
-        account.saved[fingerprint] = 0
-        account.latest = fingerprint
-        if record.get("under_way"):
-            self._unsettled.append((name, fingerprint))
-
 
 class _Attempt:
     """One login under the guard's eyes."""
 
-    __slots__ = ("_account", "_breaker", "_fingerprint", "_force", "_guard", "_login", "_secret", "_token", "_trace")
+    __slots__ = (
+        "_account",
+        "_breaker",
+        "_fingerprint",
+        "_force",
+        "_guard",
+        "_login",
+        "_phase",
+        "_secret",
+        "_token",
+        "_trace",
+    )
 
     def __init__(
-        self, guard: LoginGuard, login: Login, trace: Trace, token: AccessToken | None, *, force: bool
+        self, guard: LoginGuard, login: Login, trace: Trace, token: AccessToken | None, phase: Phase, *, force: bool
     ) -> None:
         self._guard = guard
         self._login = login
         self._trace = trace
         self._token = token
+        self._phase = phase
         self._force = force
 
     async def __aenter__(self) -> Secret:
-        guard, name = self._guard, self._login.account
+        guard, records, name = self._guard, self._guard.records, self._login.account
         self._secret = await self._login.source.read()
-        guard.flush()
+        records.flush()
         forced = guard.consume_override(name) or self._force
         while True:
-            self._account, self._fingerprint, self._breaker = guard.find(self._login, self._secret)
+            self._account, self._fingerprint, self._breaker = records.find(self._login, self._secret)
             breaker = self._breaker
             verdict = breaker.ask(guard.clock.now(), guard.settings_of(name), forced=forced)
             if verdict is Verdict.PAUSED:
-                standing = guard.standing_of(name, breaker)
                 self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
-                said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
-                raise Suspended(standing.reason, standing.text, standing.next_attempt, said_to)
-            wait = 0.0 if forced or verdict is Verdict.WAIT else guard.account_budget_wait(name, self._account, breaker)
+                raise records.paused(name, breaker)
+            wait = (
+                0.0 if forced or verdict is Verdict.WAIT else records.account_budget_wait(name, self._account, breaker)
+            )
             if wait:
                 self._trace.said("#", "no login: too many different secrets of this account were refused in a day")
-                raise guard.too_many(self._account, wait)
+                raise records.too_many(self._account, wait)
             if verdict is Verdict.GO:
                 break
             await self._account.answered.wait()
         breaker.begin()
         if not breaker.trusted:
             try:
-                await guard.save(name, self._fingerprint, durable=True)
+                await records.save(name, self._fingerprint, durable=True)
             except asyncio.CancelledError:
                 self._end(Answer.MISSING)
                 raise
-        self._trace.attempted = True
+        self._trace.login = replace(self._trace.login, attempted=True)
         return self._secret if self._token is None else self._token.secret
 
     async def __aexit__(
@@ -318,34 +178,32 @@ class _Attempt:
         if exc is None:
             self._end(Answer.ACCEPTED)
             return
-        if self._token is not None and isinstance(exc, Refusal):
-            exc.token = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
-        answer, reason, text = self._judge(exc)
+        if not isinstance(exc, Refusal | ServerClosed):
+            self._end(Answer.MISSING)
+            return
+        exc.failure = failure = self._diagnose(exc)
+        answer = _answer_of(exc, failure)
         if answer is Answer.REFUSED:
-            self._trace.refused = True
-            if isinstance(exc, Refusal):
-                exc.counted = True
+            self._trace.login = LoginRecord(attempted=True, refused=True)
             if self._token is not None:
                 self._token.spoil()
-        self._end(answer, reason, text, str(exc.protocol) if isinstance(exc, Refusal) else "")
+        said_to = str(exc.protocol) if isinstance(exc, Refusal) else ""
+        self._end(answer, failure.reason.value, self._without_secrets(failure.text), said_to)
 
-    def _judge(self, exc: BaseException) -> tuple[Answer, str, str]:
-        if not isinstance(exc, Refusal | ServerClosed):
-            return Answer.MISSING, "", ""
-        failure = diagnose(exc, Phase.LOGIN, families=self._login.families, greeting=self._trace.greeting())
-        if failure.reason in LIMITS:
-            answer = Answer.LIMITED
-        elif isinstance(exc, Refusal):
-            answer = Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-        else:  # it hung up: its last words may still be about the password
-            about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
-            answer = Answer.REFUSED if about_login else Answer.MISSING
-        text = failure.text
-        for secret in (self._secret, self._token.secret if self._token is not None else self._secret):
+    def _diagnose(self, exc: Refusal | ServerClosed) -> Failure:
+        age = ""
+        if self._token is not None and isinstance(exc, Refusal):
+            age = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
+        families, greeting = self._login.families, self._trace.greeting()
+        return diagnose(exc, self._phase, families=families, greeting=greeting, token_age=age)
+
+    def _without_secrets(self, text: str) -> str:
+        """A server that echoes the password must not make us write it to disk."""
+        for secret in (self._secret, *([self._token.secret] if self._token is not None else [])):
             hidden = secret.reveal()
-            if len(hidden) >= 4:  # a server that echoes the password must not make us write it to disk
+            if len(hidden) >= 4:
                 text = text.replace(hidden, "<secret>")
-        return answer, failure.reason.value, clean(text)
+        return clean(text)
 
     def _end(self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "") -> None:
         guard, name = self._guard, self._login.account
@@ -354,20 +212,18 @@ class _Attempt:
         if answer is Answer.ACCEPTED:
             guard.accepted_since_move(name)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
-        first = answer is Answer.ACCEPTED and not proven and guard.is_exception(self._account, self._breaker)
+        first = answer is Answer.ACCEPTED and not proven and guard.records.is_exception(self._account, self._breaker)
         if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):
-            guard.save(name, self._fingerprint)
+            guard.records.save(name, self._fingerprint)
         self._account.wake()
 
 
-def _reason(breaker: Breaker) -> Reason:
-    """Why it is paused. Without an answer (the daemon was killed before it came) nobody knows."""
-    try:
-        return Reason(breaker.reason)
-    except ValueError:
-        return Reason.AMBIGUOUS_LOGIN_REFUSED
-
-
-def _jitter(fingerprint: str) -> float:
-    """From the fingerprint: spread over the accounts, steady for each."""
-    return int(fingerprint[:8], 16) / 0xFFFFFFFF
+def _answer_of(exc: Refusal | ServerClosed, failure: Failure) -> Answer:
+    """What a diagnosed answer counts as."""
+    if failure.reason in LIMITS:
+        return Answer.LIMITED
+    if isinstance(exc, Refusal):
+        return Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
+    # It hung up: its last words may still be about the password.
+    about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
+    return Answer.REFUSED if about_login else Answer.MISSING

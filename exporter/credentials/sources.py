@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import selectors
 import signal
 import subprocess
 import time
@@ -13,8 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock
-from typing import NoReturn
+from typing import NoReturn, cast
+from weakref import WeakKeyDictionary
 
 from exporter.model import Secret
 from exporter.model.errors import ProbeError
@@ -23,10 +22,13 @@ from exporter.model.reasons import Reason
 MAX_BYTES = 64 * 1024
 COMMAND_DEADLINE = 10.0  # seconds
 COMMAND_CACHE = 60.0  # seconds: imap, smtp and routes of a mailbox share one run of the program
+AT_ONCE = 4  # programs
+GONE = 1.0  # seconds in which a killed program is gone, unless the kernel holds it
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-# Threads of our own: a secret on a hung file system, or a slow program, must not hold up anything else's.
+# Threads of our own: a secret on a hung file system must not hold up anything else's.
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="secrets")
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def _fail(what: str, why: str) -> NoReturn:
@@ -126,7 +128,7 @@ class InlineSecret:
 class _Printed:
     """What a program printed last."""
 
-    lock: Lock = field(default_factory=Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     secret: Secret | None = None
     until: float = 0.0  # time.monotonic()
 
@@ -141,106 +143,111 @@ class CommandSecret:
     printed: _Printed = field(default_factory=_Printed, compare=False, repr=False)
 
     async def read(self) -> Secret:
-        program = _Program(self)
-        try:
-            return await _in_thread(lambda: self._cached(program))
-        except asyncio.CancelledError:
-            program.stop()
-            raise
-
-    def _cached(self, program: _Program) -> Secret:
-        with self.printed.lock:
+        async with self.printed.lock:
             if self.printed.secret is None or time.monotonic() >= self.printed.until:
                 self.printed.secret = None
-                self.printed.secret = program.run()
+                async with _turns():
+                    self.printed.secret = await self._run()
                 self.printed.until = time.monotonic() + COMMAND_CACHE
             return self.printed.secret
 
-
-class _Program:
-    """One run of a password command."""
-
-    def __init__(self, source: CommandSecret) -> None:
-        self.source = source
-        self.what = f"password_command {source.argv[0]}"  # never its arguments: they may be secret too
-        self.process: subprocess.Popen[bytes] | None = None
-        self.stopped = Event()
-        self.lock = Lock()
-
-    def stop(self) -> None:
-        """Nobody waits for it any more. From any thread."""
-        self.stopped.set()
-        self._kill()
-
-    def _kill(self) -> None:
-        """The program and its children, which share its process group; not after its end, when the number is free."""
-        with self.lock, contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.process is not None and self.process.returncode is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-
-    def run(self) -> Secret:
+    async def _run(self) -> Secret:
         """Raises ProbeError(local_error)."""
-        process = self._start()
+        what = f"password_command {self.argv[0]}"  # never its arguments: they may be secret too
+        program = await self._start()
+        if isinstance(program, str):
+            _fail(what, program)
         try:
-            raw = self._output(process, time.monotonic() + self.source.deadline)
+            in_time, _ = await asyncio.wait([program.done], timeout=self.deadline)
         finally:
-            self._kill()
-            self._reap(process)
-        if raw is None:
-            _fail(self.what, f"no end within {self.source.deadline:g} s")
-        if len(raw) <= MAX_BYTES and process.returncode:
-            code = process.returncode
-            _fail(self.what, f"exit status {code}" if code > 0 else f"ended by signal {-code}")
-        return _checked(raw, self.what)
+            await program.stop()
+        if not in_time:
+            _fail(what, f"no end within {self.deadline:g} s")
+        code = program.code if len(program.output) <= MAX_BYTES else 0
+        if code:
+            _fail(what, f"exit status {code}" if code > 0 else f"ended by signal {-code}")
+        return _checked(bytes(program.output), what)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    async def _start(self) -> _Program | str:
+        """The program under way, or why it cannot be started."""
+        loop = asyncio.get_running_loop()
+        if any("\0" in word for word in self.argv):
+            return "a NUL character in its arguments"
+        starting = loop.create_task(
+            loop.subprocess_exec(
+                _Program,
+                *self.argv,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
         try:
-            with self.lock:
-                if not self.stopped.is_set():
-                    self.process = subprocess.Popen(  # noqa: S603 - what the user asks for, without a shell
-                        self.source.argv,
-                        cwd=self.source.folder,
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL,
-                        start_new_session=True,
-                    )
-            why = "stopped"
+            return (await asyncio.shield(starting))[1]
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            if starting.exception() is None:
+                await starting.result()[1].stop()
+            raise
         except OSError as exc:
-            why = exc.strerror or "cannot be started"
+            return exc.strerror or "cannot be started"
         except ValueError:
-            why = "a NUL character in its arguments"
-        return self.process if self.process is not None else _fail(self.what, why)
+            return "arguments that no program can be given"
 
-    def _output(self, process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-        """What it prints until it ends, one byte more than allowed at most. None: the deadline struck."""
-        raw = bytearray()
-        pipe = process.stdout.fileno() if process.stdout else -1
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
-            while len(raw) <= MAX_BYTES:
-                left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
-                    return None
-                chunk = os.read(pipe, MAX_BYTES + 1 - len(raw))
-                if not chunk:
-                    break
-                raw += chunk
-        return bytes(raw) if len(raw) > MAX_BYTES or self._ended(process, deadline) else None
 
-    def _ended(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
-        """Whether it ends in time, its output being closed. Looked at again and again: most end at once."""
-        pause = 0.001
-        while True:
-            with self.lock:
-                if process.poll() is not None:
-                    return True
-            if time.monotonic() >= deadline or self.stopped.wait(pause):
-                return False
-            pause = min(pause * 2, 0.1)
+class _Program(asyncio.SubprocessProtocol):
+    """One run of a password command: what it prints, one byte more than allowed at most, and its end."""
 
-    def _reap(self, process: subprocess.Popen[bytes]) -> None:
-        with self.lock:
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.output = bytearray()
+        self.done: asyncio.Future[None] = loop.create_future()  # has ended with its output closed, or printed too much
+        self._exited: asyncio.Future[None] = loop.create_future()
+        self._lost = False
+
+    @property
+    def code(self) -> int:
+        """Its exit status; the negative number of the signal that ended it."""
+        return self._transport.get_returncode() or 0
+
+    async def stop(self) -> None:
+        """Kill what is left of it, with its children, which share its process group, and wait until it is gone.
+
+        One that has closed its output and ended is let alone: the number of its group may be another one's by now.
+        """
+        if not self._lost:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
+        try:
+            await asyncio.wait([self._exited], timeout=GONE)
+        finally:
+            self._transport.close()
+
+    # -- called by the event loop -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, _: int, data: bytes) -> None:
+        self.output += data[: MAX_BYTES + 1 - len(self.output)]
+        if len(self.output) > MAX_BYTES:
+            self._end()
+
+    def process_exited(self) -> None:
+        if not self._exited.done():
+            self._exited.set_result(None)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._lost = True
+        self._end()
+
+    def _end(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _turns() -> asyncio.Semaphore:
+    """Programs run at once in this event loop: a start with hundreds of mailboxes must not be a storm of processes."""
+    return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))

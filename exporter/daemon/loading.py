@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config import Config, ConfigError, load
-from exporter.credentials.access_tokens import Tokens
+from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.guard import LoginGuard
+from exporter.credentials.token_store import TokenStore
 from exporter.daemon.options import Options
 from exporter.model import Target
-from exporter.model.settings import Limits, PushSettings
+from exporter.model.effective import EffectiveConfig
+from exporter.model.settings import Limits, LoginShares, PushSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes.context import Context
+from exporter.run.timing import plan
 from exporter.state.store import State
 from exporter.targets.build import Built, build
 from exporter.targets.placement import allotted, newcomers
@@ -50,14 +54,28 @@ class Loaded:
             return push
         return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
 
-    def divide(self, logins: LoginGuard, move: Move | None) -> None:
-        """Tell the login guard what is this shard's."""
-        here, credentials = self.sharding, self.built.credentials
-        logins.settings = self.config.login_guard
-        logins.set_shares(
-            allotted(credentials, here, self.config.login_guard),
-            newcomers(credentials, here, move.before) if move is not None else (),
-            move.until if move is not None else 0.0,
+    def effective(self, move: Move | None = None) -> EffectiveConfig:
+        """What the parts of the daemon take over. `move`: this shard was another one a moment ago."""
+        config, built = self.config, self.built
+        planned = plan(built.targets, self.limits)
+        shares = LoginShares(allotted(built.credentials, self.sharding, config.login_guard))
+        if move is not None:
+            since_then = newcomers(built.credentials, self.sharding, move.before)
+            shares = dataclasses.replace(shares, newcomers=since_then, careful_until=move.until)
+        return EffectiveConfig(
+            targets=built.targets,
+            intervals=planned.intervals,
+            spreads=planned.spreads,
+            limits=self.limits,
+            resolvers=config.resolvers,
+            login_guard=config.login_guard,
+            login_shares=shares,
+            vantage=config.vantage,
+            alert_labels=config.alert_labels,
+            incidents=config.incidents,
+            push=self.push,
+            bridges=config.bridges,
+            warnings=[str(each) for each in (*config.warnings, *built.warnings, *planned.warnings)],
         )
 
 
@@ -89,22 +107,25 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
     return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
 
-def make_context(config: Config, state: State, logins: LoginGuard, tokens: Tokens | None = None) -> Context:
-    """The capabilities that a configuration's probes get."""
+def make_context(
+    resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: TokenStore | None = None
+) -> Context:
+    """The capabilities that probes get. `resolvers`: as configured; without one, the system's are asked."""
+    resolver, contexts = Resolver(resolvers), TlsContexts()
     return Context(
-        resolver=Resolver(config.resolvers),
-        contexts=TlsContexts(),
+        resolver=resolver,
+        contexts=contexts,
         logins=logins,
+        tokens=AccessTokens(resolver, contexts, logins, tokens),
         mailbag=state.mailbag,
         notes=state.notes,
         signing_key=state.signing_key,
-        tokens=tokens or Tokens(),
     )
 
 
-def stored_tokens(storage: Path) -> Tokens:
+def stored_tokens(storage: Path) -> TokenStore:
     """The OAuth tokens kept in this storage folder."""
-    return Tokens(storage / TOKENS)
+    return TokenStore(storage / TOKENS)
 
 
 def logins_of(target: Target) -> set[str]:

@@ -62,7 +62,7 @@ def _check_web_config(options: Options) -> bool:
 def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
     """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
     app = App(options)
-    log_setup.setup(options.log_level, options.log_format, app.metrics.log_message)
+    log_setup.setup(options.log_level, options.log_format, app.self_metrics.log_message)
     signatures.warm()  # before there is a loop that it would block
     return uvloop.run(_serve(app, started))
 

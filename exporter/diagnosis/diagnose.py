@@ -75,16 +75,24 @@ _NOT_TLS = frozenset(
 _OPENSSL_FRAME = re.compile(r"^\[[A-Z0-9_]+(?:: [A-Z0-9_]+)?\] | \(_ssl\.c:\d+\)$")
 
 
-def diagnose(exc: BaseException, phase: Phase | None, *, families: tuple[str, ...] = (), greeting: str = "") -> Failure:
+def diagnose(
+    exc: BaseException,
+    phase: Phase | None,
+    *,
+    families: tuple[str, ...] = (),
+    greeting: str = "",
+    token_age: str = "",
+) -> Failure:
     """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`.
 
     Whose words they are, where that is known: the signature `families` of the target, and how its server greeted.
+    `token_age`: of the access token that was logged in with, as `oauth_errors.of_server` takes it; "" of a password.
     """
     if isinstance(exc, BaseExceptionGroup):
         found = [diagnose(each, phase, families=families, greeting=greeting) for each in exc.exceptions]
         return next((failure for failure in found if failure.reason is not Reason.BUG), found[0])
     if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
-        meaning = _meaning(exc, phase, families, software_of(greeting))
+        meaning = _meaning(exc, phase, families, software_of(greeting), token_age)
         text = clean(exc.text or _words(exc), MAX_WORDS)
         answer_to = exc.answer_to if isinstance(exc, Suspended) else None
         return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
@@ -141,7 +149,11 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
 
 
 def _meaning(
-    exc: Refusal | ServerClosed | Suspended, phase: Phase | None, families: tuple[str, ...], software: tuple[str, ...]
+    exc: Refusal | ServerClosed | Suspended,
+    phase: Phase | None,
+    families: tuple[str, ...],
+    software: tuple[str, ...],
+    token_age: str,
 ) -> Classification:
     """What a server's words say. Its last words explain the end of a connection better than the end itself."""
     if isinstance(exc, Suspended):  # the words are of the login that paused it
@@ -153,7 +165,7 @@ def _meaning(
         return said or Classification(Reason.CONNECTION_RESET, "closed")
     known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
     known = known or Classification(Reason.UNKNOWN, "")
-    about_token = oauth_errors.of_server(known.reason, exc.token, exc.text) if exc.token else known.reason
+    about_token = oauth_errors.of_server(known.reason, token_age, exc.text) if token_age else known.reason
     return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
 
 

@@ -59,14 +59,14 @@ def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
     return Reason.HTTP_STATUS, f"http:{status}"
 
 
-def of_server(reason: Reason, token: str, text: str) -> Reason:
+def of_server(reason: Reason, token_age: str, text: str) -> Reason:
     """What a mail server's refusal means that a password would have got for `reason`.
 
-    `token` is "kept" where a fresh one may help, "new" where this is one. What is not about the token stays.
+    `token_age` is "kept" where a fresh one may help, "new" where this is one. What is not about the token stays.
     """
     status = _STATUS.search(text)
     stale = reason is Reason.OAUTH_TOKEN_EXPIRED or (status is not None and status[1] in _STALE)
     about_token = reason in _OF_PASSWORDS or reason in (Reason.OAUTH_TOKEN_EXPIRED, Reason.OAUTH_TOKEN_REJECTED)
     if not about_token and not (reason in _UNDECIDED and status is not None):
         return reason
-    return Reason.OAUTH_TOKEN_EXPIRED if stale and token == "kept" else Reason.OAUTH_TOKEN_REJECTED  # noqa: S105
+    return Reason.OAUTH_TOKEN_EXPIRED if stale and token_age == "kept" else Reason.OAUTH_TOKEN_REJECTED  # noqa: S105

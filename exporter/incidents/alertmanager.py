@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from exporter.model import Labels
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
 from exporter.model.settings import Alertmanager
 from exporter.net.tls import TlsContexts
@@ -92,19 +93,20 @@ class PushMetrics(Protocol):
 class Pusher:
     """All Alertmanagers: each gets everything."""
 
-    def __init__(self, watcher: PushMetrics) -> None:
+    def __init__(self, watcher: PushMetrics, now: Callable[[], float]) -> None:
         self._watcher = watcher
+        self._now = now  # Unix time
         self._contexts = TlsContexts()
         self._couriers: dict[Alertmanager, tuple[_Courier, asyncio.Task[None]]] = {}
 
-    def configure(self, targets: Iterable[Alertmanager], now: Clock) -> None:
-        """Make these the Alertmanagers; what waits for one that stays is kept. On the event loop."""
-        wanted = dict.fromkeys(targets)
+    def load(self, config: EffectiveConfig) -> None:
+        """Push to its Alertmanagers; what waits for one that stays is kept. On the event loop."""
+        wanted = dict.fromkeys(config.push.targets if config.push is not None else ())
         for gone in self._couriers.keys() - wanted.keys():
             self._couriers.pop(gone)[1].cancel()
         for target in wanted:
             if target not in self._couriers:
-                courier = _Courier(target, self._contexts, self._watcher, now)
+                courier = _Courier(target, self._contexts, self._watcher, self._now)
                 self._couriers[target] = courier, asyncio.create_task(courier.run(), name=f"push to {target.name}")
 
     def push(self, alerts: Iterable[Alert]) -> None:
@@ -121,12 +123,6 @@ class Pusher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Clock(Protocol):
-    """Unix time, seconds."""
-
-    def __call__(self) -> float: ...
-
-
 class _FailedError(Exception):
     """A request was in vain. `final`: so it would be again."""
 
@@ -138,7 +134,9 @@ class _FailedError(Exception):
 class _Courier:
     """What waits for one Alertmanager, and who brings it there."""
 
-    def __init__(self, target: Alertmanager, contexts: TlsContexts, watcher: PushMetrics, now: Clock) -> None:
+    def __init__(
+        self, target: Alertmanager, contexts: TlsContexts, watcher: PushMetrics, now: Callable[[], float]
+    ) -> None:
         self._target = target
         self._contexts = contexts
         self._watcher = watcher

@@ -8,23 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 
 from exporter.incidents.alert_labels import JOB, labels_of
-from exporter.incidents.alert_text import annotations_of
+from exporter.incidents.alert_text import annotations_of, watchdog_annotations
 from exporter.incidents.alertmanager import Alert, Pusher, PushMetrics, lease
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Labels, Result, Target
-from exporter.model.settings import IncidentSettings, PushSettings
+from exporter.model.effective import EffectiveConfig
+from exporter.model.settings import PushSettings
 from exporter.state.store import State
 
 TICK = 2.0  # seconds
 AT_ONCE = 100  # alerts before the event loop gets its turn
 NOTE = ("alertmanager", "last push")  # Unix time, so that a restart knows what Alertmanager still holds
-WATCHDOG = {
-    "summary": "mailprobe is alive and reaches this Alertmanager; when this alert stops, one of the two is not so",
-    "summary_zh": "mailprobe 运行正常且能够到达本 Alertmanager；此告警一旦停止，说明其中之一不再成立",
-}
-
 logger = logging.getLogger(__name__)
 
 
@@ -46,33 +42,26 @@ class Announcer:
         self._now = now
         self._alert_labels: tuple[str, ...] = ()
         self._push: PushSettings | None = None
-        self._pusher = Pusher(watcher)
+        self._pusher = Pusher(watcher, now)
         self._next_push = 0.0  # time.monotonic()
         self._began = now()
         self._lapsed: set[str] = set()  # incidents from disk that Alertmanager has let go: silent until seen again
         known = [each for key, record in state.incidents.items() if (each := thaw(key, record)) is not None]
-        self._incidents = Incidents(IncidentSettings(), self._labels_of, known)
+        self._incidents = Incidents(self._labels_of, known)
         self._made: dict[str, tuple[Incident, tuple[int, PushSettings], Alert]] = {}
         self._pushed = False  # since the start
 
     def _labels_of(self, cause: Cause, targets: Sequence[Target], results: Sequence[Result]) -> Labels:
         return labels_of(cause, targets, results, self._alert_labels)
 
-    def load(
-        self,
-        targets: Sequence[Target],
-        settings: IncidentSettings,
-        push: PushSettings | None,
-        alert_labels: Sequence[str],
-    ) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Take a config over. On the event loop."""
-        self._alert_labels = tuple(alert_labels)
-        self._incidents.settings = settings
-        self._incidents.load(targets)
-        if push != self._push:
+        self._alert_labels = tuple(config.alert_labels)
+        self._incidents.load(config)
+        if config.push != self._push:
             self._next_push = 0.0
-        self._push = push
-        self._pusher.configure(push.targets if push is not None else (), self._now)
+        self._push = config.push
+        self._pusher.load(config)
 
     async def _find_lapsed(self, push: PushSettings) -> None:
         last = float(await self._state.notes.get(*NOTE) or 0)
@@ -165,7 +154,9 @@ class Announcer:
 
     def _watchdog(self, push: PushSettings) -> Alert:
         own = (("alertname", "Watchdog"), ("job", JOB), ("layer", "exporter"), ("severity", "none"))
-        return Alert(_with(own, push.labels), WATCHDOG, self._began, lease(0, push.resend), url=self._external_url)
+        return Alert(
+            _with(own, push.labels), watchdog_annotations(), self._began, lease(0, push.resend), url=self._external_url
+        )
 
 
 def _weight(incident: Incident) -> tuple[bool, float]:

@@ -15,6 +15,7 @@ from exporter.incidents.incident import Changes, Incident, Member
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.incidents.streaks import Streak, Streaks
 from exporter.model import Kind, Labels, Outcome, Result, Scope, Target, TargetKey
+from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, about
 from exporter.model.settings import IncidentSettings
 
@@ -40,8 +41,9 @@ LabelsOf = Callable[[Cause, Sequence[Target], Sequence[Result]], Labels]
 class Incidents:
     """Sink of results. No I/O, no clock of its own."""
 
-    def __init__(self, settings: IncidentSettings, labels_of: LabelsOf, known: Iterable[Incident] = ()) -> None:
-        self.settings = settings
+    def __init__(self, labels_of: LabelsOf, known: Iterable[Incident] = ()) -> None:
+        self._settings = IncidentSettings()
+        self._interval_of: IntervalOf = EffectiveConfig().interval
         self._labels_of = labels_of
         self._hold = 0.0  # seconds
         self._incidents = {incident.key: incident for incident in known}
@@ -60,14 +62,15 @@ class Incidents:
         self._before = 0  # looks taken at the last tick
         self._lost: set[str] = set()  # incidents that the config has taken members from
 
-    def load(self, targets: Sequence[Target]) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Take a config over. An incident all of whose targets have left ends at the next tick."""
+        self._settings, self._interval_of = config.incidents, config.interval
         self._targets = {}
-        for target in targets:
+        for target in config.targets:
             self._targets.setdefault(target.name, []).append(target)
-        beats = [target.interval for target in targets if target.kind is Kind.ENDPOINT]
+        beats = [config.interval(target) for target in config.targets if target.kind is Kind.ENDPOINT]
         self._hold = min(LONGEST_HOLD, HOLD * max(beats, default=0.0))
-        keys = {target.key for target in targets}
+        keys = config.keys
         for key in self._touched.keys() - keys:
             for found in self._touched.pop(key):
                 self._incidents[found].members.pop(key, None)
@@ -166,7 +169,7 @@ class Incidents:
             if member is None:
                 incident.members[key] = Member(look.layer, look.conclusive, good=False, seq=look.seq)
                 self._touched.setdefault(key, set()).add(incident.key)
-                incident.interval = max([incident.interval, *(each.interval for each in self._targets_of(key))])
+                incident.interval = max([incident.interval, *map(self._interval_of, self._targets_of(key))])
             else:
                 member.layer, member.conclusive, member.good, member.seq = look.layer, look.conclusive, False, look.seq
         return bool(members)
@@ -174,7 +177,7 @@ class Incidents:
     def _maybe_open(self, key: str, cause: Cause, now: float) -> Incident | None:
         members = self._members_of(cause)
         seen = self._seen.setdefault(key, self._before)
-        if not members or max(look.streak for look in members.values()) < self.settings.open_after:
+        if not members or max(look.streak for look in members.values()) < self._settings.open_after:
             return None
         if all(look.seq <= seen for look in members.values()):
             return None  # what is left of a wider cause, not looked at since
@@ -229,7 +232,7 @@ class Incidents:
             return False
         if incident.absent_since is None:
             incident.absent_since = self._before
-        if incident.good_looks < self.settings.resolve_after:
+        if incident.good_looks < self._settings.resolve_after:
             return False
         # One that fails on is another cause's; but it must have been looked at since this one's was there.
         absent = incident.absent_since

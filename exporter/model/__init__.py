@@ -1,7 +1,7 @@
 """The nouns of mailprobe: frozen values that flow from the configuration to the outputs, without I/O."""
 
 from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
-from exporter.model.result import Fact, FactName, Failure, Line, Result
+from exporter.model.result import Fact, FactName, Failure, Line, LoginRecord, Result
 from exporter.model.secret import Secret, SecretSource
 from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, TargetKey, TokenSource
 
@@ -17,6 +17,7 @@ __all__ = [
     "Labels",
     "Line",
     "Login",
+    "LoginRecord",
     "Outcome",
     "Phase",
     "ProbeName",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.model import Service
+from exporter.model import Failure, Service
 from exporter.model.reasons import Reason
 
 
@@ -50,9 +50,7 @@ class Refusal(Exception):
         self.protocol = protocol
         self.code = code
         self.text = text
-        # What the guard adds. A login by access token: "new", or "kept" where a fresh one may help; "" by password.
-        self.token = ""
-        self.counted = False  # as a wrong credential
+        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
 
 
 class TokenRefusal(Refusal):
@@ -69,6 +67,7 @@ class ServerClosed(ConnectionError):
     def __init__(self, text: str = "") -> None:
         super().__init__(text or "the server closed the connection without a word")
         self.text = text
+        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
 
 
 class Garbage(Exception):

@@ -98,6 +98,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginRecord:
+    """What the login guard noted of a run's logins."""
+
+    attempted: bool = False  # a password was sent
+    refused: bool = False  # and refused
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a transcript. `direction` is `>` (we), `<` (the server) or `#` (a remark)."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +52,15 @@ class GuardSettings:
     def careful(self) -> GuardSettings:
         """For what somebody else may have been refused with a moment ago: one refusal, then the longest pause."""
         return replace(self, failures=1, first_pause=self.longest_pause)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginShares:
+    """What one of several shards may use up of the accounts that other shards log in to as well."""
+
+    allotted: Mapping[str, GuardSettings] = field(default_factory=dict)  # by account
+    newcomers: frozenset[str] = frozenset()  # accounts of other shards until now, whose refusals we cannot know
+    careful_until: float = 0.0  # Unix time; until then one refusal pauses a newcomer for long, unless it has let us in
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import overload
 
-from exporter.model import Fact, FactName, Line, Phase, Service
+from exporter.model import Fact, FactName, Line, LoginRecord, Phase, Service
 from exporter.model.text import MAX_TEXT, clean
 
 MAX_LINES = 200
@@ -91,11 +91,10 @@ class Trace:
         "_entries",
         "_if_silent",
         "arrived_at",
-        "attempted",
         "facts",
         "failed_phase",
+        "login",
         "on_progress",
-        "refused",
         "started",
         "times",
     )
@@ -104,8 +103,7 @@ class Trace:
         self.started = time.perf_counter()
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
-        self.attempted = False  # a password was sent
-        self.refused = False  # and refused
+        self.login = LoginRecord()  # the login guard replaces it
         self.on_progress = on_progress
         self.times: dict[Phase, float] = {}
         self.arrived_at = 0.0  # when the last bytes came in

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 
 from exporter.model import Outcome, Result, TargetKey
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 
 RUNS = 60
@@ -92,8 +93,9 @@ class History:
             if oldest.outcome is not Outcome.OK:
                 self._failures.append(oldest)
 
-    def keep(self, keys: Collection[TargetKey]) -> None:
-        """After a reload: forget the targets that are not among `keys`."""
+    def load(self, config: EffectiveConfig) -> None:
+        """Forget the targets that have gone."""
+        keys = config.keys
         self._past = {key: past for key, past in self._past.items() if key in keys}
 
     def last(self, key: TargetKey) -> Result | None:

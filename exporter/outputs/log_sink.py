@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 
 from exporter.model import Outcome, Result, TargetKey
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ class Journal:
             logger.warning("logins are paused, so that the account is not locked", extra={"fields": about})
         (self._suspended.add if result.login_suspended else self._suspended.discard)(key)
 
-    def keep(self, keys: Collection[TargetKey]) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Forget the targets that have gone."""
+        keys = config.keys
         self._failing = {key: reason for key, reason in self._failing.items() if key in keys}
         self._suspended.intersection_update(keys)

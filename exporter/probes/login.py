@@ -1,4 +1,8 @@
-"""The way into a mailbox: greeting, capabilities, STARTTLS, ID, one guarded login. Each step in its phase."""
+"""The way into a mailbox: greeting, capabilities, STARTTLS, ID, one guarded login. Each step in its phase.
+
+`log_in` is the one place from which a password or an access token is sent, and it never is on a connection without
+encryption, unless the endpoint is configured as plain.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,11 @@ async def enter_imap(
         await _capability(session, trace)
     if session.preauth:
         raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
-    if wire.tls is None and endpoint.security is not Security.PLAIN:
-        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
     needs_id = needs_id or session.is_coremail
     if needs_id and "ID" in session.capabilities:
         await _identify(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
-    await log_in(session, login, context, trace, encrypted=wire.tls is not None)
+    await log_in(session, endpoint, login, context, trace, wire=wire)
     await _capability(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
     if needs_id:
@@ -48,11 +50,54 @@ async def enter_imap(
     return session
 
 
+async def open_pop3(wire: Wire, endpoint: Endpoint, context: Context, trace: Trace) -> Pop3Session:
+    """All that comes before a login: greeting, CAPA, and where configured STLS and CAPA again."""
+    session = Pop3Session(wire, trace)
+    with trace.phase(Phase.GREETING):
+        await session.greet()
+    trace.fact(FactName.GREETING, session.greeting)
+    with trace.phase(Phase.CAPABILITY):
+        await session.capa()
+    if endpoint.security is Security.STARTTLS:
+        await session.stls(endpoint, context.contexts)
+        with trace.phase(Phase.CAPABILITY):
+            await session.capa()
+    trace.fact(FactName.CAPABILITIES, ", ".join(sorted(session.capabilities or ())))
+    return session
+
+
+async def open_smtp(
+    wire: Wire, endpoint: Endpoint, context: Context, trace: Trace, *, timeout: float | None = None
+) -> SmtpSession:
+    """All that comes before a login: greeting, EHLO, and where configured STARTTLS and EHLO again."""
+    session = SmtpSession(wire, trace, timeout=timeout)
+    with trace.phase(Phase.GREETING):
+        await session.greet()
+    trace.fact(FactName.GREETING, session.greeting)
+    with trace.phase(Phase.CAPABILITY):
+        await session.ehlo()
+    if endpoint.security is Security.STARTTLS:
+        await session.starttls(endpoint, context.contexts)
+        with trace.phase(Phase.CAPABILITY):
+            await session.ehlo()
+    return session
+
+
 async def log_in(
-    session: ImapSession | Pop3Session | SmtpSession, login: Login, context: Context, trace: Trace, *, encrypted: bool
+    session: ImapSession | Pop3Session | SmtpSession,
+    endpoint: Endpoint,
+    login: Login,
+    context: Context,
+    trace: Trace,
+    *,
+    wire: Wire,
 ) -> None:
-    """One login with one mechanism, under the guard's eyes."""
-    token = await context.token(login, trace) if login.oauth is not None else None
+    """One login with one mechanism, under the guard's eyes. Raises ProbeError(tls_required) without encryption."""
+    encrypted = wire.tls is not None
+    if not encrypted and endpoint.security is not Security.PLAIN:
+        with trace.phase(Phase.LOGIN):
+            raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
+    token = await context.tokens.token(login, trace)
     with trace.phase(Phase.LOGIN):
         mechanism = session.choose_mechanism(login.auth, encrypted=encrypted)
         trace.fact(FactName.MECHANISM, mechanism)

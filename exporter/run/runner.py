@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
@@ -11,15 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from exporter.diagnosis.diagnose import diagnose, outcome_of
-from exporter.model import Endpoint, FactName, Failure, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.errors import Inconclusive, Suspended
+from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import PROBES, Probe
 from exporter.probes.context import Context
-from exporter.targets.provider_lookup import better_host, real_name
-
-LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
+from exporter.run.wrong_server import with_right_server
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +39,7 @@ class Runner:
             async with asyncio.timeout(target.deadline):
                 await self._probes[target.probe](target.settings, self._context, trace)
         except Exception as exc:
-            spoke = getattr(exc, "protocol", None)
-            failure = diagnose(
-                exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke)
-            )
+            failure = _diagnosed(exc, target, trace)
             if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
                 failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
@@ -60,7 +54,7 @@ class Runner:
                 logger.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
         duration = time.perf_counter() - trace.started
         if failure is not None:
-            failure = await self._elsewhere(target, failure, trace)
+            failure = await with_right_server(target, failure, self._context.resolver, trace)
         return Result(
             target=target,
             probe_id=probe_id,
@@ -71,26 +65,16 @@ class Runner:
             facts=tuple(trace.facts),
             failure=failure,
             transcript=trace.lines,
-            login_attempted=trace.attempted,
-            login_refused=trace.refused,
+            login_attempted=trace.login.attempted,
+            login_refused=trace.login.refused,
             login_suspended=next_attempt > 0.0,
             login_next_attempt=next_attempt,
         )
 
-    async def _elsewhere(self, target: Target, failure: Failure, trace: Trace) -> Failure:
-        """Where it is the wrong server, the text begins with the right one. No password is ever sent there."""
-        endpoint = getattr(target.settings, "endpoint", None)
-        if not isinstance(endpoint, Endpoint):
-            return failure
-        lookup, host, says = self._context.resolver.lookup, "", ""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_UP):
-                if failure.reason is Reason.WRONG_SERVER and target.domain:
-                    host, says = await better_host(endpoint, target.domain, lookup)
-                elif failure.reason is Reason.CERTIFICATE_NAME_MISMATCH:
-                    host, says = await real_name(endpoint, lookup)
-        if not host:
-            return failure
-        trace.fact(FactName.BETTER_HOST, host)
-        trace.said("#", says)
-        return replace(failure, text=f"{says}\n{failure.text}")
+
+def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
+    """Why the run failed. The answer to a login has been diagnosed by the login guard already."""
+    if isinstance(exc, Refusal | ServerClosed) and exc.failure is not None:
+        return exc.failure
+    spoke = exc.protocol if isinstance(exc, Refusal) else None
+    return diagnose(exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke))

@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from exporter.model import Outcome, Phase, ProbeName, Result, Target, TargetKey
+from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.run.gate import Gate
-from exporter.run.timing import fraction, next_start, plan, recheck_start, second_start, spread_of
+from exporter.run.timing import fraction, next_start, recheck_start, second_start, spread_of
 
 __all__ = ["Interrupted", "Limits", "Scheduler", "SchedulerMetrics", "Sink"]
 
@@ -77,23 +78,22 @@ class _Entry:
 
 
 class Scheduler:
-    """Starts runs on a fixed beat. `run` is the loop; `apply` may be called before and at any time."""
+    """Starts runs on a fixed beat. `run` is the loop; `load` may be called before and at any time."""
 
     def __init__(
         self,
         runner: Runs,
         sinks: Sequence[Sink],
-        limits: Limits,
         *,
         watcher: SchedulerMetrics,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.runner = runner  # may be replaced; runs under way end with the one they began with
         self._sinks = sinks
-        self._limits = limits
+        self._limits = Limits()
         self._watcher = watcher
         self._alive = alive
-        self._gate = Gate(limits)
+        self._gate = Gate(self._limits)
         self._entries: dict[TargetKey, _Entry] = {}
         self._heap: list[tuple[float, int, _Entry, bool]] = []  # start, tie-breaker, whose, a recheck
         self._numbers = itertools.count()
@@ -101,27 +101,19 @@ class Scheduler:
         self._guests: dict[TargetKey, asyncio.Task[Result]] = {}  # runs on demand of targets that have no beat
         self._wake = asyncio.Event()
         self._stopping = False
-        self.warnings: tuple[str, ...] = ()  # what `apply` had to stretch
 
-    @property
-    def limits(self) -> Limits:
-        return self._limits
+    def load(self, config: EffectiveConfig) -> None:
+        """Make its targets ours. Equal ones keep their beat, changed ones start anew, the others end.
 
-    @limits.setter
-    def limits(self, limits: Limits) -> None:
-        """New limits hold for the runs that start from now on, new login budgets from the next `apply`."""
-        if limits != self._limits:
-            self._limits = limits
-            self._gate = Gate(limits)
-
-    def apply(self, targets: Sequence[Target]) -> None:
-        """Make these the targets. Equal ones keep their beat, changed ones start anew, the others end."""
-        planned = plan(targets, self._limits)
-        self.warnings = planned.warnings
-        wanted = {target.key: target for target in targets}
+        New limits hold for the runs that start from now on.
+        """
+        if config.limits != self._limits:
+            self._limits = config.limits
+            self._gate = Gate(config.limits)
+        wanted = {target.key: target for target in config.targets}
         for key, entry in list(self._entries.items()):
             if wanted.get(key) == entry.target:
-                entry.interval = planned.intervals[key]
+                entry.interval = config.interval(entry.target)
                 continue
             entry.gone = True
             if entry.task is not None:
@@ -129,21 +121,17 @@ class Scheduler:
             del self._entries[key]
         self._heap = [item for item in self._heap if not item[2].gone]
         heapq.heapify(self._heap)
-        self._gate.forget_all_but({server for target in targets for server in target.servers})
+        self._gate.forget_all_but({server for target in config.targets for server in target.servers})
         newcomers = [target for key, target in wanted.items() if key not in self._entries]
         now = time.monotonic()
         for target in newcomers:
-            interval, part = planned.intervals[target.key], fraction(target.key)
-            spread = spread_of(len(newcomers), interval, planned.spreads[target.key])
+            interval, part = config.interval(target), fraction(target.key)
+            spread = spread_of(len(newcomers), interval, config.spreads.get(target.key, 0.0))
             first = now + part * spread
             entry = _Entry(target, interval, first, second_start(first, part, spread, interval))
             self._entries[target.key] = entry
             self._push(first, entry)
         self._wake.set()
-
-    def effective_interval(self, key: TargetKey) -> float:
-        """Seconds between two beats of a target, after stretching. Raises KeyError where there is none."""
-        return self._entries[key].interval
 
     async def run(self) -> None:
         """Start what is due, until `stop`."""

@@ -9,11 +9,12 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.servers import host_and_port
@@ -141,16 +142,14 @@ class Vantage:
         """Look with these from now on."""
         self._resolver, self._contexts = resolver, contexts
 
-    def change(self, settings: VantageSettings) -> None:
-        """After a reload."""
-        if settings != self.settings:
-            self.settings, self.last = settings, None
+    def load(self, config: EffectiveConfig) -> None:
+        """Take over the references, and forget the targets and servers that have gone."""
+        if config.vantage != self.settings:
+            self.settings, self.last = config.vantage, None
             self._told(True)
-
-    def keep(self, servers: Collection[str], keys: Collection[tuple[str, ProbeName]]) -> None:
-        """Forget what is in the config no more."""
+        servers = {server for target in config.targets for server in target.servers}
         self._seen = {server: each for server, each in self._seen.items() if server in servers}
-        self._failing.intersection_update(keys)
+        self._failing.intersection_update(config.keys)
 
     async def watch(self) -> None:
         """Look again and again."""

@@ -13,12 +13,11 @@ from typing import Any
 from aiohttp import web
 
 from exporter.web.access.aiohttp_log import complaints
-from exporter.web.api import blackbox
-from exporter.web.api import routes as api_routes
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
-from exporter.web.bridge import routes as bridge_routes
-from exporter.web.pages import routes as page_routes
-from exporter.web.pages import status, target
+from exporter.web.api.routes import api
+from exporter.web.bridge.routes import FindBridge, taking_notifications
+from exporter.web.pages.routes import not_found, pages
+from exporter.web.routing import add_front_page, add_routes, below_prefix
 from exporter.web.view import VIEW, AppView
 
 logger = logging.getLogger(__name__)
@@ -49,45 +48,19 @@ SCRAPES: web.AppKey[asyncio.Semaphore] = web.AppKey("scrapes")
 SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
 
 
-def build(view: AppView) -> web.Application:
-    """The application. Serve it with `Runner`."""
-    app = web.Application(middlewares=[_errors], client_max_size=MAX_BODY)
+def build(view: AppView, bridges: FindBridge | None = None) -> web.Application:
+    """The application. Serve it with `Runner`. `bridges`: those that take notifications; None: there are none."""
+    app = web.Application(middlewares=[_errors, below_prefix], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_add_headers)
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
     app[SPOKEN] = set()
-    app[api_routes.RELOADING] = asyncio.Lock()
-    status.setup(app)
-    bridge_routes.setup(app)
-    app.add_routes(
-        [
-            web.get(view.telemetry_path, metrics),
-            web.get("/", status.status),
-            web.get("/style.css", page_routes.style),
-            web.get("/page.js", page_routes.script),
-            web.get("/icon-{state}.svg", page_routes.icon),
-            web.get("/targets/{name:.+}", target.target),
-            web.post("/targets/{name:.+}", target.run),
-            web.get("/incidents", page_routes.incidents),
-            web.get("/runbooks/", page_routes.runbook_index),
-            web.get("/runbooks/reasons", page_routes.reasons),
-            web.get("/runbooks/{alert}", page_routes.runbook),
-            web.get("/logs", page_routes.logs),
-            web.get("/config", page_routes.config),
-            web.get("/probe", blackbox.probe),
-            web.get("/sd", api_routes.discovery),
-            web.get("/api/v1/targets", api_routes.targets),
-            web.get("/api/v1/targets/{name:.+}", api_routes.target),
-            web.get("/api/v1/report", api_routes.report),
-            web.get("/api/v1/causes", api_routes.causes),
-            web.get("/api/v1/incidents", api_routes.incidents),
-            web.post("/api/v1/run", api_routes.run),
-            web.get("/-/healthy", api_routes.healthy),
-            web.get("/-/ready", api_routes.ready),
-            web.post("/-/reload", api_routes.reload),
-            web.put("/-/reload", api_routes.reload),
-        ]
-    )
+    add_front_page(app)
+    add_routes(app, [web.get(view.telemetry_path, metrics)])
+    add_routes(app, pages(app))
+    add_routes(app, api(app))
+    if bridges is not None:
+        add_routes(app, taking_notifications(app, bridges))
     return app
 
 
@@ -130,7 +103,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPNotFound:
         if wants_html(request.headers.get("Accept", "")):
-            return await page_routes.not_found(request)
+            return await not_found(request)
         return web.Response(text="404: there is nothing here\n", status=404)
     except web.HTTPException:
         raise

@@ -14,7 +14,7 @@ from exporter.model.sharding import Sharding
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.targets.provider_watch import Notice
-from exporter.web.bridge.bridge import Bridge
+from exporter.web.route_prefix import RoutePrefix
 
 
 class AppView(Protocol):
@@ -29,6 +29,11 @@ class AppView(Protocol):
     @property
     def external_url(self) -> str:
         """As configured, or empty."""
+        ...
+
+    @property
+    def route_prefix(self) -> RoutePrefix:
+        """Under which path the pages lie."""
         ...
 
     @property
@@ -58,6 +63,10 @@ class AppView(Protocol):
         """What the DNS says of the mailboxes' domains and the user should know."""
         ...
 
+    def interval(self, target: Target) -> float:
+        """Seconds between two runs of a target, as they are in effect. May be asked in any thread."""
+        ...
+
     def causes(self) -> Sequence[Cause]:
         """Why what fails now fails, the widest first."""
         ...
@@ -68,10 +77,6 @@ class AppView(Protocol):
 
     def incidents(self) -> Sequence[Incident]:
         """The open ones, latest first, then those resolved lately."""
-        ...
-
-    def bridge(self, name: str) -> Bridge | None:
-        """Of the config's `bridges` the one of this name."""
         ...
 
     def config_text(self) -> str:

@@ -17,10 +17,12 @@ from typing import cast
 import uvloop
 
 from exporter.model import Endpoint, FactName, Kind, Phase, ProbeName, Result, Security, Service, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.model.trace import Trace
 from exporter.net.tls import TlsContexts
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.probes import tls
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
@@ -84,12 +86,14 @@ async def main(order: dict[str, object]) -> None:
         for number in range(int(str(order["targets"])))
     ]
     world = cast("Context", SimpleNamespace(resolver=None, contexts=TlsContexts(), now=time.time))
-    errors, metrics = Errors(), Metrics()
-    metrics.load(targets, lambda target: target.interval)
+    errors, own = Errors(), SelfMetrics()
+    metrics = Metrics(own)
     limits = Limits(in_flight=1000, per_host=1000, logins_per_host_per_minute=1_000_000)
     runner = Runner(world, {ProbeName.TLS: load.probe})
-    scheduler = Scheduler(runner, (metrics, errors), limits, watcher=metrics)
-    scheduler.apply(targets)
+    scheduler = Scheduler(runner, (metrics, errors), watcher=own)
+    config = EffectiveConfig(targets, limits=limits)
+    metrics.load(config)
+    scheduler.load(config)
     loop = asyncio.create_task(scheduler.run())
     await asyncio.sleep(wait + 1)
     errors.found.clear()

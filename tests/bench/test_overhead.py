@@ -11,9 +11,11 @@ import pytest
 import uvloop
 
 from exporter.model import FactName, Phase, ProbeName, Result, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.run.scheduler import Scheduler
 from tests.bench.report import Report
 from tests.results import fact, mailbox, ok
@@ -50,8 +52,8 @@ def microseconds(record: Callable[[Result], None], results: Sequence[Result]) ->
 def test_what_a_run_costs_beside_its_probe(report: Report) -> None:
     section = report.section("A run without its probe", HOW)
     targets = [mailbox(f"user{number}") for number in range(TARGETS)]
-    metrics, history = Metrics(), History(100)
-    metrics.load(targets, lambda target: target.interval)
+    metrics, history = Metrics(SelfMetrics()), History(100)
+    metrics.load(EffectiveConfig(targets))
     same = [result_of(target, number) for number, target in enumerate(targets)]
     others = [result_of(target, number, changed=1) for number, target in enumerate(targets)]
     for result in same:
@@ -74,11 +76,12 @@ class Nothing:
 
 
 async def _scheduled(targets: list[Target]) -> float:
-    runner, metrics = Nothing(), Metrics()
-    metrics.load(targets, lambda target: target.interval)
+    runner, own = Nothing(), SelfMetrics()
+    own.load(EffectiveConfig(targets))
     limits = Limits(per_host=1000, logins_per_host_per_minute=1_000_000)
-    scheduler = Scheduler(runner, (), limits, watcher=metrics)
-    scheduler.apply([mailbox(target.name, ProbeName.IMAP, interval=0.5) for target in targets])
+    scheduler = Scheduler(runner, (), watcher=own)
+    often = [mailbox(target.name, ProbeName.IMAP, interval=0.5) for target in targets]
+    scheduler.load(EffectiveConfig(often, limits=limits))
     loop = asyncio.create_task(scheduler.run())
     await asyncio.sleep(1)
     runs, spent = runner.runs, time.process_time()

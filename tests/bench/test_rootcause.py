@@ -11,6 +11,7 @@ import pytest
 
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Failure, Kind, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 
 MAILBOXES = 5_000  # each with imap and smtp
@@ -75,7 +76,7 @@ def test_a_look_at_the_root_causes(report) -> None:
     everyone = targets()
     for title, reason in CASES.items():
         known = CauseTracker()
-        known.load(everyone, lambda target: target.interval)
+        known.load(EffectiveConfig(everyone))
         results = [result(target, reason(n)) for n, target in enumerate(everyone)]
         taking = milliseconds(partial(take, known, results)) / len(results)
         known.look()

@@ -22,12 +22,14 @@ from exporter.config import load
 from exporter.credentials.guard import LoginGuard
 from exporter.daemon.loading import make_context
 from exporter.model import Kind, Line, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.settings import Limits
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.imap.session import ImapSession
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.probes import PROBES, dns, imap
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
@@ -105,7 +107,7 @@ def chosen(targets: Sequence[Target], probes: Iterable[str]) -> list[Target]:
 
 
 async def round_of(
-    world: Context, sinks: tuple[History, Metrics], targets: Sequence[Target], order: dict[str, object]
+    world: Context, parts: tuple[History, Metrics, SelfMetrics], targets: Sequence[Target], order: dict[str, object]
 ) -> Cost:
     probes = dict(PROBES)
     if order["probes"] == ["imap_short"]:
@@ -113,10 +115,11 @@ async def round_of(
     rate, seconds = float(str(order["rate"])), float(str(order["seconds"]))
     beat = len(targets) / rate
     running = [replace(target, interval=beat) for target in targets]
-    tally, (history, metrics) = Tally(), sinks
-    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), LIMITS, watcher=metrics)
-    metrics.load(running, lambda target: target.interval)
-    scheduler.apply(running)
+    tally, (history, metrics, own) = Tally(), parts
+    scheduler = Scheduler(Runner(world, probes), (history, metrics, tally), watcher=own)
+    loaded = EffectiveConfig(running, limits=LIMITS)
+    metrics.load(loaded)
+    scheduler.load(loaded)
     loop = asyncio.create_task(scheduler.run())
     await asyncio.sleep(WARM_UP)
     runs, spent, took = tally.runs, time.process_time(), tally.seconds
@@ -132,11 +135,12 @@ async def serve(config_file: Path, folder: Path) -> None:
     config = await asyncio.to_thread(load, config_file)
     targets = build(config).targets
     state = await State.open(folder)
-    world = make_context(config, state, LoginGuard(state, config.login_guard))
-    history, metrics = History(100), Metrics()
+    world = make_context(config.resolvers, state, LoginGuard(state, config.login_guard))
+    history, own = History(100), SelfMetrics()
+    metrics = Metrics(own)
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        cost = await round_of(world, (history, metrics), chosen(targets, order["probes"]), order)
+        cost = await round_of(world, (history, metrics, own), chosen(targets, order["probes"]), order)
         print(json.dumps(asdict(cost)), flush=True)
     await state.close()
 

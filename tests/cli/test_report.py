@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import (
     Endpoint,
@@ -29,21 +28,19 @@ from exporter.model import (
     Service,
     Target,
 )
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Refusal
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.outputs.history import History
 from exporter.outputs.ticket.evidence import Says
 from exporter.outputs.ticket.render import render
 from exporter.outputs.ticket.ticket import Ticket, code_of, make
-from exporter.outputs.ticket.words import _SENTENCES, _WORDS, TicketWords
+from exporter.outputs.ticket.words import TicketWords
 from exporter.probes import pop3, smtp
-from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.canary import leaks
+from tests.context import context_over
 from tests.net.lines_server import Peer
 from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, server
 from tests.servers.daemon import daemon_for, mailprobe
@@ -102,7 +99,7 @@ def ticket(targets: list[Target], *results: Result, name: str = "sales", now: fl
     history = History()
     for result in results:
         history.record(result)
-    return make(name, targets, history, history.recent(), now)
+    return make(name, targets, history, history.recent(), now, interval_of=EffectiveConfig().interval)
 
 
 def text(made: Ticket, shape: str = "text", language: str = "en") -> str:
@@ -264,18 +261,6 @@ def test_chinese_says_the_same():
         assert line in told, line
 
 
-def test_both_languages_say_everything_with_the_same_places():
-    for english, chinese in (*_WORDS.values(), *_SENTENCES.values()):
-        assert english
-        assert chinese
-        assert set(_places(english)) == set(_places(chinese)), english
-    assert set(_SENTENCES) == set(Says)
-
-
-def _places(sentence: str) -> list[str]:
-    return [part.partition("}")[0] for part in sentence.split("{")[1:]]
-
-
 def test_markdown_lets_no_server_write_markup():
     """The words stand in a fence longer than any in them; everywhere else what could be markup is escaped."""
     told = text(ticket([IMAP], refused()), "md")
@@ -347,15 +332,12 @@ async def test_no_secret_is_in_it_even_where_the_server_says_it(tmp_path: Path, 
         writer.close()
 
     state = await State.open(tmp_path)
-    world = Context(
-        Resolver(), TlsContexts(), LoginGuard(state, GuardSettings()), state.mailbag, state.notes, state.signing_key
-    )
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         endpoint = Endpoint("127.0.0.1", listener.sockets[0].getsockname()[1], Security.PLAIN, protocol)
         login = Login("a", "alice", Given())
         settings = pop3.Settings(endpoint, login) if protocol is Service.POP3 else smtp.Settings(endpoint, login)
         target = Target("box", Kind.MAILBOX, ProbeName(protocol.value), settings, 60, 10, 10)
-        result = await Runner(world).run(target)
+        result = await Runner(context_over(state)).run(target)
     await state.close()
     assert result.login_refused, result.failure
     made = ticket([target], result, name="box", now=result.started)

@@ -127,7 +127,7 @@ def test_it_has_no_installer_and_no_source(image: Image):
     assert not list((image.root / "opt/mailprobe/bin").glob("pip*"))
     assert not (image.root / "src").exists()
     # Compiled, as nothing can be written at run time.
-    assert list((image.root / "opt/mailprobe").glob("lib/python3*/site-packages/exporter/__pycache__/app.*.pyc"))
+    assert list((image.root / "opt/mailprobe").glob("lib/python3*/site-packages/exporter/daemon/__pycache__/app.*.pyc"))
     owner = (image.root / "var/lib/mailprobe").stat()
     assert (owner.st_uid, owner.st_gid, owner.st_mode & 0o777) == (ID, ID, 0o700)
 

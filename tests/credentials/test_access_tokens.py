@@ -7,21 +7,22 @@ import json
 import logging
 import stat
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exporter.credentials.access_tokens import Means, Tokens
+from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.clock import Clock
 from exporter.credentials.files import write_secret
 from exporter.credentials.guard import LoginGuard
-from exporter.model import AccessToken, FactName, Flow, Login, Phase, Secret, Service, TokenSource
+from exporter.credentials.token_store import TokenStore
+from exporter.model import AccessToken, FactName, Flow, Login, LoginRecord, Phase, Secret, Service, TokenSource
 from exporter.model.errors import Refusal, Suspended, TokenRefusal
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
-from exporter.net.oauth.client import Net
 from exporter.net.tls import TlsContexts
 from tests.credentials.test_guard import Disk, Time
 from tests.servers.tokens import CLIENT, CLIENT_SECRET, TokenServer
@@ -49,11 +50,15 @@ class Daemon:
     """One life of a daemon with one mailbox."""
 
     def __init__(self, server: TokenServer, directory: Path | None, seed: Source, time: Time) -> None:
-        self.tokens = Tokens(directory, time.clock())
+        self.store = TokenStore(directory)
         self.logins = LoginGuard(Disk().session(), GuardSettings(), clock=time.clock())
         self.source = TokenSource("alice's", Flow.REFRESH_TOKEN, server.url(), CLIENT, "mail", seed)
-        self.net = Net(Resolver(), TlsContexts())
         self.trace = Trace()
+        self.load()
+
+    def load(self) -> None:
+        """Also again, as a reload does that changes the resolvers."""
+        self.tokens = AccessTokens(Resolver(), TlsContexts(), self.logins, self.store)
 
     def login(self, source: TokenSource | None = None) -> Login:
         source = source or self.source
@@ -61,8 +66,9 @@ class Daemon:
 
     async def token(self, source: TokenSource | None = None) -> AccessToken:
         self.trace = Trace()
-        means = Means(source or self.source, self.net, self.logins)
-        return await self.tokens.token(self.login(source), means, self.trace)
+        token = await self.tokens.token(self.login(source), self.trace)
+        assert token is not None
+        return token
 
     async def log_in(self, answer: Exception | None = None) -> AccessToken:
         """A token, and what a mail server says to it."""
@@ -157,7 +163,7 @@ async def test_stopping_waits_for_the_answer_under_way(daemon, server, tmp_path)
     await server.arrived.wait()
     run.cancel()
     await asyncio.wait([run])
-    stopping = asyncio.create_task(daemon.tokens.aclose())
+    stopping = asyncio.create_task(daemon.store.aclose())
     server.gate.set()
     await stopping
     assert len(list((tmp_path / "tokens").iterdir())) == 1
@@ -191,9 +197,11 @@ async def test_a_changed_seed_begins_a_new_chain_at_once(daemon, server, seed):
 async def test_a_changed_seed_is_not_paused_for_what_the_old_one_did(daemon, server, seed):
     server.refuse("invalid_grant")
     for _ in range(2):
-        with pytest.raises(TokenRefusal):
+        with pytest.raises(TokenRefusal) as refused:
             await daemon.token()
-        assert daemon.trace.refused
+        assert daemon.trace.login == LoginRecord(attempted=True, refused=True)
+        assert refused.value.failure is not None
+        assert refused.value.failure.phase is Phase.TOKEN
     with pytest.raises(Suspended) as caught:
         await daemon.token()
     assert caught.value.reason is Reason.OAUTH_TOKEN_REJECTED
@@ -218,7 +226,7 @@ async def test_an_endpoint_that_is_busy_counts_for_nothing(daemon, server):
         server.refuse("temporarily_unavailable", status=503)
         with pytest.raises(TokenRefusal):
             await daemon.token()
-        assert not daemon.trace.refused
+        assert daemon.trace.login == LoginRecord(attempted=True)
     server.allow()
     await daemon.token()
 
@@ -227,7 +235,8 @@ async def test_a_refused_token_is_replaced_in_the_next_run_and_counts_for_the_cr
     refusal = Refusal(Service.IMAP, "NO", 'NO [AUTHENTICATIONFAILED] no\n{"status":"401"}')
     first = await daemon.log_in(refusal)
     assert len(server.requests) == 1
-    assert refusal.token == "new"
+    assert refusal.failure is not None
+    assert refusal.failure.reason is Reason.OAUTH_TOKEN_REJECTED
     second = await daemon.log_in(Refusal(Service.IMAP, "NO", refusal.text))
     assert second is not first
     assert len(server.requests) == 2
@@ -240,7 +249,8 @@ async def test_an_accepted_token_clears_the_slate(daemon, server, time):
     time.wait(600)
     refusal = Refusal(Service.IMAP, "NO", 'NO no\n{"status":"invalid_token"}')
     await daemon.log_in(refusal)
-    assert refusal.token == "kept"
+    assert refusal.failure is not None
+    assert refusal.failure.reason is Reason.OAUTH_TOKEN_EXPIRED
     for _ in range(5):
         await daemon.log_in()
     assert len(server.requests) == 2
@@ -259,7 +269,7 @@ async def test_a_disk_that_cannot_be_written_costs_only_the_restart(daemon, serv
         await daemon.token()
     assert "mailprobe oauth" in caplog.text
     assert "canary" not in caplog.text
-    daemon.tokens._held.clear()
+    daemon.store._held.clear()
     await daemon.token()
     assert len(server.requests) == 2
 
@@ -293,6 +303,28 @@ async def test_nothing_is_told_of_a_token(daemon, server):
     assert "canary" not in "\n".join(shown)
 
 
-def test_real_clocks_do():
-    assert Tokens()._clock.now() > 0
-    assert isinstance(Tokens()._clock, Clock)
+async def test_a_login_by_password_needs_none(daemon, server):
+    login = replace(daemon.login(), oauth=None)
+    assert await daemon.tokens.token(login, daemon.trace) is None
+    assert server.requests == []
+    assert daemon.trace.phases == ()
+
+
+async def test_a_reload_keeps_the_tokens_and_the_request_under_way(daemon, server):
+    server.gate.clear()
+    before = asyncio.create_task(daemon.token())
+    await server.arrived.wait()
+    daemon.load()
+    after = asyncio.create_task(daemon.token())
+    await asyncio.sleep(0)
+    server.gate.set()
+    assert await before is await after
+    daemon.load()
+    assert await daemon.token() is await before
+    assert len(server.requests) == 1
+
+
+async def test_real_clocks_do(server, seed):
+    clock = LoginGuard(Disk().session(), GuardSettings()).clock
+    assert isinstance(clock, Clock)
+    assert clock.now() > 0

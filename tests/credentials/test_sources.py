@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from exporter.credentials.sources import (
     COMMAND_CACHE,
@@ -168,6 +171,17 @@ def has_ended(pid: Path) -> bool:
         return True
 
 
+def children() -> set[int]:
+    """The processes that are ours and not gone, zombies with them."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == os.getpid():
+                found.add(int(stat.parent.name))
+    return found
+
+
 WITH_CHILD = """
 import os, subprocess, sys, time
 child = subprocess.Popen(["sleep", "600"])
@@ -185,6 +199,52 @@ async def test_a_program_that_hangs_is_killed_with_its_children(tmp_path):
         await until(lambda: has_ended(tmp_path / "pid"))
 
 
+async def test_children_that_outlive_a_program_and_hold_its_output_are_killed(tmp_path):
+    pid = tmp_path / "pid"
+    source = command(WITH_CHILD.replace("time.sleep(600)", "sys.exit()"), str(pid), deadline=1.0)
+    assert "no end within 1 s" in await why(source)
+    if pid.exists():
+        await until(lambda: has_ended(pid))
+
+
+async def test_a_program_that_leaves_a_helper_behind_is_done_when_it_ends(tmp_path):
+    """As gpg does with its agent. The helper is let alone."""
+    pid = tmp_path / "pid"
+    script = WITH_CHILD.replace('["sleep", "600"]', '["sleep", "600"], stdout=subprocess.DEVNULL')
+    source = command(script.replace("time.sleep(600)", "print('hunter2')"), str(pid))
+    assert await source.read() == Secret("hunter2")
+    assert not has_ended(pid)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+async def test_a_nul_character_in_an_argument_is_told():
+    assert await why(command("print(1)", "hunter2\0")) == (
+        f"password_command {sys.executable}: a NUL character in its arguments"
+    )
+
+
+def test_programs_run_on_the_daemons_event_loop_too(tmp_path):
+    async def walk() -> None:
+        pid = tmp_path / "pid"
+        assert await command("print('hunter2')").read() == Secret("hunter2")
+        assert "exit status 3" in await why(command("import sys; sys.exit(3)"))
+        assert "ended by signal 15" in await why(command("import os; os.kill(os.getpid(), 15)"))
+        assert "longer than 64 KiB" in await why(command("while True: print('x' * 100_000)"))
+        assert "No such file or directory" in await why(CommandSecret(("./gone",), tmp_path))
+        assert "a NUL character" in await why(command("print(1)", "hunter2\0"))
+        assert "no end within 1 s" in await why(command("import time; time.sleep(600)", deadline=1.0))
+        before = children()
+        task = asyncio.create_task(command(WITH_CHILD, str(pid), deadline=600.0).read())
+        await until(pid.exists)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: has_ended(pid))
+        assert children() <= before
+
+    uvloop.run(walk())
+
+
 async def test_a_program_that_closes_its_output_and_stays_is_killed():
     source = command("import os, time; os.close(1); time.sleep(600)", deadline=1.0)
     assert "no end within 1 s" in await why(source)
@@ -198,6 +258,64 @@ async def test_a_cancelled_read_kills_the_program(tmp_path):
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(lambda: has_ended(pid))
+
+
+async def test_a_read_that_is_cancelled_while_the_program_starts_leaves_none_behind(tmp_path):
+    pid = tmp_path / "pid"
+    task = asyncio.create_task(command(WITH_CHILD, str(pid), deadline=600.0).read())
+    before = children()
+    await until(lambda: children() > before)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: children() <= before)
+    if pid.exists():
+        await until(lambda: has_ended(pid))
+
+
+async def test_one_that_waits_for_a_run_that_is_cancelled_starts_its_own(tmp_path):
+    begun = tmp_path / "begun"
+    script = """
+import pathlib, sys, time
+begun = pathlib.Path(sys.argv[1])
+if not begun.exists():
+    begun.touch()
+    time.sleep(600)
+print("hunter2")
+"""
+    source = command(script, str(begun))
+    first = asyncio.create_task(source.read())
+    await until(begun.exists)
+    second = asyncio.create_task(source.read())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == Secret("hunter2")
+
+
+async def test_no_zombie_is_left():
+    before = children()
+    await command("print('hunter2')").read()
+    await why(command("while True: print('x' * 100_000)"))
+    await why(command("import time; time.sleep(600)", deadline=0.2))
+    assert children() <= before
+
+
+async def test_four_programs_run_at_once(tmp_path):
+    """A start with hundreds of mailboxes must not be a storm of processes."""
+    gate = tmp_path / "gate"
+    script = """
+import os, pathlib, sys, time
+here = pathlib.Path(sys.argv[1])
+(here / f"up-{os.getpid()}").touch()
+while not (here / "gate").exists():
+    time.sleep(0.01)
+print(len(list(here.glob("up-*"))))
+(here / f"up-{os.getpid()}").unlink()
+"""
+    reading = [asyncio.create_task(command(script, str(tmp_path)).read()) for _ in range(6)]
+    await until(lambda: len(list(tmp_path.glob("up-*"))) == 4)
+    gate.touch()
+    assert max(int(each.reveal()) for each in await asyncio.gather(*reading)) == 4
 
 
 async def test_the_event_loop_is_not_held_up_by_a_program(tmp_path):

@@ -96,7 +96,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         config = load(scene.config)
         state = await State.open(tmp_path / "data")
         try:
-            runner = Runner(make_context(config, state, LoginGuard(state, config.login_guard)))
+            runner = Runner(make_context(config.resolvers, state, LoginGuard(state, config.login_guard)))
             yield Stage(config, build(config).targets, runner)
         finally:
             await state.close()

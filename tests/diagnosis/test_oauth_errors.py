@@ -38,10 +38,8 @@ def test_a_refused_token_is_no_wrong_password(reason, token, text, meant):
 
 def test_the_diagnosis_knows_that_a_token_was_refused():
     refusal = Refusal(Service.IMAP, "NO", 'NO [AUTHENTICATIONFAILED] no\n{"status":"invalid_token"}')
-    refusal.token = "kept"
-    assert diagnose(refusal, Phase.LOGIN).reason is EXPIRED
-    refusal.token = "new"
-    assert diagnose(refusal, Phase.LOGIN).reason is REJECTED
+    assert diagnose(refusal, Phase.LOGIN, token_age="kept").reason is EXPIRED
+    assert diagnose(refusal, Phase.LOGIN, token_age="new").reason is REJECTED
 
 
 @pytest.mark.parametrize("reason", [Reason.HOST_NOT_FOUND, Reason.CERTIFICATE_EXPIRED, Reason.TIMEOUT])

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis import signatures
 from exporter.diagnosis.signatures import ANY, Signature
 from exporter.model import Endpoint, Kind, Login, Outcome, ProbeName, Result, Secret, Security, Service, Target
 from exporter.model.reasons import Layer, about
-from exporter.model.settings import GuardSettings
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp
 from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
 from exporter.state.store import State
+from tests.context import context_over
 from tests.diagnosis.replay import LATER, LOGIN, Replayer, protocol, step
 from tests.docs.generate_signatures import NOT_REPLAYED, PAGE, page
 from tests.probes.mail_servers import PASSWORD, MailServers
@@ -40,8 +37,7 @@ class Given:
 @pytest.fixture
 async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = LoginGuard(state, GuardSettings())
-    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    yield context_over(state)
     await state.close()
 
 

@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 WIDTH = 118  # columns of a code block
 
 # A folder without Python code has no docstring.
-DATA = {"data": "Facts as YAML files: the signatures of server replies, and the providers."}
+DATA = {"data": "YAML files: signatures of server replies, providers, and all texts by language."}
 
 # (package that hands on, type, package that takes it): the steps from the configuration to what people see. A step is
 # drawn only if both packages really name the type: `givers_and_takers` fails otherwise.

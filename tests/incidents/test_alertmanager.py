@@ -20,8 +20,9 @@ from exporter.incidents.alertmanager import MAX_QUEUED, Alert, Pusher, lease
 from exporter.incidents.announcer import NOTE, Announcer
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Scope
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason, about
-from exporter.model.settings import Alertmanager, IncidentSettings, PushSettings
+from exporter.model.settings import Alertmanager, PushSettings
 from exporter.state.store import State
 from tests.results import failed, mailbox, ok
 from tests.servers.certs import Authority
@@ -116,7 +117,7 @@ async def pusher(monkeypatch) -> AsyncIterator[tuple[Pusher, Counts]]:
     monkeypatch.setattr(alertmanager, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(alertmanager, "LONGEST_PAUSE", 0.05)
     counts = Counts()
-    made = Pusher(counts)
+    made = Pusher(counts, time.time)
     yield made, counts
     await made.close()
 
@@ -124,6 +125,10 @@ async def pusher(monkeypatch) -> AsyncIterator[tuple[Pusher, Counts]]:
 def alert(name: str = "MailLoginFailing", **changes: object) -> Alert:
     values = {"labels": (("alertname", name), ("job", "mailprobe")), "annotations": {}, "starts": 100.0, "lease": 240.0}
     return Alert(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+
+
+def pushing_to(*targets: Alertmanager) -> EffectiveConfig:
+    return EffectiveConfig(push=PushSettings(targets))
 
 
 # -- one alert ------------------------------------------------------------------------------------------------------
@@ -172,7 +177,7 @@ async def test_everybody_gets_everything_in_batches(pusher, receiver):
     push, counts = pusher
     other = Receiver()
     await other.start()
-    push.configure([Alertmanager(receiver.url), Alertmanager(other.url + "/prefix")], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url), Alertmanager(other.url + "/prefix")))
     push.push(alert(f"A{n}") for n in range(150))
     for each in (receiver, other):
         await each.wait_for(lambda seen: len(seen.alerts) == 150)
@@ -188,7 +193,7 @@ async def test_everybody_gets_everything_in_batches(pusher, receiver):
 async def test_what_cannot_be_delivered_is_counted_kept_and_delivered_later_as_it_is_then(pusher, caplog):
     push, counts = pusher
     receiver = Receiver()
-    push.configure([Alertmanager(receiver.url)], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url)))
     push.push([alert("A"), alert("B")])
     await asyncio.wait_for(counts.news.wait(), 100)
     push.push([alert("A", ends=500.0)])
@@ -203,7 +208,7 @@ async def test_what_cannot_be_delivered_is_counted_kept_and_delivered_later_as_i
 
 async def test_a_refused_alert_is_not_sent_for_ever_and_an_error_of_the_server_is_tried_again(pusher, receiver):
     push, counts = pusher
-    push.configure([Alertmanager(receiver.url)], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url)))
     receiver.status = 400
     push.push([alert("A")])
     await receiver.wait_for(lambda seen: len(seen.requests) == 1)
@@ -219,7 +224,7 @@ async def test_a_refused_alert_is_not_sent_for_ever_and_an_error_of_the_server_i
 async def test_the_oldest_go_first_when_too_many_wait(pusher):
     push, counts = pusher
     target = Alertmanager(f"http://127.0.0.1:{free_port()}")
-    push.configure([target], time.time)
+    push.load(pushing_to(target))
     push.push(alert(f"A{n}") for n in range(MAX_QUEUED + 7))
     assert counts.dropped == {target.name: 7}
     push.push(alert(f"A{n}") for n in range(7, MAX_QUEUED + 7))
@@ -231,12 +236,12 @@ async def test_passwords_and_tokens_are_read_each_time_and_never_told(pusher, re
     file = tmp_path / "secret"
     file.write_text(SECRET + "\n")
     basic = Alertmanager(receiver.url, "user", FileSecret(file))
-    push.configure([basic], time.time)
+    push.load(pushing_to(basic))
     push.push([alert("A")])
     await receiver.wait_for(lambda seen: len(seen.requests) == 1)
     pair = base64.b64encode(f"user:{SECRET}".encode()).decode()
     assert receiver.requests[0][0]["Authorization"] == f"Basic {pair}"
-    push.configure([Alertmanager(receiver.url, bearer_token=FileSecret(file, "bearer_token_file"))], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url, bearer_token=FileSecret(file, "bearer_token_file"))))
     file.write_text("changed")
     receiver.status = 401
     push.push([alert("A")])
@@ -244,7 +249,7 @@ async def test_passwords_and_tokens_are_read_each_time_and_never_told(pusher, re
     assert receiver.requests[1][0]["Authorization"] == "Bearer changed"
     file.write_text(f"{SECRET}\x01")  # no header can hold that
     receiver.status = 200
-    push.configure([basic], time.time)
+    push.load(pushing_to(basic))
     push.push([alert("A")])
     assert SECRET not in caplog.text
     assert SECRET not in repr(basic)
@@ -257,7 +262,7 @@ async def test_a_secret_is_not_sent_to_where_a_redirect_leads(pusher, receiver, 
     file = tmp_path / "secret"
     file.write_text(SECRET)
     receiver.status, receiver.location = 307, f"{other.url}/api/v2/alerts"
-    push.configure([Alertmanager(receiver.url, bearer_token=FileSecret(file))], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url, bearer_token=FileSecret(file))))
     push.push([alert("A")])
     await asyncio.wait_for(counts.news.wait(), 100)
     assert other.requests == []
@@ -268,11 +273,11 @@ async def test_a_certificate_is_verified_with_the_given_ca(pusher, authority: Au
     push, counts = pusher
     receiver = Receiver()
     await receiver.start(authority.good("127.0.0.1").context())
-    push.configure([Alertmanager(receiver.url)], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url)))
     push.push([alert("A")])
     await asyncio.wait_for(counts.news.wait(), 100)
     assert receiver.requests == []
-    push.configure([Alertmanager(receiver.url, ca_file=authority.ca_file)], time.time)
+    push.load(pushing_to(Alertmanager(receiver.url, ca_file=authority.ca_file)))
     push.push([alert("A")])
     await receiver.wait_for(lambda seen: len(seen.requests) == 1)
     await receiver.stop()
@@ -301,7 +306,7 @@ class Daemon:
     async def start(self, push: PushSettings | None = None) -> None:
         self.state = await State.open(self.folder)
         self.announcer = Announcer(self.state, lambda: self.causes, self.counts, now=lambda: self.now)
-        self.announcer.load([mailbox()], IncidentSettings(), push or self.push, ("team",))
+        self.announcer.load(EffectiveConfig([mailbox()], push=push or self.push, alert_labels=("team",)))
 
     async def stop(self) -> None:
         await self.announcer.close()
@@ -432,7 +437,7 @@ async def test_of_two_incidents_with_the_same_labels_the_open_one_speaks(daemon,
 async def test_without_alertmanager_incidents_are_kept_all_the_same(tmp_path):
     daemon = Daemon(tmp_path / "data", "http://127.0.0.1:1")
     await daemon.start()
-    daemon.announcer.load([mailbox()], IncidentSettings(), None, ())
+    daemon.announcer.load(EffectiveConfig([mailbox()]))
     await daemon.fail()
     assert [each.open for each in daemon.announcer.all()] == [True]
     assert not daemon.counts.sent

@@ -201,8 +201,10 @@ def test_a_user_that_stays_reads_secrets_of_its_own(machine: Machine):
     owner = machine.run(f"stat --format=%U /proc/{main_process(machine)}").strip()
     assert owner == "mailprobe"
     wait_until(lambda: "sales" in machine.run("mailprobe check sales --probe imap --json", check=False), 30, "a result")
-    # The dynamic user's state went over to this one.
-    assert machine.run("stat --format=%U --dereference /var/lib/mailprobe").strip() == "mailprobe"
+    # The dynamic user's state went over to this one. As the service sees it: with systemd 257 it belongs to `nobody` on
+    # disk, and is mapped to the service's user in the mount namespace of the service.
+    inside = f"nsenter --target={main_process(machine)} --mount"
+    assert machine.run(f"{inside} stat --format=%U --dereference /var/lib/mailprobe").strip() == "mailprobe"
     machine.write("/etc/mailprobe/config.yaml", mailbox())
     machine.run("systemctl restart mailprobe")
 

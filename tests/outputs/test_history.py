@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporter.model import Outcome
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 from exporter.outputs.history import RUNS, History
 from tests.results import START, failed, mailbox, ok, server
@@ -85,7 +86,7 @@ def test_targets_that_left_the_config_are_forgotten():
     history = History(10)
     history.record(ok(mailbox()))
     history.record(ok(server()))
-    history.keep({server().key})
+    history.load(EffectiveConfig([server()]))
     assert history.last(mailbox().key) is None
     assert history.last(server().key) is not None
 

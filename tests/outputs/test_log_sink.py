@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from exporter.model import Outcome
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 from exporter.outputs.log_sink import Journal
 from tests.results import failed, mailbox, ok
@@ -44,7 +45,7 @@ def test_an_inconclusive_run_changes_nothing(told):
 def test_a_target_that_left_is_forgotten(told):
     journal, target = Journal(), mailbox()
     journal.record(failed(target))
-    journal.keep(set())
+    journal.load(EffectiveConfig())
     journal.record(failed(target))
     assert told() == ["fails", "fails"]
 

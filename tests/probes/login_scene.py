@@ -8,15 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from exporter.credentials.guard import LoginGuard
 from exporter.model import Secret
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes.context import Context
 from exporter.state.store import State
 from tests.canary import leaks
+from tests.context import context_over
 from tests.net.lines_server import Peer, Script
 
 WORD = "canary-pa55word"
@@ -36,8 +34,7 @@ class Given:
 async def small_world(folder: Path) -> AsyncIterator[Context]:
     """One refusal suspends a login."""
     state = await State.open(folder)
-    logins = LoginGuard(state, GuardSettings(failures=1))
-    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    yield context_over(state, guard=GuardSettings(failures=1))
     await state.close()
 
 

@@ -9,10 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service
+from exporter.credentials.access_tokens import AccessTokens
+from exporter.credentials.guard import LoginGuard
+from exporter.model import Endpoint, FactName, Login, LoginRecord, Phase, Secret, Security, Service
 from exporter.model.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
+from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.probes import imap
 from exporter.probes.context import Context
@@ -34,12 +37,14 @@ class Logins:
 
     @contextlib.asynccontextmanager
     async def attempt(self, login: Login, trace: Trace, token: None = None) -> AsyncIterator[Secret]:
-        trace.attempted = True
+        trace.login = LoginRecord(attempted=True)
         yield await login.source.read()
 
 
 def world() -> Context:
-    return cast("Context", SimpleNamespace(resolver=None, contexts=TlsContexts(), logins=Logins()))
+    contexts, logins = TlsContexts(), Logins()
+    tokens = AccessTokens(Resolver([]), contexts, cast("LoginGuard", logins))
+    return cast("Context", SimpleNamespace(resolver=None, contexts=contexts, logins=logins, tokens=tokens))
 
 
 async def run(
@@ -239,7 +244,7 @@ async def test_without_starttls_no_password_is_sent():
     with pytest.raises(StartTlsUnavailable):
         await run("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready", security=Security.STARTTLS, trace=trace)
     assert trace.failed_phase is Phase.STARTTLS
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 async def test_a_plain_connection_logs_in_only_where_the_server_lets_it():
@@ -247,7 +252,7 @@ async def test_a_plain_connection_logs_in_only_where_the_server_lets_it():
     with pytest.raises(ProbeError) as caught:
         await run("S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready", trace=trace)
     assert caught.value.reason is Reason.TLS_REQUIRED
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 async def test_a_refused_login_fails_in_login_and_ends_the_run():

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.model import (
     Endpoint,
     Kind,
@@ -27,14 +26,11 @@ from exporter.model import (
     Target,
 )
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp, tls
-from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
 from tests.canary import leaks
+from tests.context import context_over
 from tests.servers.scripted import Misbehaviour, ScriptedServer
 
 USER = "scripted@example.test"
@@ -110,15 +106,7 @@ class Source:
 @pytest.fixture
 async def runner(tmp_path: Path) -> AsyncIterator[Runner]:
     state = await State.open(tmp_path)
-    world = Context(
-        resolver=Resolver(),
-        contexts=TlsContexts(),
-        logins=LoginGuard(state, GuardSettings()),
-        mailbag=state.mailbag,
-        notes=state.notes,
-        signing_key=state.signing_key,
-    )
-    yield Runner(world)
+    yield Runner(context_over(state))
     await state.close()
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.cli.check import Wanted, check
-from exporter.credentials.access_tokens import Tokens
-from exporter.credentials.guard import LoginGuard
+from exporter.credentials.token_store import TokenStore
 from exporter.daemon.options import options
 from exporter.model import (
     Endpoint,
@@ -29,13 +28,11 @@ from exporter.model import (
     Wait,
 )
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, smtp
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
+from tests.context import context_over
 from tests.probes.login_scene import Given
 from tests.servers.certs import Authority
 from tests.servers.dovecot import GOOD, Dovecot
@@ -74,10 +71,9 @@ async def tokens(token_port: int) -> AsyncIterator[TokenServer]:
 @pytest.fixture
 async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = LoginGuard(state, GuardSettings())
-    made = Tokens(tmp_path / "tokens")
-    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key, tokens=made)
-    await made.aclose()
+    store = TokenStore(tmp_path / "tokens")
+    yield context_over(state, store=store)
+    await store.aclose()
     await state.close()
 
 

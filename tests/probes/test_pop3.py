@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.diagnosis.diagnose import diagnose
-from exporter.model import Endpoint, Fact, FactName, Login, Phase, Security, Service
+from exporter.model import Endpoint, Fact, FactName, Login, LoginRecord, Phase, Security, Service
 from exporter.model.errors import ProbeError, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -72,7 +72,7 @@ async def test_the_happy_path_over_tls_is_one_login_a_count_and_a_goodbye(world:
         *(Phase.LOGIN, Phase.FOLDERS, Phase.LOGOUT),
     ]
     assert [phase for phase, _ in trace.phases] == story
-    assert (trace.attempted, trace.refused) == (True, False)
+    assert trace.login == LoginRecord(attempted=True)
 
 
 async def test_user_and_pass_where_the_server_has_no_capa(world: Context):
@@ -120,7 +120,7 @@ async def test_stls_that_is_stripped_sends_no_password(world: Context):
     trace = Trace()
     assert await failure_of(world, script, trace, Security.STARTTLS) == (Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE)
     assert heard in ([], [""])
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 def login_answers(*answers: str, offer: str = "+OK\r\nUSER\r\nRESP-CODES\r\n.") -> Script:
@@ -152,7 +152,7 @@ async def test_an_answer_has_its_phase_its_reason_and_its_weight(world: Context,
     """RFC 2449 and 3206 response codes; whether it counts against the password is the guard's."""
     trace = Trace()
     assert await failure_of(world, script, trace) == (phase, reason)
-    assert trace.refused is refused
+    assert trace.login.refused is refused
 
 
 async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Context):
@@ -161,7 +161,7 @@ async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Cont
     trace = Trace()
     with pytest.raises(Suspended):
         await run(world, script, trace)
-    assert not trace.attempted
+    assert not trace.login.attempted
     assert Fact(FactName.GREETING, GREETING) in trace.facts  # what was learned before the login stays
 
 

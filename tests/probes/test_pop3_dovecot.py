@@ -7,16 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes import imap, pop3, tls
-from exporter.probes.context import Context
 from exporter.run.runner import Runner
 from exporter.state.store import State
+from tests.context import context_over
 from tests.probes.login_scene import Given
 from tests.servers.dovecot import EXPIRED, GOOD, SECURE_ONLY, Dovecot
 from tests.servers.world import ALICE, BOB, CAROL
@@ -25,8 +21,7 @@ from tests.servers.world import ALICE, BOB, CAROL
 @pytest.fixture
 async def runner(tmp_path) -> AsyncIterator[Runner]:
     state = await State.open(tmp_path)
-    logins = LoginGuard(state, GuardSettings())
-    yield Runner(Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key))
+    yield Runner(context_over(state))
     await state.close()
 
 

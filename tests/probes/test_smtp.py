@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.diagnosis.diagnose import diagnose
-from exporter.model import Endpoint, Fact, FactName, Login, Phase, Security, Service
+from exporter.model import Endpoint, Fact, FactName, Login, LoginRecord, Phase, Security, Service
 from exporter.model.errors import Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -54,7 +54,7 @@ async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: Con
     assert Fact(FactName.GREETING, GREETING) in trace.facts
     story = [Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.CAPABILITY, Phase.LOGIN, Phase.LOGOUT]
     assert [phase for phase, _ in trace.phases] == story
-    assert (trace.attempted, trace.refused) == (True, False)
+    assert trace.login == LoginRecord(attempted=True)
 
 
 async def test_starttls_that_is_stripped_sends_no_password(world: Context):
@@ -70,7 +70,7 @@ async def test_starttls_that_is_stripped_sends_no_password(world: Context):
     failure = await failure_of(world, script, trace, Security.STARTTLS)
     assert failure == (Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE)
     assert heard in ([], [""])
-    assert not trace.attempted
+    assert not trace.login.attempted
 
 
 async def failure_of(
@@ -129,9 +129,9 @@ async def test_a_refused_password_is_counted_and_then_not_sent_again(world: Cont
     trace = Trace()
     phase, _ = await failure_of(world, refuses_the_password, trace)
     assert phase is Phase.LOGIN
-    assert trace.refused
+    assert trace.login.refused
     trace = Trace()
     with pytest.raises(Suspended):
         await run(world, refuses_the_password, trace)
-    assert not trace.attempted
+    assert not trace.login.attempted
     assert Fact(FactName.SMTP_SIZE_LIMIT, 35882577) in trace.facts  # what was learned before the login stays

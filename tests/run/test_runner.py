@@ -12,20 +12,25 @@ from typing import Any, cast
 
 import pytest
 
+from exporter.credentials.guard import LoginGuard
 from exporter.model import (
     Endpoint,
     FactName,
     Kind,
+    Login,
+    LoginRecord,
     Outcome,
     Phase,
     ProbeName,
     Result,
+    Secret,
     Security,
     Service,
     Target,
 )
-from exporter.model.errors import Inconclusive, ProbeError, Refusal, Suspended
+from exporter.model.errors import Inconclusive, ProbeError, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net import dial
 from exporter.net.dns.resolver import Resolver
@@ -33,6 +38,7 @@ from exporter.net.imap.session import ImapSession
 from exporter.net.tls import TlsContexts
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
+from tests.credentials.test_guard import Disk
 
 TARGET = Target("sales", Kind.MAILBOX, ProbeName.IMAP, {"some": "settings"}, 300.0, 5.0, 5.0)
 Walk = Callable[[Trace], Awaitable[None]]
@@ -40,7 +46,7 @@ Walk = Callable[[Trace], Awaitable[None]]
 
 def world() -> Context:
     nothing = cast("Any", None)
-    return Context(nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
+    return Context(nothing, nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
 
 
 async def run(walk: Walk, target: Target = TARGET, **more: Any) -> Result:
@@ -59,7 +65,7 @@ async def test_a_probe_that_returns_is_a_success_with_what_it_wrote_down():
         with trace.phase(Phase.GREETING):
             trace.said("<", "* OK ready")
         trace.fact(FactName.GREETING, "ready")
-        trace.attempted = True
+        trace.login = LoginRecord(attempted=True)
 
     seen: list[Phase] = []
     result = await run(walk, on_progress=seen.append)
@@ -86,7 +92,7 @@ async def test_what_was_learned_before_a_failure_is_kept():
     async def walk(trace: Trace) -> None:
         trace.fact(FactName.CERT_NOT_AFTER, 2e9)
         with trace.phase(Phase.LOGIN):
-            trace.attempted = trace.refused = True
+            trace.login = LoginRecord(attempted=True, refused=True)
             raise Refusal(Service.IMAP, "NO", "NO [AUTHENTICATIONFAILED] no")
 
     result = await run(walk)
@@ -96,6 +102,36 @@ async def test_what_was_learned_before_a_failure_is_kept():
     assert result.fact(FactName.CERT_NOT_AFTER) == 2e9
     assert result.login_attempted
     assert result.login_refused
+
+
+class Source:
+    async def read(self) -> Secret:
+        return Secret("correct horse")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Refusal(Service.IMAP, "NO", "NO LOGIN Login error or password error"), Reason.AUTH_CODE_REQUIRED),
+        (ServerClosed("* BYE [UNAVAILABLE] try later"), Reason.TEMPORARILY_UNAVAILABLE),
+    ],
+)
+async def test_the_answer_to_a_login_is_diagnosed_once(monkeypatch, answer, reason):
+    """What the guard counted is what the result says, with the families of the login."""
+    guard = LoginGuard(Disk().session(), GuardSettings())
+    login = Login("sales", "sales", Source(), families=("netease",))
+    monkeypatch.setattr("exporter.run.runner.diagnose", None)
+
+    async def walk(trace: Trace) -> None:
+        with trace.phase(Phase.LOGIN):
+            async with guard.attempt(login, trace):
+                raise answer
+
+    result = await run(walk)
+    assert result.failure is answer.failure
+    assert result.failure is not None
+    assert (result.failure.phase, result.failure.reason) == (Phase.LOGIN, reason)
+    assert result.login_refused == isinstance(answer, Refusal)
 
 
 @pytest.mark.parametrize(

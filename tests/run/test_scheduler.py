@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from exporter.model import Failure, Kind, Outcome, Phase, ProbeName, Result, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 from exporter.model.settings import Limits
 from exporter.run import scheduler as schedule
@@ -107,8 +108,8 @@ async def make(clinic):
     made: list[tuple[Scheduler, asyncio.Task[None]]] = []
 
     def start(*targets: Target, limits: Limits | None = None) -> Scheduler:
-        scheduler = Scheduler(clinic, [clinic], limits or Limits(), watcher=clinic, alive=clinic.alive)
-        scheduler.apply(targets)
+        scheduler = Scheduler(clinic, [clinic], watcher=clinic, alive=clinic.alive)
+        scheduler.load(EffectiveConfig(targets, limits=limits or Limits()))
         made.append((scheduler, asyncio.create_task(scheduler.run())))
         return scheduler
 
@@ -192,15 +193,14 @@ async def test_a_reload_restarts_only_what_changed(clinic, make):
     same, changed, gone = target("same", 3600.0), target("changed", 3600.0), target("gone", 3600.0)
     scheduler = make(same, changed, gone)
     await clinic.until(lambda: len(clinic.started) == 3)
-    scheduler.apply([dataclasses.replace(same), dataclasses.replace(changed, timeout=1.0), target("new", 3600.0)])
+    changed = dataclasses.replace(changed, timeout=1.0)
+    scheduler.load(EffectiveConfig([dataclasses.replace(same), changed, target("new", 3600.0)]))
     await clinic.until(lambda: clinic.started["new"] == 1 and clinic.started["changed"] == 2)
     assert sorted(clinic.cancelled) == ["changed", "gone"]
     clinic.release.set()
     await clinic.until(lambda: len(clinic.results) == 3)
     assert {result.target.name for result in clinic.results} == {"same", "changed", "new"}
-    assert clinic.started["same"] == 1
-    with pytest.raises(KeyError):
-        scheduler.effective_interval(gone.key)
+    assert (clinic.started["same"], clinic.started["gone"]) == (1, 1)
 
 
 async def test_a_result_of_a_target_that_is_gone_reaches_nobody(clinic, make):
@@ -209,19 +209,16 @@ async def test_a_result_of_a_target_that_is_gone_reaches_nobody(clinic, make):
     scheduler = make(target("gone", 3600.0))
     await clinic.until(lambda: clinic.started["gone"] == 1)
     clinic.release.set()
-    scheduler.apply([target("stays", 3600.0)])
+    scheduler.load(EffectiveConfig([target("stays", 3600.0)]))
     await clinic.until(lambda: len(clinic.results) == 1)
     assert clinic.results[0].target.name == "stays"
 
 
-async def test_effective_intervals_keep_the_login_budget_and_a_reload_changes_them(clinic, make):
-    one, two = (target(name, 60.0, logins=("imap.example.com",)) for name in "ab")
-    scheduler = make(one, two, limits=Limits(logins_per_host_per_minute=1))
-    assert scheduler.effective_interval(one.key) == 120.0
-    assert len(scheduler.warnings) == 1
-    scheduler.apply([one])
-    assert scheduler.effective_interval(one.key) == 60.0
-    assert scheduler.warnings == ()
+async def test_the_beat_is_the_effective_interval_and_not_the_configured_one(clinic, make):
+    often, seldom = target("often", 3600.0), target("seldom", BEAT)
+    make().load(EffectiveConfig([often, seldom], intervals={often.key: BEAT, seldom.key: 3600.0}))
+    await clinic.until(lambda: clinic.started["often"] >= 5)
+    assert clinic.started["seldom"] <= 1
 
 
 async def test_run_now_joins_the_run_in_progress(clinic, make):
@@ -260,7 +257,7 @@ async def test_who_waits_for_another_run_is_told_when_the_target_has_gone_or_the
         asyncio.create_task(scheduler.run_now(target(name, 3600.0, settings="waits longer"))) for name in "ab"
     )
     await asyncio.sleep(0)
-    scheduler.apply([target("b", 3600.0)])
+    scheduler.load(EffectiveConfig([target("b", 3600.0)]))
     with pytest.raises(Interrupted):
         await gone
     await scheduler.stop()
@@ -307,7 +304,7 @@ async def test_a_run_that_is_cut_off_is_told_to_whoever_asked(clinic, make):
     scheduler = make(target("a", 3600.0))
     asked = asyncio.create_task(scheduler.run_now(target("a", 3600.0)))
     await clinic.until(lambda: clinic.started["a"] == 1)
-    scheduler.apply([])
+    scheduler.load(EffectiveConfig())
     with pytest.raises(Interrupted):
         await asked
 
@@ -337,7 +334,7 @@ async def test_a_sink_that_fails_does_not_keep_the_result_from_the_others(clinic
         def record(self, result: Result) -> None:
             raise ZeroDivisionError
 
-    scheduler = Scheduler(clinic, [Broken(), clinic], Limits(), watcher=clinic)
+    scheduler = Scheduler(clinic, [Broken(), clinic], watcher=clinic)
     await scheduler.run_now(target())
     assert len(clinic.results) == 1
     assert "Broken" in caplog.text
@@ -345,13 +342,15 @@ async def test_a_sink_that_fails_does_not_keep_the_result_from_the_others(clinic
 
 async def test_new_limits_hold_for_the_runs_that_start_from_then_on(clinic, make):
     clinic.hold = True
-    scheduler = make(*(target(f"m{number}") for number in range(4)), limits=Limits(in_flight=1))
+    targets = [target(f"m{number}") for number in range(4)]
+    scheduler = make(*targets, limits=Limits(in_flight=1))
     await clinic.until(lambda: len(clinic.skips) >= 4)
     assert clinic.most == 1
-    scheduler.limits = Limits(in_flight=10)
+    scheduler.load(EffectiveConfig(targets, limits=Limits(in_flight=10)))
     clinic.release.set()
     await clinic.until(lambda: len(clinic.started) == 4)
-    assert scheduler.limits == Limits(in_flight=10)
+    clinic.release.clear()
+    await clinic.until(lambda: clinic.running.total() == 4)
 
 
 async def test_a_slot_that_was_waited_for_in_vain_is_given_back():

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from exporter.model import Fact, FactName, Failure, Outcome, Phase, Result, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 from exporter.model.servers import site
 from exporter.model.settings import Reference, VantageSettings
@@ -266,7 +267,7 @@ async def test_a_valid_certificate_is_remembered(monkeypatch):
 async def test_other_references_after_a_reload_are_looked_at_anew(watched: Watched):
     watched.up = False
     await watched.judge(results.mailbox())
-    watched.vantage.change(VantageSettings())
+    watched.vantage.load(EffectiveConfig())
     assert watched.told == [False, True]
     assert (await watched.judge(results.mailbox())).outcome is Outcome.FAILED
 

@@ -40,7 +40,9 @@ async def fail(host: str, resolver: str, error: Callable[[], Exception]) -> Resu
             raise error()
 
     nothing = cast("Any", None)
-    world = Context(Resolver([resolver], timeout=0.5), nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9)
+    world = Context(
+        Resolver([resolver], timeout=0.5), nothing, nothing, nothing, nothing, nothing, b"", now=lambda: 1.7e9
+    )
     return await Runner(world, {ProbeName.IMAP: probe}).run(target(host))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from typing import Self
 
 from tests.servers.certs import Pem
 from tests.servers.dovecot import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, Dovecot
@@ -49,6 +50,8 @@ class Postfix(Server):
         user_id("postfix")
         self.submission, self.submissions, self.smtp = free_port(), free_port(), free_port()
         self.domain = domain
+        self._dovecot = dovecot
+        self._knows = 0  # the dovecot process whose connections it has
         self.config = self.folder / "etc"
         self._make_folders()
         altered = self.folder / "altered"
@@ -68,6 +71,15 @@ class Postfix(Server):
 
     def ready(self) -> bool:
         return all(accepts(port) for port in (self.submission, self.submissions, self.smtp))
+
+    @property
+    def usable(self) -> bool:
+        """Its services keep connections to dovecot's SASL; where a restart of dovecot has closed one, a login fails."""
+        return super().usable and self._knows == self._dovecot.pid
+
+    def start(self) -> Self:
+        self._knows = self._dovecot.pid
+        return super().start()
 
     def _make_folders(self) -> None:
         """What `postfix check` would make."""

@@ -105,3 +105,20 @@ def test_the_mail_world_names_every_server(mail_world: MailWorld, dovecot: Dovec
     assert (mail_world.imaps, mail_world.submission) == (dovecot.imaps, postfix.submission)
     assert mail_world.users[ALICE] == PASSWORD
     assert mail_world.ca_file.exists()
+
+
+def test_a_login_after_a_restart_of_dovecot_asks_the_new_one(postfix: Postfix, dovecot: Dovecot):
+    context = ssl.create_default_context(cafile=str(dovecot.authority.ca_file))
+
+    def log_in() -> int:
+        with smtplib.SMTP("localhost", postfix.submission) as session:
+            session.starttls(context=context)
+            session.ehlo()
+            session.user, session.password = ALICE, PASSWORD
+            return session.auth("PLAIN", session.auth_plain)[0]  # `login` tries again by itself
+
+    assert [log_in() for _ in range(4)] == [235] * 4
+    dovecot.restart()
+    assert not postfix.usable
+    postfix.ensure_usable()
+    assert [log_in() for _ in range(4)] == [235] * 4

@@ -10,14 +10,11 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, Kind, Login, Phase, ProbeName, Secret, Security, Service, Target
 from exporter.model.reasons import about
-from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.outputs.json_objects import result_object
 from exporter.probes import PROBES, imap, pop3, smtp
 from exporter.probes.context import Context
@@ -25,6 +22,7 @@ from exporter.probes.login import enter_imap
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
 from exporter.state.store import State
+from tests.context import context_over
 from tests.servers import dovecot as addresses
 from tests.servers.certs import Authority
 from tests.servers.dovecot import Dovecot, User
@@ -65,8 +63,7 @@ class Given:
 @pytest.fixture
 async def world(tmp_path) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    logins = LoginGuard(state, GuardSettings())
-    yield Context(Resolver(), TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    yield context_over(state)
     await state.close()
 
 
@@ -86,7 +83,7 @@ async def check(fault: Fault, world: Context, settings: object, **probes: Any) -
     runner = Runner(world, {**PROBES, **{ProbeName(name): probe for name, probe in probes.items()}})
     told = result_object(await runner.run(target(fault, settings, deadline)))
     assert (told["phase"], told["reason"]) == (fault.phase, fault.reason), told["text"]
-    assert told["remedy"] == {"en": about(fault.reason).remedy_en, "zh": about(fault.reason).remedy_zh}
+    assert told["remedy"] == {"en": about(fault.reason).remedy("en"), "zh": about(fault.reason).remedy("zh")}
 
 
 def faults(server: str, *starts: str) -> list[Any]:

@@ -14,7 +14,7 @@ import pytest
 
 from exporter.daemon.systemd import Watchdog
 from exporter.model import Kind, ProbeName, Target
-from exporter.model.settings import Limits
+from exporter.model.effective import EffectiveConfig
 from exporter.run import scheduler as schedule
 from exporter.run.scheduler import Scheduler
 from tests.run.test_scheduler import Clinic
@@ -47,7 +47,7 @@ def systemd(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @contextlib.asynccontextmanager
 async def living(clinic: Clinic) -> AsyncIterator[tuple[Scheduler, asyncio.Task[None]]]:
     """A scheduler whose loop runs and feeds the watchdog."""
-    scheduler = Scheduler(clinic, [clinic], Limits(), watcher=clinic, alive=Watchdog().alive)
+    scheduler = Scheduler(clinic, [clinic], watcher=clinic, alive=Watchdog().alive)
     task = asyncio.create_task(scheduler.run())
     try:
         yield scheduler, task
@@ -90,7 +90,8 @@ async def test_a_scheduler_that_has_ended_does_not_though_the_event_loop_lives(s
     clinic.hold = True  # the run does not end, so that its next beat is skipped
     async with living(clinic) as (scheduler, task):
         await signs(systemd, 3)
-        scheduler.apply([Target("a", Kind.MAILBOX, ProbeName.IMAP, None, 0.02, 20.0, 20.0)])
+        target = Target("a", Kind.MAILBOX, ProbeName.IMAP, None, 0.02, 20.0, 20.0)
+        scheduler.load(EffectiveConfig([target]))
         async with asyncio.timeout(60):
             await asyncio.wait([task])
         assert isinstance(task.exception(), RuntimeError)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from exporter.credentials.breaker import DAY
 from exporter.credentials.guard import LoginGuard
 from exporter.model import Login
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Suspended
-from exporter.model.settings import GuardSettings
+from exporter.model.settings import GuardSettings, LoginShares
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.state.store import State
 from exporter.targets.resharding import NOTE, Move, remember
@@ -69,6 +72,11 @@ def login(account: str = "sales", source: Source | None = None) -> Login:
     return Login(account, account, source or Source(), families=("dovecot",))
 
 
+def share(logins: LoginGuard, **shares: Any) -> None:
+    """Load a configuration that shares accounts like this."""
+    logins.load(EffectiveConfig(login_shares=LoginShares(**shares)))
+
+
 async def refused(logins: LoginGuard, login: Login) -> float:
     """Log in until that is suspended: seconds until the next attempt. Fails where it takes more than one refusal."""
     await attempt(logins, login, WRONG)
@@ -78,7 +86,7 @@ async def refused(logins: LoginGuard, login: Login) -> float:
 
 
 async def test_a_newcomer_costs_one_refusal_and_then_none_for_the_longest_pause(logins, time):
-    logins.set_shares({}, {"sales"}, time.wall + DAY)
+    share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     assert await refused(logins, login()) == pytest.approx(DAY)
     await attempt(logins, login("other"), WRONG)
     await attempt(logins, login("other"))
@@ -86,16 +94,16 @@ async def test_a_newcomer_costs_one_refusal_and_then_none_for_the_longest_pause(
 
 async def test_a_newcomers_new_password_is_tried_at_once(logins, time):
     source = Source()
-    logins.set_shares({}, {"sales"}, time.wall + DAY)
+    share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     await refused(logins, login(source=source))
     source.content = "the new one"
-    assert (await attempt(logins, login(source=source))).attempted
+    assert (await attempt(logins, login(source=source))).login.attempted
 
 
 async def test_a_newcomer_that_let_us_in_is_like_any_other_also_after_a_reload(logins, time):
-    logins.set_shares({}, {"sales"}, time.wall + DAY)
+    share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     await attempt(logins, login())
-    logins.set_shares({}, {"sales"}, time.wall + DAY)
+    share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     await attempt(logins, login(), WRONG)
     await attempt(logins, login(), WRONG)
     with pytest.raises(Suspended):
@@ -103,19 +111,19 @@ async def test_a_newcomer_that_let_us_in_is_like_any_other_also_after_a_reload(l
 
 
 async def test_after_a_day_a_newcomer_is_like_any_other(logins, time):
-    logins.set_shares({}, {"sales"}, time.wall + DAY)
+    share(logins, newcomers=frozenset({"sales"}), careful_until=time.wall + DAY)
     time.wait(DAY + 1)
     await attempt(logins, login(), WRONG)
     await attempt(logins, login())
 
 
 async def test_the_part_of_an_account_that_others_log_in_to_as_well_is_all_it_gets(logins, time):
-    logins.set_shares({"hub": GuardSettings(failures=1, refusals_per_day=2)}, (), 0.0)
+    share(logins, allotted={"hub": GuardSettings(failures=1, refusals_per_day=2)})
     assert await refused(logins, login("hub")) == pytest.approx(1800, rel=0.11)
     time.wait(2100)
     assert await refused(logins, login("hub")) == pytest.approx(DAY - 2100)
     changed = Source("another")
     with pytest.raises(Suspended, match="as many logins as a day may have were refused"):
         await attempt(logins, login("hub", changed))
-    logins.set_shares({}, (), 0.0)
-    assert (await attempt(logins, login("hub", changed))).attempted
+    share(logins)
+    assert (await attempt(logins, login("hub", changed))).login.attempted

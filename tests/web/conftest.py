@@ -21,7 +21,7 @@ async def browse() -> AsyncIterator[Browse]:
     clients: list[Client] = []
 
     async def start(view: FakeView) -> Client:
-        client = TestClient(TestServer(build(view)))
+        client = TestClient(TestServer(build(view, view.bridges)))
         clients.append(client)
         await client.start_server()
         return client

@@ -8,11 +8,14 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.model.effective import EffectiveConfig
 from exporter.model.sharding import WHOLE
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Notice
 from exporter.web.bridge.bridge import Bridge
+from exporter.web.route_prefix import NO_PREFIX
 from tests.results import START
 
 
@@ -21,8 +24,9 @@ class FakeView:
 
     def __init__(self, targets: Sequence[Target] = (), results: Sequence[Result] = ()) -> None:
         self.history = History(100)
-        self.metrics = Metrics()
+        self.metrics = Metrics(SelfMetrics())
         self.external_url = ""
+        self.route_prefix = NO_PREFIX
         self.telemetry_path = "/metrics"
         self.timeout_offset = 0.5
         self.sharding = WHOLE
@@ -38,8 +42,9 @@ class FakeView:
         self.runs: list[tuple[str, str, Wait, bool]] = []
         self.next_result: Result | None = None
         self._targets = list(targets)
-        self.metrics.load(self._targets, lambda target: target.interval)
-        self.root_causes.load(self._targets, lambda target: target.interval)
+        self.config = EffectiveConfig(self._targets)
+        self.metrics.load(self.config)
+        self.root_causes.load(self.config)
         for result in results:
             self.record(result)
 
@@ -57,6 +62,9 @@ class FakeView:
     def notices(self) -> Sequence[Notice]:
         return self.found
 
+    def interval(self, target: Target) -> float:
+        return self.config.interval(target)
+
     def causes(self) -> Sequence[Cause]:
         return self.root_causes.causes
 
@@ -65,9 +73,6 @@ class FakeView:
 
     def incidents(self) -> Sequence[Incident]:
         return self.known_incidents
-
-    def bridge(self, name: str) -> Bridge | None:
-        return self.bridges.get(name)
 
     def config_error(self) -> str | None:
         return self.reload_error

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, find
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
-from exporter.model import Outcome, Result, Target, TargetKey
+from exporter.model import Outcome, Result, TargetKey
+from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, Reason, about
-
-LEAST_AGE = 600.0  # seconds; as the result gauges, a failure that nobody has looked at for long is withdrawn
+from exporter.model.staleness import lifetime
 
 _TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
 
@@ -23,7 +23,7 @@ class CauseTracker:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._evidence = Failures(Topology(()))
-        self._intervals: dict[TargetKey, float] = {}
+        self._interval_of: IntervalOf = EffectiveConfig().interval
         self._verdicts: dict[
             TargetKey, Failing
         ] = {}  # what conclusive runs found, while a later one could tell nothing
@@ -33,11 +33,11 @@ class CauseTracker:
         self._changed = False
         self._expires = float("inf")  # Unix time at which the first failure becomes too old
 
-    def load(self, targets: Sequence[Target], effective: Callable[[Target], float]) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Take a config over; what is known of targets that stay is kept."""
-        before, self._evidence = self._evidence, Failures(Topology(targets))
+        before, self._evidence = self._evidence, Failures(Topology(config.targets))
         self._memory = Memory()
-        self._intervals = {target.key: effective(target) for target in targets}
+        self._interval_of = config.interval
         known = self._evidence.topology.targets
         self._worked.intersection_update(known)
         self._verdicts = {key: each for key, each in self._verdicts.items() if known.get(key) == each.target}
@@ -89,19 +89,19 @@ class CauseTracker:
         elif each is not before:
             self._evidence.put(each)
             self._changed = True
-            self._expires = min(self._expires, self._end(key, each))
+            self._expires = min(self._expires, self._end(each))
 
-    def _end(self, key: TargetKey, each: Failing) -> float:
-        return each.started + max(5 * self._intervals.get(key, 0.0), LEAST_AGE)
+    def _end(self, each: Failing) -> float:
+        return each.started + lifetime(self._interval_of(each.target))
 
     def look(self) -> Findings:
         """The causes of what fails now, and the labels of each target's root cause."""
         now = self._now()
         if now > self._expires:
-            for key in [key for key, each in self._evidence.found.items() if self._end(key, each) < now]:
+            for key in [key for key, each in self._evidence.found.items() if self._end(each) < now]:
                 self._drop(key)
                 self._verdicts.pop(key, None)
-            ends = (self._end(key, each) for key, each in self._evidence.found.items())
+            ends = (self._end(each) for each in self._evidence.found.values())
             self._expires = min(ends, default=float("inf"))
         if self._changed:
             self._changed = False

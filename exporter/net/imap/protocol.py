@@ -1,8 +1,24 @@
-"""aioimaplib's protocol made fit for a monitor: bounded, iterative reading, and every fault an exception.
+"""The IMAP protocol: aioimaplib's `IMAP4ClientProtocol` with its reading part replaced.
 
-What is replaced and why: its reader recurses once per line and re-scans its buffer, knows no bound, loses a BYE and the
-loss of the connection, and formats every line for a log that nobody reads. What is kept: states, tags and the table of
-commands. tests/net/imap/test_seam.py pins all that is used.
+It sends one command at a time over a `Wire` and collects the responses. Every fault becomes an exception.
+
+Used as they are: the states, the `Commands` table (which command is allowed in which state; `Abort` where it is not),
+`new_tag`, `connection_made`, and the attributes `loop`, `transport`, `state` and `pending_sync_command`.
+
+Overridden, and why:
+
+- `data_received`: the original calls itself once per line, scans its buffer again and again, has no size limits, and
+  formats every line for its log. Ours reads in a loop, within limits (`reader`), and masks what it writes down.
+- `connection_lost`: the original wakes no pending command, and the server's last words are lost.
+- `_continuation`: ours also answers in AUTHENTICATE and sends literals piece by piece.
+- `capabilities`: upper case, and empty as soon as they no longer hold (STARTTLS, login).
+
+Not used: `execute`, `send` and the command methods. They format each line, with the password in it, for the log. They
+wait in turn where a command is pending instead of failing, have neither STARTTLS nor AUTHENTICATE PLAIN, do not quote
+the user name, and search by SEARCH. `begin`, `finish` and `say` take their place. A BYE as greeting raises in a task
+that nobody awaits; `greet` raises it to the caller.
+
+tests/net/imap/test_seam.py pins all that is used or overridden.
 """
 
 from __future__ import annotations
@@ -17,17 +33,17 @@ from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4C
 
 from exporter.model import Service
 from exporter.model.errors import Garbage, Refusal, ServerClosed
-from exporter.model.text import MAX_TEXT, clean
+from exporter.model.text import clean
 from exporter.model.trace import Trace
 from exporter.net.imap import parser
 from exporter.net.imap.reader import Reader, Response
+from exporter.net.imap.transcript import MaskedTranscript
 from exporter.net.mask import SHOWN, Mask
 from exporter.net.sasl.mechanisms import Exchange
 from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
 
 MAX_WARNINGS = 10
-MAX_SHOWN = 16384  # bytes of a line that are decoded for the transcript; more than a token, so that none is cut
 BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
 _STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
 _DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # begins what only the command's caller cares for
@@ -58,6 +74,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self.pending_sync_command: Asked | None = None
         self.exchange: Exchange | None = None  # of the AUTHENTICATE under way
         self._trace = trace
+        self._transcript = MaskedTranscript(trace, self.mask)
         self._reader = Reader()
         self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
         self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] of the command under way
@@ -136,7 +153,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
     def say(self, line: bytes, shown: str | None = None) -> None:
         if shown is None:
-            self._trace.said(">", self.mask.keep(line.rstrip()))  # names that the server made may be in it
+            self._transcript.asked(line)
         else:
             self._trace.said(">", shown)
         self.transport.write(line)
@@ -167,7 +184,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if self._failure is not None:
             return
         if last:
-            self._said(last)
+            self._transcript.heard(last)
         if self._bye:
             self._fail(Refusal(Service.IMAP, "BYE", self._bye))
         elif isinstance(exc, Garbage):
@@ -175,7 +192,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         elif last and not self.greeting and not last.startswith(b"*"):
             self._fail(garbage(last, "IMAP"))
         elif last or self._warnings:
-            self._fail(ServerClosed("\n".join([*self._warnings, *([self._shown(last)] if last else [])])))
+            self._fail(ServerClosed("\n".join([*self._warnings, *([self._transcript.shown(last)] if last else [])])))
         elif exc is not None and not isinstance(exc, ssl.SSLEOFError):
             self._fail(exc)
         else:
@@ -186,11 +203,13 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     def _read(self, data: bytes) -> None:
         lines = self._reader.whole_lines(data)
         responses = self._reader.feed(data) if lines is None else iter([(line,) for line in lines])
-        told = lines is not None and self._tell(data, len(lines))
+        # Before the login each line is looked at.
+        logged_in = self.greeting and self.state != NONAUTH
+        told = lines is not None and logged_in and self._transcript.whole_lines(data, len(lines))
         command = self.pending_sync_command
         for response in responses:
             if not told:
-                self._note(response)
+                self._transcript.response(response)
             line = response[0]
             if command is not None and line[2:6] in _DATA and line[:2] == b"* ":
                 command.untagged.append(response)
@@ -233,7 +252,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         """Binary data (TLS, say) may never bring the line end that we wait for."""
         beginning = self._reader.unfinished()[:80]
         if len(beginning) >= 3 and is_binary(beginning):
-            self._said(beginning)
+            self._transcript.heard(beginning)
             raise garbage(beginning, "IMAP")
 
     def _untagged(self, response: Response, line: bytes) -> None:
@@ -249,12 +268,12 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
     def _status(self, line: bytes, kind: bytes) -> None:
         if kind[:3] == b"BYE":
-            self._bye = self._shown(line[2:])
+            self._bye = self._transcript.shown(line[2:])
             if self.state != LOGOUT:
                 failure = Refusal(Service.IMAP, "BYE", self._bye)
                 self._grace = self.loop.call_later(BYE_GRACE, self._fail, failure)
         elif (kind[:3] != b"OK " or line[5:12].upper() == b"[ALERT]") and len(self._warnings) < MAX_WARNINGS:
-            self._warnings.append(self._shown(line))
+            self._warnings.append(self._transcript.shown(line))
 
     def _counted(self, line: bytes) -> None:
         if line[-7:].upper() == b" EXISTS":
@@ -271,7 +290,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         text = decode(rest)
         result = text[:4].partition(" ")[0].upper()
         if command is None or tag != command.tag.encode() or result not in ("OK", "NO", "BAD"):
-            raise Garbage(f"not an answer to what was asked: {self._shown(line)}")
+            raise Garbage(f"not an answer to what was asked: {self._transcript.shown(line)}")
         if self._grace is not None:
             self._grace.cancel()
         if result == "OK":
@@ -289,7 +308,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     def _continuation(self, line: bytes) -> None:
         command = self.pending_sync_command
         if command is None or not (self._rest or command.name in ("IDLE", "AUTHENTICATE")):
-            raise Garbage(f"asked to go on where nothing is left to say: {self._shown(line)}")
+            raise Garbage(f"asked to go on where nothing is left to say: {self._transcript.shown(line)}")
         if self._rest:
             self.say(self._rest.popleft(), SHOWN if command.name == "LOGIN" else None)
         elif command.name == "IDLE":
@@ -303,7 +322,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         response = exchange.reply(decode(line[1:]).strip()) if exchange is not None else None
         if exchange is None or response is None:
             if len(self._warnings) < MAX_WARNINGS:
-                self._warnings.append(self._shown(line))
+                self._warnings.append(self._transcript.shown(line))
             self.say(b"*\r\n")
         else:
             self.say(f"{response}\r\n".encode(), exchange.shown)
@@ -340,29 +359,6 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if self.pending_sync_command is not None:
             self._end(self.pending_sync_command, exc)
         self._wake()
-
-    def _tell(self, data: bytes, lines: int) -> bool:
-        """Write whole lines down as they came. False where each needs a look: before the login, or for its content."""
-        if self.state == NONAUTH or not self.greeting or b" BODY[" in data or len(data) > MAX_TEXT * lines:
-            return False
-        if self.mask.keep(data) is not data:
-            return False
-        return self._trace.heard(data, lines)
-
-    def _note(self, response: Response) -> None:
-        line = response[0]
-        if len(response) > 1 or b" BODY[" in line:
-            # Literals and bodies are other people's mail: neither is written down.
-            line = b"".join(response[::2]).split(b" BODY[")[0]
-        self._said(line)
-
-    def _said(self, line: bytes) -> None:
-        # Looking at thousands of lines for a transcript that is full would cost more than reading them.
-        if not self._trace.full:
-            self._trace.said("<", self.mask.keep(line[:MAX_SHOWN]))
-
-    def _shown(self, line: bytes) -> str:
-        return clean(self.mask.hide(decode(line[:MAX_SHOWN]).strip()))
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,25 @@
-"""aiosmtplib's protocol with its reading replaced: bounded, literal, and nothing a server said is lost.
+"""The SMTP protocol: aiosmtplib's `SMTPProtocol` with its reading part replaced.
 
-What the original does that a monitor must not: it drops what arrives between commands (a 421 before a hang-up), turns
-every end of the connection into "Connection lost", takes the codes off the lines, and reports a reply in another
-charset with escapes. Its writing, its command lock and its check for injected control characters stay.
+It sends one command at a time over a `Wire` and returns replies with all their lines. Every fault becomes an exception.
+
+Used as they are: `execute_command` with its lock, its line end and its check for injected control characters, the
+sending in `write`, `SMTPResponse`, and in the session the parser of EHLO and the encoding of a message for DATA.
+
+Overridden, and why:
+
+- `connection_made`: ours keeps a greeting that comes before `read_response` is called.
+- `data_received`: the original drops what arrives between commands (a 421 before the server closes), removes the codes
+  from the lines, and escapes replies in other charsets. Ours keeps every line as it was sent, within limits.
+- `read_response`: ours returns replies that came before they were asked for, and leaves deadlines to `asyncio.timeout`.
+- `connection_lost`: the original reports every end of the connection as "Connection lost". Ours raises the server's
+  last words or the socket's error.
+- `write`: where the server has said goodbye already, its words are raised instead of sending.
+
+Not used: `execute_data_command` and `start_tls`. They raise exceptions of their own without the reply's lines, do not
+tell when the whole message was handed over, and start TLS through the event loop instead of on the `Wire`. `SMTP.login`
+tries every mechanism in turn, so that one wrong password becomes three refused logins.
+
+tests/net/smtp/test_seam.py pins all that is used or overridden.
 """
 
 from __future__ import annotations
@@ -65,7 +82,6 @@ class SmtpProtocol(SMTPProtocol):
             cast("Wire", self.transport).acknowledge()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connection_lost = True
         rest = bytes(self._buffer)
         if rest:
             self._trace.said("<", self._shown(rest))

@@ -11,7 +11,7 @@ from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
 from aiosmtplib.response import SMTPResponse
 
-from exporter.model import Endpoint, FactName, Phase, Secret, Security, Service
+from exporter.model import Endpoint, Phase, Secret, Service
 from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.text import clean
@@ -24,28 +24,6 @@ from exporter.net.tls import TlsContexts
 from exporter.net.wire import Wire
 
 MAX_COMMAND = 512  # bytes of a line (RFC 5321 section 4.5.3.1.4)
-
-
-async def open_session(
-    wire: Wire, endpoint: Endpoint, contexts: TlsContexts, trace: Trace, *, timeout: float | None = None
-) -> SmtpSession:
-    """All that comes before a login: greeting, EHLO, and where configured STARTTLS and EHLO again. In their phases.
-
-    Without TLS it returns only where the endpoint is configured as plain.
-    """
-    session = SmtpSession(wire, trace, timeout=timeout)
-    with trace.phase(Phase.GREETING):
-        await session.greet()
-    trace.fact(FactName.GREETING, session.greeting)
-    with trace.phase(Phase.CAPABILITY):
-        await session.ehlo()
-    if endpoint.security is Security.STARTTLS:
-        await session.starttls(endpoint, contexts)
-        with trace.phase(Phase.CAPABILITY):
-            await session.ehlo()
-    if wire.tls is None and endpoint.security is not Security.PLAIN:
-        raise ProbeError(Reason.TLS_REQUIRED, "the connection is not encrypted: no password is sent")
-    return session
 
 
 class SmtpSession:

@@ -102,7 +102,7 @@ PROBES = MetricFamily("probes_total", _C, _T, "Finished runs, inconclusive ones 
 PROBE_FAILURES = MetricFamily("probe_failures_total", _C, _T, "Finished runs that failed.", _PROBE)
 PROBES_INCONCLUSIVE = MetricFamily("probes_inconclusive_total", _C, _T, "Finished runs without a verdict.", _PROBE)
 PROBE_FAILURE = MetricFamily(
-    "probe_failure_info", _G, _T,
+    "probe_failure_info", _I, _T,
     "1 while failing: where and why the last conclusive run failed.", ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
 ROOT_CAUSE = MetricFamily(
@@ -159,7 +159,13 @@ FAILURE_REASONS = MetricFamily(
 )
 PROBE_LATENCY = MetricFamily("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
 
-BUILD_INFO = MetricFamily("build_info", _I, _S, "Version of mailprobe.", ("version", "revision", "pythonversion"))
+BUILD_INFO = MetricFamily(
+    "build_info",
+    _I,
+    _S,
+    "Version and git commit of mailprobe.",
+    ("version", "revision", "pythonversion"),
+)
 WEB_INFO = MetricFamily(
     "web_info", _I, _S, "Where the pages are: --web.external-url, else what the listen address tells.",
     ("external_url",),
@@ -336,6 +342,8 @@ def document() -> str:
         "  `alert_labels`.",
         "- An inconclusive run does not change `mailprobe_probe_success` and the metrics of servers and domains.",
         "- The usual metrics of Python and of the process (`python_*`, `process_*`) are exported, too.",
+        "- A metric that ends in `_info` has the value 1. Its type is info in OpenMetrics, and gauge in the text",
+        "  format, which has no type info.",
         "",
         "| metric | type | labels | meaning |",
         "| --- | --- | --- | --- |",

@@ -6,10 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
-from exporter import __version__
-from exporter.model import Outcome, ProbeName, Result, Scope, Target
+from exporter.model import Outcome, ProbeName, Result, Scope
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Layer, Reason
-from exporter.model.sharding import WHOLE, Sharding
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
 from exporter.outputs.metrics.families import FAMILIES, MetricFamily, Subject
@@ -27,14 +26,8 @@ WITHDRAWN = tuple(f for f in FAMILIES if f.withdrawn)
 class Metrics:
     """Sink of results and source of /metrics. All methods are called on the event loop."""
 
-    def __init__(
-        self,
-        *,
-        version: str = __version__,
-        revision: str = "",
-        now: Callable[[], float] = time.time,
-        sharding: Sharding = WHOLE,
-    ) -> None:
+    def __init__(self, own: SelfMetrics, *, now: Callable[[], float] = time.time) -> None:
+        self._own = own  # what mailprobe tells about itself: the end of /metrics
         self._now = now
         self._series: dict[tuple[str, ProbeName], Series] = {}
         self._lines: dict[MetricFamily, dict[_SeriesKey, bytes]] = {
@@ -49,19 +42,16 @@ class Metrics:
         self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
         self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
         self._root_causes: dict[str, RootCause] = {}
-        self._self = SelfMetrics(version, revision, sharding)
 
-    def load(
-        self, targets: Sequence[Target], effective: Callable[[Target], float], alert_labels: Sequence[str] = ()
-    ) -> None:
+    def load(self, config: EffectiveConfig) -> None:
         """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
-        names = tuple(alert_labels)
+        targets, names = config.targets, tuple(config.alert_labels)
         old, self._series = self._series, {}
         info: dict[_SeriesKey, bytes] = {}
         own_labels: dict[str, str] = {}
         leaders: set[str] = set()
         for target in targets:
-            before, interval = old.get(target.key), effective(target)
+            before, interval = old.get(target.key), config.interval(target)
             unchanged = before is not None and before.target == target and before.alert_labels == names
             continues = before is not None and (unchanged or before.identity == identity(target, names))
             series = before if before is not None and continues else Series(target, names)
@@ -80,7 +70,6 @@ class Metrics:
         self._lines[table.TARGET_INFO] = info
         self._relabel(own_labels)
         self._load_providers({(t.probe, t.provider) for t in targets})
-        self._self.load({t.probe for t in targets})
 
     def _relabel(self, own_labels: dict[str, str]) -> None:
         """After a reload: root causes of targets that stayed keep their series, under the labels that are new."""
@@ -163,20 +152,6 @@ class Metrics:
         for lines in (*self._lines.values(), *self._exemplified.values()):
             lines.pop(key, None)
 
-    def forget(self, key: tuple[str, ProbeName]) -> None:
-        """Take a target's series away."""
-        if self._series.pop(key, None) is not None:
-            self._drop(key)
-            if not any(name == key[0] for name, _ in self._series):
-                self._lines[table.TARGET_INFO].pop((key[0],), None)
-                self._lines[table.ROOT_CAUSE].pop((key[0],), None)
-                self._root_causes.pop(key[0], None)
-                self._own_labels.pop(key[0], None)
-
-    def interval(self, key: tuple[str, ProbeName]) -> float:
-        """Seconds between two runs, as they are in effect."""
-        return self._series[key].interval
-
     async def exposition(self, *, openmetrics: bool) -> AsyncGenerator[bytes, None]:
         """The body of /metrics in pieces; between two of them the event loop gets its turn.
 
@@ -192,7 +167,7 @@ class Metrics:
                 for chunk in _chunks(lines):
                     yield chunk
                     await asyncio.sleep(0)
-        yield self._self.render(openmetrics=openmetrics)
+        yield self._own.render(openmetrics=openmetrics)
 
     def _picked(self, family: MetricFamily, *, openmetrics: bool) -> list[bytes]:
         source = self._exemplified.get(family) if openmetrics else None
@@ -209,66 +184,6 @@ class Metrics:
                     self._lines[family].pop(series.target.key, None)
             if index % AT_ONCE == 0:
                 await asyncio.sleep(0)
-
-    # what the scheduler, the app and the log tell about ourselves
-
-    def in_progress(self, probe: ProbeName, delta: int) -> None:
-        self._self.in_progress.labels(probe).inc(delta)
-
-    def skipped(self, probe: ProbeName, reason: str) -> None:
-        self._self.skipped.labels(probe, reason).inc()
-
-    def vantage(self, up: bool) -> None:
-        self._self.vantage_up.set(1 if up else 0)
-
-    def delay(self, seconds: float) -> None:
-        self._self.delay.observe(max(seconds, 0.0))
-
-    def lag(self, seconds: float) -> None:
-        self._self.lag.observe(max(seconds, 0.0))
-
-    def web(self, url: str) -> None:
-        """Where the pages are."""
-        self._self.web(url)
-
-    def config_reloaded(self, ok: bool, config_hash: str, now: float) -> None:
-        """`config_hash` is the hexadecimal digest of the config in use; a failed reload leaves it as it was."""
-        self._self.reload_successful.set(1 if ok else 0)
-        if ok:
-            self._self.reload_time.set(now)
-            self._self.config_hash.set(int(config_hash[:12] or "0", 16))  # 48 bits: exact in a float
-
-    def state_write_failures(self, total: int) -> None:
-        self._self.count_state_write_failures(total)
-
-    def log_message(self, level: str) -> None:
-        self._self.log_messages.labels(level).inc()
-
-    def load_alertmanagers(self, names: Iterable[str]) -> None:
-        """Those that are pushed to: host:port."""
-        self._self.load_alertmanagers(set(names))
-
-    def load_bridges(self, names: Iterable[str]) -> None:
-        """Those that are configured."""
-        self._self.load_bridges(set(names))
-
-    def bridged(self, bridge: str) -> None:
-        self._self.bridge_messages[0].labels(bridge).inc()
-
-    def bridge_failed(self, bridge: str) -> None:
-        self._self.bridge_messages[1].labels(bridge).inc()
-
-    def bridge_dropped(self, bridge: str) -> None:
-        self._self.bridge_messages[2].labels(bridge).inc()
-
-    def notified(self, alertmanager: str, alerts: int) -> None:
-        self._self.notifications[0].labels(alertmanager).inc(alerts)
-
-    def notify_failed(self, alertmanager: str, alerts: int) -> None:
-        self._self.notifications[1].labels(alertmanager).inc(alerts)
-
-    def notify_dropped(self, alertmanager: str, alerts: int) -> None:
-        self._self.notifications[2].labels(alertmanager).inc(alerts)
 
 
 def _chunks(lines: Sequence[bytes]) -> Iterable[bytes]:

@@ -9,6 +9,7 @@ from itertools import islice
 from exporter.model import Endpoint, Fact, FactName, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.names import RESERVED_LABELS
 from exporter.model.reasons import Reason, about
+from exporter.model.staleness import lifetime
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
 from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS, MetricFamily, Shape, Subject
@@ -24,7 +25,6 @@ CERTIFICATE_ONLY = frozenset(
 )
 MAX_SERVER_WORDS = 8  # distinct values of a label that a server chooses, for one metric of one target
 MAX_WORD = 64
-LEAST_AGE = 600.0
 
 FACT_GAUGES: dict[ProbeName, tuple[MetricFamily, ...]] = {
     probe: tuple(f for f in FAMILIES if f.fact is not None and f.shape is Shape.GAUGE and f.probe in (probe, None))
@@ -102,7 +102,7 @@ class Series:
         """Count a result and take its values over."""
         self._last = result
         self.stale = False
-        self.expires = result.started + result.duration + max(5 * self.interval, LEAST_AGE)
+        self.expires = result.started + result.duration + lifetime(self.interval)
         self._runs += 1
         self._attempts += result.login_attempted
         self._refused += result.login_refused

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.model import Endpoint, FactName, Kind, Login, Outcome, Phase, ProbeName, Result, Security, Target
+from exporter.model.effective import IntervalOf
+from exporter.model.staleness import lifetime
 from exporter.outputs.history import History
 
-LEAST_AGE = 600.0  # seconds; an older result, or one older than five intervals, is no evidence
+VerdictOf = Callable[[Target], Result | None]
 
 _BEFORE_TLS = frozenset({Phase.RESOLVE, Phase.CONNECT})
 
@@ -53,9 +55,9 @@ def login_of(target: Target) -> Login | None:
     return found if isinstance(found, Login) else None
 
 
-def statements(result: Result, targets: Sequence[Target], history: History, now: float) -> tuple[Statement, ...]:
+def statements(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> tuple[Statement, ...]:
     """What is known about `result`, which has failed."""
-    return (*_own_steps(result), *_same_place(result, targets, history, now), *_others(result, targets, history, now))
+    return (*_own_steps(result), *_same_place(result, targets, verdict_of), *_others(result, targets, verdict_of))
 
 
 def _own_steps(result: Result) -> Iterable[Statement]:
@@ -71,13 +73,13 @@ def _own_steps(result: Result) -> Iterable[Statement]:
         yield Statement(Says.ENCRYPTED, (("version", version), ("cipher", cipher)))
 
 
-def _same_place(result: Result, targets: Sequence[Target], history: History, now: float) -> Iterable[Statement]:
+def _same_place(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> Iterable[Statement]:
     """The same servers without a login, the same domain, the same account by other protocols."""
     mine, login = result.target, login_of(result.target)
     for target in targets:
         if target.key == mine.key:
             continue
-        seen = verdict(target, history, now)
+        seen = verdict_of(target)
         if seen is None:
             continue
         works, at = seen.outcome is Outcome.OK, seen.started
@@ -95,7 +97,7 @@ def _same_place(result: Result, targets: Sequence[Target], history: History, now
             yield Statement(Says.ACCOUNT_WORKS if same and seen.login_attempted else Says.PROBE_WORKS, words, at)
 
 
-def _others(result: Result, targets: Sequence[Target], history: History, now: float) -> Iterable[Statement]:
+def _others(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> Iterable[Statement]:
     """Other mailboxes on the same server; other servers seen from the same place."""
     mine = result.target
     neighbours: list[bool] = []
@@ -108,7 +110,7 @@ def _others(result: Result, targets: Sequence[Target], history: History, now: fl
             continue
         if not near and target.probe is not ProbeName.TLS:
             continue
-        seen = verdict(target, history, now)
+        seen = verdict_of(target)
         if seen is None:
             continue
         works = seen.outcome is Outcome.OK
@@ -127,9 +129,13 @@ def _others(result: Result, targets: Sequence[Target], history: History, now: fl
         yield Statement(Says.OTHERS_WORK, (("count", str(good)), ("total", str(len(elsewhere)))))
 
 
-def verdict(target: Target, history: History, now: float) -> Result | None:
-    """The last conclusive result, while it is fresh."""
-    found = history.last_conclusive(target.key)
-    if found is None or now - found.started > max(5 * target.interval, LEAST_AGE):
-        return None
-    return found
+def fresh_verdicts(history: History, interval_of: IntervalOf, now: float) -> VerdictOf:
+    """What finds the last conclusive result of a target, if that is not too old."""
+
+    def verdict_of(target: Target) -> Result | None:
+        found = history.last_conclusive(target.key)
+        if found is None or now - found.started > lifetime(interval_of(target)):
+            return None
+        return found
+
+    return verdict_of

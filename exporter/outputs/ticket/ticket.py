@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from exporter import __version__
-from exporter.config.presets import presets
 from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Target
+from exporter.model.effective import IntervalOf
 from exporter.outputs.history import History, Run
-from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, login_of, statements
+from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, fresh_verdicts, login_of, statements
 
 MAX_CASES = 4  # probes told in full
 STATES = ("failing", "recovered", "inconclusive", "working", "waiting")
@@ -50,7 +50,6 @@ class Ticket:
     name: str
     first: Target
     account: str
-    provider_name: tuple[str, str]  # en, zh; empty where it is not known
     cases: tuple[Case, ...]  # what matters most first
     others: tuple[Case, ...]  # those not told in full
     ruled_out: tuple[Statement, ...]
@@ -77,7 +76,15 @@ def client() -> str:
     )
 
 
-def make(name: str, targets: Sequence[Target], history: History, recent: Sequence[Result], now: float) -> Ticket:
+def make(
+    name: str,
+    targets: Sequence[Target],
+    history: History,
+    recent: Sequence[Result],
+    now: float,
+    *,
+    interval_of: IntervalOf,
+) -> Ticket:
     """The ticket about the target of this name. Raises KeyError where there is none.
 
     `recent` is `history.recent()`, taken on the event loop: all else may be done in a thread.
@@ -89,13 +96,12 @@ def make(name: str, targets: Sequence[Target], history: History, recent: Sequenc
     told = [case for case in cases if case.state == cases[0].state][:MAX_CASES]
     leading = told[0]
     about = leading.result if leading.state in ("failing", "recovered", "inconclusive") else None
-    found = statements(about, targets, history, now) if about is not None else ()
-    preset = presets().get(own[0].provider)
+    verdict_of = fresh_verdicts(history, interval_of, now)
+    found = statements(about, targets, verdict_of) if about is not None else ()
     return Ticket(
         name=name,
         first=own[0],
         account=account_of(leading.target),
-        provider_name=(preset.name, preset.name_zh) if preset else ("", ""),
         cases=tuple(told),
         others=tuple(case for case in cases if case not in told),
         ruled_out=tuple(each for each in found if each.says in AGAINST),

@@ -33,7 +33,6 @@ class Dmarc:
     """One policy record."""
 
     policy: str
-    subdomain_policy: str
     reports: tuple[str, ...]  # the URIs of rua
     testing: bool  # t=y: receivers apply one step less
 
@@ -63,9 +62,7 @@ def parse(text: str) -> Dmarc:
     for name in ("rua", "ruf"):
         for uri in _uris(found.get(name, "")):
             _check_uri(name, uri)
-    return Dmarc(
-        policy, found.get("sp", policy).lower(), _uris(found.get("rua", "")), found.get("t", "n").lower() == "y"
-    )
+    return Dmarc(policy, _uris(found.get("rua", "")), found.get("t", "n").lower() == "y")
 
 
 def _uris(value: str) -> tuple[str, ...]:

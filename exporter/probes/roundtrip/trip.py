@@ -17,10 +17,10 @@ from exporter.model.trace import Trace
 from exporter.net.dial import dial
 from exporter.net.imap.folders import by_role
 from exporter.net.imap.session import ImapSession
-from exporter.net.smtp.session import SmtpSession, open_session
+from exporter.net.smtp.session import SmtpSession
 from exporter.net.wire import Wire
 from exporter.probes.context import Context
-from exporter.probes.login import enter_imap, log_in
+from exporter.probes.login import enter_imap, log_in, open_smtp
 from exporter.probes.roundtrip import authentication, message
 from exporter.probes.roundtrip.inbox import Copy, InboxWatch, Mark
 from exporter.probes.roundtrip.ledger import Ledger
@@ -205,8 +205,8 @@ class _Trip:
             with trace.phase(Phase.SUBMIT):
                 raise ProbeError(Reason.MESSAGE_LATE, f"{waiting} mails are under way: no other one is sent")
         async with await self._dial(settings.smtp) as wire:
-            session = await open_session(wire, settings.smtp, context.contexts, trace, timeout=settings.step_timeout)
-            await log_in(session, settings.smtp_login, context, trace, encrypted=wire.tls is not None)
+            session = await open_smtp(wire, settings.smtp, context, trace, timeout=settings.step_timeout)
+            await log_in(session, settings.smtp, settings.smtp_login, context, trace, wire=wire)
             with trace.phase(Phase.SUBMIT):
                 sent = await self._send(session, marks)
             with trace.phase(Phase.LOGOUT):

@@ -11,9 +11,9 @@ from ssl import SSLObject
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from exporter.web.bridge.routes import PREFIX
+from exporter.model.token_bucket import TokenBucket
+from exporter.web.bridge.routes import receive
 from exporter.web.config.load import Settings
-from exporter.web.config.rate_limit import Bucket
 from exporter.web.config.reloader import Keeper
 from exporter.web.config.users import Busy, Users, credentials
 
@@ -31,7 +31,7 @@ class Admission:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._users = Users()
-        self._bucket: Bucket | None = None
+        self._bucket: TokenBucket | None = None
         self._rate = (0.0, 0)
         self._answering: set[RequestHandler] = set()
         self._refused = 0  # logins since the last line about them
@@ -73,7 +73,7 @@ class Admission:
         if settings.tls is not None and not request.secure:
             # Connected before there was a certificate.
             return _let_go(web.Response(text="400: this port speaks TLS now: use https://\n", status=400))
-        if settings.users and not request.path.startswith(PREFIX):  # a bridge asks for its token in the same header
+        if settings.users and request.match_info.handler is not receive:  # a bridge's token is in the same header
             refusal = await self._log_in(settings, request)
             if refusal is not None:
                 return refusal
@@ -85,8 +85,14 @@ class Admission:
     def _within_rate(self, settings: Settings) -> bool:
         if self._rate != (settings.interval, settings.burst):
             self._rate = settings.interval, settings.burst
-            self._bucket = Bucket(*self._rate) if settings.interval else None
-        return self._bucket is None or self._bucket.take()
+            self._bucket = TokenBucket(settings.burst, settings.interval) if settings.interval else None
+        if self._bucket is None:
+            return True
+        now = time.monotonic()
+        free = not self._bucket.wait(now)
+        if free:
+            self._bucket.take(now)
+        return free
 
     async def _log_in(self, settings: Settings, request: web.Request) -> web.Response | None:
         given = credentials(request.headers.get("Authorization", ""))

@@ -36,9 +36,7 @@ async def probe(request: web.Request) -> web.Response:
     view = request.app[VIEW]
     target = _wanted(view, request.query.get("target", ""), request.query.get("module", ""))
     result = view.history.last(target.key)
-    if target.probe is not ProbeName.ROUNDTRIP and (
-        result is None or _age(result) >= view.metrics.interval(target.key)
-    ):
+    if target.probe is not ProbeName.ROUNDTRIP and (result is None or _age(result) >= view.interval(target)):
         result = await run_within(view, target, _patience(request, view.timeout_offset)) or result
     if result is None:
         return _text(f"no run of {target.probe} for {target.name} has finished yet\n", status=503)

@@ -16,6 +16,7 @@ from exporter.outputs.ticket.render import FORMATS, render
 from exporter.outputs.ticket.ticket import make
 from exporter.run.scheduler import Interrupted
 from exporter.web.access.origin import from_browser, may_act, own_page
+from exporter.web.api.blackbox import probe
 from exporter.web.api.negotiate import language
 from exporter.web.view import VIEW, AppView, find
 
@@ -23,6 +24,25 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 200
 RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading")
+
+
+def api(app: web.Application) -> list[web.RouteDef]:
+    """The routes for programs, and what they keep between requests."""
+    app[RELOADING] = asyncio.Lock()
+    return [
+        web.get("/probe", probe),
+        web.get("/sd", discovery),
+        web.get("/api/v1/targets", targets),
+        web.get("/api/v1/targets/{name:.+}", target),
+        web.get("/api/v1/report", report),
+        web.get("/api/v1/causes", causes),
+        web.get("/api/v1/incidents", incidents),
+        web.post("/api/v1/run", run),
+        web.get("/-/healthy", healthy),
+        web.get("/-/ready", ready),
+        web.post("/-/reload", reload),
+        web.put("/-/reload", reload),
+    ]
 
 
 async def targets(request: web.Request) -> web.Response:
@@ -80,7 +100,7 @@ async def report(request: web.Request) -> web.Response:
     spoken = language(request.headers.get("Accept-Language", ""), query.get("lang", ""))
 
     def write() -> str:
-        return render(make(name, targets, view.history, recent, time.time()), shape, spoken)
+        return render(make(name, targets, view.history, recent, time.time(), interval_of=view.interval), shape, spoken)
 
     text = await asyncio.to_thread(write)
     return web.Response(text=text, content_type=FORMATS[shape], headers={"Cache-Control": "no-store"})
@@ -114,7 +134,7 @@ async def discovery(request: web.Request) -> web.Response:
     groups = []
     for found in view.targets():
         labels = {
-            "__metrics_path__": f"{address.path.rstrip('/') if address else ''}/probe",
+            "__metrics_path__": f"{address.path.rstrip('/') if address else view.route_prefix.path}/probe",
             "__param_target": found.name,
             "__param_module": str(found.probe),
             "instance": found.name,

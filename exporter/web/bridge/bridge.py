@@ -18,11 +18,13 @@ from typing import Protocol
 import aiohttp
 
 from exporter.config import robot_urls
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
 from exporter.model.settings import BridgeSettings
+from exporter.model.token_bucket import TokenBucket
 from exporter.net.tls import TlsContexts
 from exporter.web.bridge import message, robots
-from exporter.web.bridge.robots import MARKUPS, PACES, Pace, Verdict
+from exporter.web.bridge.robots import MARKUPS, PACES, Verdict
 from exporter.web.bridge.webhook import Notification
 
 MAX_WAITING = 50  # notifications for one robot
@@ -67,21 +69,6 @@ class _Waiting:
             self.heard.set_result(verdict)
 
 
-class Turns:
-    """When the next message may go. Pure: the time is passed in."""
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._full_at = 0.0  # when the whole burst is there again
-
-    def wait(self, now: float) -> float:
-        """Seconds until one may go."""
-        return max(0.0, self._full_at - now - (self._pace.burst - 1) * self._pace.every)
-
-    def take(self, now: float) -> None:
-        self._full_at = max(self._full_at, now) + self._pace.every
-
-
 class Bridge:
     """One robot, and what waits for it."""
 
@@ -99,7 +86,8 @@ class Bridge:
         self._watcher = watcher
         self._now = now
         self._sleep = sleep
-        self._turns = Turns(PACES[settings.kind])
+        pace = PACES[settings.kind]
+        self._turns = TokenBucket(pace.burst, pace.every)
         self._rest_until = 0.0  # what the robot has asked for
         self._waiting: list[_Waiting] = []
         self._news = asyncio.Event()
@@ -246,9 +234,9 @@ class Bridges:
         self._contexts = TlsContexts()
         self._found: dict[BridgeSettings, tuple[Bridge, asyncio.Task[None]]] = {}
 
-    def configure(self, settings: Iterable[BridgeSettings]) -> None:
-        """Make these the bridges; one that stays keeps its pace. On the event loop."""
-        wanted = dict.fromkeys(settings)
+    def load(self, config: EffectiveConfig) -> None:
+        """Make its bridges ours; one that stays keeps its pace. On the event loop."""
+        wanted = dict.fromkeys(config.bridges)
         for gone in self._found.keys() - wanted.keys():
             self._found.pop(gone)[1].cancel()
         for each in wanted:

@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import math
+from typing import Protocol
 
 from aiohttp import web
 
@@ -14,25 +15,34 @@ from exporter.model.errors import ProbeError
 from exporter.web.bridge.bridge import Bridge
 from exporter.web.bridge.robots import Verdict
 from exporter.web.bridge.webhook import Notification, WebhookError, parse
-from exporter.web.view import VIEW
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
 AT_ONCE = 20  # requests whose bodies are read
 READ_WITHIN = 20.0  # seconds
-PREFIX = "/bridge/"
 READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
 
 
-def setup(app: web.Application) -> None:
+class FindBridge(Protocol):
+    """Knows the bridges that are configured now, by name."""
+
+    def get(self, name: str, /) -> Bridge | None: ...
+
+
+BRIDGES: web.AppKey[FindBridge] = web.AppKey("bridges")
+
+
+def taking_notifications(app: web.Application, bridges: FindBridge) -> list[web.RouteDef]:
+    """The route on which these take notifications, and what it keeps between requests."""
+    app[BRIDGES] = bridges
     app[READING] = asyncio.Semaphore(AT_ONCE)
-    app.add_routes([web.post(PREFIX + "{name}", receive)])
+    return [web.post("/bridge/{name}", receive)]
 
 
 async def receive(request: web.Request) -> web.Response:
     """The answer tells Alertmanager what to do: 5xx, come again; 4xx, nothing that it can do helps."""
-    bridge = request.app[VIEW].bridge(request.match_info["name"])
+    bridge = request.app[BRIDGES].get(request.match_info["name"])
     if bridge is None:
         return _answer(404, "there is no bridge of this name")
     try:

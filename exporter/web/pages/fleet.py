@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.model import Outcome, Result, Target, TargetKey
+from exporter.model.effective import IntervalOf
+from exporter.model.staleness import lifetime
 from exporter.outputs.history import History
-from exporter.outputs.metrics.registry import Metrics
-from exporter.outputs.metrics.series import LEAST_AGE
 from exporter.web.pages.filters import UNKNOWN, Filters
 
 STATES = ("failed", "stale", "inconclusive", "waiting", "ok")
@@ -92,7 +92,7 @@ class Fleet:
         self.labels = _choices(label for each in entries for label in each.labels)
         self.some_unrecognised = not all(each.provider for each in first)
 
-    def look(self, history: History, metrics: Metrics, now: float) -> Snapshot:
+    def look(self, history: History, interval_of: IntervalOf, now: float) -> Snapshot:
         """What fails first, of that what broke last; the rest by name."""
         states: list[list[TargetState]] = [[] for _ in STATES]
         lasts = history.lasts(self._keys)
@@ -100,8 +100,8 @@ class Fleet:
             seen = lasts[own]
             kept = self._kept[number]
             if kept is None or kept.seen != seen or now > kept.until:
-                found = target_state(entry, history, metrics, now)
-                kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, metrics, now))
+                found = target_state(entry, history, interval_of, now)
+                kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, interval_of, now))
             states[kept.state.rank].append(kept.state)
             if number % BREATHE == 0:
                 time.sleep(0)
@@ -120,13 +120,13 @@ class SnapshotCache:
         self._look: Snapshot | None = None
         self._until = 0.0  # on the clock
 
-    def look(self, targets: Sequence[Target], history: History, metrics: Metrics) -> tuple[Fleet, Snapshot]:
+    def look(self, targets: Sequence[Target], history: History, interval_of: IntervalOf) -> tuple[Fleet, Snapshot]:
         with self._lock:
             if self._fleet.targets is not targets:
                 self._fleet, self._look = Fleet(targets), None
             if self._look is None or self._clock() >= self._until:
                 began = self._clock()
-                self._look = self._fleet.look(history, metrics, time.time())
+                self._look = self._fleet.look(history, interval_of, time.time())
                 ended = self._clock()
                 took = ended - began
                 self._until = ended + SHARE * took if took >= CHEAP else 0.0
@@ -138,7 +138,7 @@ class SnapshotCache:
             self._look = None
 
 
-def target_state(entry: Entry, history: History, metrics: Metrics, now: float) -> TargetState:
+def target_state(entry: Entry, history: History, interval_of: IntervalOf, now: float) -> TargetState:
     """The worst of the probes' states, since it began, and how long the slowest took."""
     rank, since, took = OK, 0.0, 0.0
     for key, target in entry.probes:
@@ -147,7 +147,7 @@ def target_state(entry: Entry, history: History, metrics: Metrics, now: float) -
             state, began = WAITING, 0.0
         else:
             last, verdict, began = past
-            state = state_of(target, last, verdict, metrics, now)
+            state = state_of(target, last, verdict, interval_of, now)
             if last.duration > took:  # noqa: PLR1730 - max() is a tenth of a look at thousands
                 took = last.duration
         if state < rank:
@@ -158,29 +158,20 @@ def target_state(entry: Entry, history: History, metrics: Metrics, now: float) -
     return TargetState(entry, rank, since, took)
 
 
-def _true_until(entry: Entry, seen: Sequence[Result | None], metrics: Metrics, now: float) -> float:
-    """Unix time up to which no probe becomes stale, were its interval to stay; `now` where one may be already."""
+def _true_until(entry: Entry, seen: Sequence[Result | None], interval_of: IntervalOf, now: float) -> float:
+    """Unix time up to which no other probe becomes stale."""
     until = float("inf")
     for (_, target), last in zip(entry.probes, seen, strict=True):
         if last is not None:
-            ended = last.started + last.duration
-            lasts = LEAST_AGE if now <= ended + LEAST_AGE else 5 * interval_of(target, metrics)
-            until = min(until, max(ended + lasts, now))
+            end = last.started + last.duration + lifetime(interval_of(target))
+            if now <= end < until:
+                until = end
     return until
 
 
-def interval_of(target: Target, metrics: Metrics) -> float:
-    """The effective one; the configured one while a reload is taking the target away."""
-    try:
-        return metrics.interval(target.key)
-    except KeyError:
-        return target.interval
-
-
-def state_of(target: Target, last: Result, verdict: Result | None, metrics: Metrics, now: float) -> int:
+def state_of(target: Target, last: Result, verdict: Result | None, interval_of: IntervalOf, now: float) -> int:
     """An inconclusive run after a conclusive one leaves its verdict standing, as in the metrics."""
-    age = now - last.started - last.duration
-    if age > LEAST_AGE and age > 5 * interval_of(target, metrics):
+    if now - last.started - last.duration > lifetime(interval_of(target)):
         return STALE
     if verdict is None:
         return INCONCLUSIVE

@@ -10,7 +10,7 @@ from datetime import datetime
 from exporter.model import FactName, Line, Outcome, ProbeName, Result, Target
 from exporter.outputs.history import RUNS, Run
 from exporter.web.pages.facts import Group, groups
-from exporter.web.pages.fleet import STATES, interval_of
+from exporter.web.pages.fleet import STATES
 from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.rows import Check, Known, check_of, path_of
 from exporter.web.pages.words import Words
@@ -107,7 +107,7 @@ def _detail(target: Target, known: Known, asked: float) -> Detail:
         last,
         moment(since, now, words) if since else None,
         moment(last.started, now, words) if last else None,
-        words.span(interval_of(target, known.metrics)),
+        words.span(known.interval_of(target)),
         bars(last) if last else (),
         groups(last, words, now) if last else (),
         chart(runs, words),

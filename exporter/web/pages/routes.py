@@ -8,16 +8,16 @@ import time
 
 from aiohttp import web
 
+from exporter.incidents.alert_text import tells
 from exporter.model.reasons import about
 from exporter.web.api.run_log import log_text
 from exporter.web.pages import incidents as incident_list
-from exporter.web.pages import runbooks
+from exporter.web.pages import runbooks, status, target
 from exporter.web.pages.rendering import FOLDER
 from exporter.web.pages.rendering import html as _html
 from exporter.web.pages.rendering import lang_query as _lang_query
 from exporter.web.pages.rendering import render as _render
 from exporter.web.pages.rendering import words_of as _words
-from exporter.web.pages.status import REFRESH
 from exporter.web.view import VIEW, find
 
 PER_PAGE = 200  # incidents
@@ -32,6 +32,25 @@ _STYLE = (FOLDER / "style.css").read_bytes()
 _SCRIPT = (FOLDER / "page.js").read_bytes()
 
 
+def pages(app: web.Application) -> list[web.RouteDef]:
+    """The routes of all pages for people, and what the pages keep between requests."""
+    status.setup(app)
+    return [
+        web.get("/", status.status),
+        web.get("/style.css", style),
+        web.get("/page.js", script),
+        web.get("/icon-{state}.svg", icon),
+        web.get("/targets/{name:.+}", target.target),
+        web.post("/targets/{name:.+}", target.run),
+        web.get("/incidents", incidents),
+        web.get("/runbooks/", runbook_index),
+        web.get("/runbooks/reasons", reasons),
+        web.get("/runbooks/{alert}", runbook),
+        web.get("/logs", logs),
+        web.get("/config", config),
+    ]
+
+
 async def incidents(request: web.Request) -> web.Response:
     """GET /incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
     words, found = _words(request), request.app[VIEW].incidents()
@@ -39,7 +58,7 @@ async def incidents(request: web.Request) -> web.Response:
     def make() -> str:
         items = incident_list.items(found[:PER_PAGE], words, time.time())
         more = max(len(found) - PER_PAGE, 0)
-        return _render("incidents.html.j2", request, words, incidents=items, more=more, refresh=REFRESH)
+        return _render("incidents.html.j2", request, words, incidents=items, more=more, refresh=status.REFRESH)
 
     return _html(await asyncio.to_thread(make))
 
@@ -51,7 +70,7 @@ async def runbook(request: web.Request) -> web.Response:
     if book is None:
         raise web.HTTPNotFound
     open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
-    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if incident_list.tells(alert) else None
+    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if tells(alert) else None
     query = _lang_query(request, words)
     body = runbooks.body(alert, words.language, query)
     text = _render("runbook.html.j2", request, words, inline=runbooks.inline, book=book, body=body, incidents=shown)

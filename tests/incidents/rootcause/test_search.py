@@ -11,6 +11,7 @@ from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.incidents.rootcause.search import causes
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Fact, FactName, Failure, Kind, Outcome, Phase, ProbeName, Result, Scope, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Layer, Reason
 
 START = 1_700_000_000.0
@@ -346,7 +347,7 @@ class Standing:
     def __init__(self, targets: list[Target]) -> None:
         self.now = START
         self.known = CauseTracker(lambda: self.now)
-        self.known.load(targets, lambda each: each.interval)
+        self.known.load(EffectiveConfig(targets))
 
     def record(self, *results: Result) -> list[tuple[Scope, Reason]]:
         for result in results:
@@ -392,7 +393,7 @@ def test_a_reload_keeps_what_is_known_of_the_targets_that_stay():
     first, second = mailbox("m")[0], mailbox("n")[0]
     watch = Standing([first, second])
     watch.record(failed(first, Reason.WRONG_PASSWORD, Phase.LOGIN), failed(second, Reason.NO_PERMISSION))
-    watch.known.load([second], lambda each: each.interval)
+    watch.known.load(EffectiveConfig([second]))
     assert watch.record() == [(Scope.TARGET, Reason.NO_PERMISSION)]
 
 

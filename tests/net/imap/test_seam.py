@@ -8,6 +8,8 @@ import inspect
 import pytest
 from aioimaplib import aioimaplib
 
+from exporter.net.imap import protocol as imap_protocol
+
 
 @pytest.fixture
 async def protocol():
@@ -32,7 +34,14 @@ async def test_tags_are_different_and_plain_ascii_letters_and_digits(protocol):
     assert all(tag.isascii() and tag.isalnum() for tag in tags)
 
 
-@pytest.mark.parametrize("name", ["data_received", "connection_lost", "execute"])
+def test_all_that_is_overridden_is_named_with_its_reason():
+    inherited = {name for each in aioimaplib.IMAP4ClientProtocol.__mro__[:-1] for name in vars(each)}
+    overridden = {name for name in vars(imap_protocol.ImapProtocol).keys() & inherited if not name.startswith("__")}
+    assert overridden == {"data_received", "connection_lost", "_continuation"}
+    assert all(f"- `{name}`: " in (imap_protocol.__doc__ or "") for name in overridden)
+
+
+@pytest.mark.parametrize("name", ["data_received", "connection_lost", "_continuation", "execute"])
 def test_what_is_replaced_is_called_by_that_name(name):
     assert callable(getattr(aioimaplib.IMAP4ClientProtocol, name))
 

@@ -7,7 +7,15 @@ from aiosmtplib import auth, esmtp, protocol, response
 from aiosmtplib.protocol import SMTPProtocol
 
 from exporter.model.trace import Trace
+from exporter.net.smtp import protocol as smtp_protocol
 from exporter.net.smtp.protocol import SmtpProtocol
+
+
+def test_all_that_is_overridden_is_named_with_its_reason():
+    inherited = {name for each in SMTPProtocol.__mro__[:-1] for name in vars(each)}
+    overridden = {name for name in vars(SmtpProtocol).keys() & inherited if not name.startswith("__")}
+    assert overridden == {"connection_made", "data_received", "read_response", "connection_lost", "write"}
+    assert all(f"- `{name}`: " in (smtp_protocol.__doc__ or "") for name in overridden)
 
 
 def test_the_replaced_methods_are_there_with_their_signatures():
@@ -27,7 +35,7 @@ def test_the_replaced_methods_are_there_with_their_signatures():
 
 async def test_the_attributes_that_are_shared_with_the_base_class_exist():
     base = SMTPProtocol(loop=asyncio.get_running_loop())
-    for name in ("_buffer", "_response_waiter", "_connection_lost", "_loop", "transport"):
+    for name in ("_buffer", "_response_waiter", "_loop", "transport"):
         assert hasattr(base, name)
     assert isinstance(base._buffer, bytearray)
 

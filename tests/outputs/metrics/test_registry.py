@@ -18,10 +18,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Scope, Target
+from exporter.model.effective import EffectiveConfig
 from exporter.model.names import RESERVED_LABELS
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Shape, Subject, document
 from exporter.outputs.metrics.registry import Metrics
+from exporter.outputs.metrics.self_metrics import SelfMetrics
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 
 parse_openmetrics: Callable[[str], Iterable[Metric]] = openmetrics_parser.text_string_to_metric_families  # untyped
@@ -90,10 +92,16 @@ CASES: dict[str, tuple[Sequence[Target], Sequence[Result]]] = {
 
 
 def loaded(
-    targets: Sequence[Target], results: Sequence[Result] = (), now: Callable[[], float] = lambda: START
+    targets: Sequence[Target],
+    results: Sequence[Result] = (),
+    now: Callable[[], float] = lambda: START,
+    own: SelfMetrics | None = None,
 ) -> Metrics:
-    metrics = Metrics(version="1.2.3", revision="abc", now=now)
-    metrics.load(targets, lambda target: target.interval, ["tenant"])
+    own = own or SelfMetrics(version="1.2.3", revision="abc")
+    metrics = Metrics(own, now=now)
+    config = EffectiveConfig(targets, alert_labels=["tenant"])
+    own.load(config)
+    metrics.load(config)
     for result in results:
         metrics.record(result)
     return metrics
@@ -106,9 +114,10 @@ def everything() -> Metrics:
     results = [ok(target, *known) for target, known in facts.items()]
     results.append(failed(sender, facts=(fact(F.SMTP_SIZE_LIMIT, 35882577), fact(F.OAUTH_EXPIRY, START + 3600))))
     results.append(ok(HOSTILE))
-    metrics = loaded([*facts, sender, HOSTILE], results)
-    metrics.skipped(ProbeName.IMAP, "overlap")
-    metrics.web("http://localhost:9826")
+    own = SelfMetrics(version="1.2.3", revision="abc")
+    metrics = loaded([*facts, sender, HOSTILE], results, own=own)
+    own.skipped(ProbeName.IMAP, "overlap")
+    own.web("http://localhost:9826")
     metrics.root_causes({"sales": (Layer.AUTH, Reason.WRONG_PASSWORD, Scope.TARGET, "")})
     return metrics
 
@@ -221,6 +230,23 @@ async def test_openmetrics_ends_with_eof_and_carries_exemplars_and_the_text_form
     assert "probe_id" not in text
 
 
+async def test_what_ends_in_info_is_an_info_metric():
+    """The suffix is reserved for that type in OpenMetrics; the text format knows no such type."""
+    metrics = everything()
+    text = dict(re.findall(r"^# TYPE (\S+) (\S+)$", await scrape(metrics), re.MULTILINE))
+    openmetrics = dict(re.findall(r"^# TYPE (\S+) (\S+)$", await scrape(metrics, openmetrics=True), re.MULTILINE))
+    named = {name for name in text if name.endswith("_info")}
+    assert {"mailprobe_probe_failure_info", "mailprobe_build_info", "python_info"} <= named
+    assert {text[name] for name in named} == {"gauge"}
+    assert {name.removesuffix("_info") for name in named} == {
+        name for name in openmetrics if openmetrics[name] == "info"
+    }
+    assert not [name for name in openmetrics if name.endswith("_info")]
+    assert {family.full_name for family in FAMILIES if family.shape is Shape.INFO} == {
+        family.full_name for family in FAMILIES if family.name.endswith("_info")
+    }
+
+
 async def test_counters_stand_at_zero_and_no_result_gauge_is_there_before_the_first_run():
     metrics = loaded([mailbox()])
     assert await samples(metrics, "probes_total") == {("sales", "imap", "dovecot"): 0}
@@ -261,8 +287,8 @@ async def test_an_inconclusive_run_says_nothing_about_a_server_or_a_domain():
 
 
 async def test_it_says_where_its_pages_are():
-    metrics = loaded([])
-    metrics.web("https://mail.example.com/mailprobe")
+    metrics = loaded([], own=(own := SelfMetrics()))
+    own.web("https://mail.example.com/mailprobe")
     assert 'mailprobe_web_info{external_url="https://mail.example.com/mailprobe"} 1.0\n' in await scrape(metrics)
 
 
@@ -301,7 +327,7 @@ async def test_a_short_interval_leaves_a_result_ten_minutes():
 
 async def test_a_target_that_leaves_the_config_takes_its_series_along():
     metrics = loaded([mailbox(), server(), domain(), route()], [failed(mailbox()), ok(server(), *TLS_FACTS)])
-    metrics.load([domain()], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([domain()], alert_labels=["tenant"]))
     metrics.record(failed(mailbox()))
     text = about_targets(await scrape(metrics))
     assert "sales" not in text
@@ -310,25 +336,30 @@ async def test_a_target_that_leaves_the_config_takes_its_series_along():
     assert 'mailprobe_probes_total{target="example.com"' in text
 
 
-async def test_a_forgotten_target_takes_its_series_along():
-    metrics = loaded([mailbox(), domain()], [failed(mailbox())])
-    metrics.forget(mailbox().key)
+async def test_a_target_of_which_one_probe_leaves_keeps_what_is_about_the_target():
+    metrics = loaded([mailbox(), mailbox(probe=ProbeName.SMTP)], [failed(mailbox())])
+    metrics.load(EffectiveConfig([mailbox(probe=ProbeName.SMTP)], alert_labels=["tenant"]))
+    text = await scrape(metrics)
+    assert (
+        'target="sales",kind="mailbox",provider="dovecot",domain="example.com",tenant="acme",probe="imap"' not in text
+    )
+    assert 'mailprobe_target_info{target="sales"' in text
+    metrics.load(EffectiveConfig([domain()], alert_labels=["tenant"]))
     assert 'target="sales"' not in await scrape(metrics)
 
 
 async def test_a_reload_keeps_counters_and_follows_the_interval():
     metrics = loaded([mailbox()], [ok(mailbox())])
-    metrics.load([mailbox(interval=900.0)], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([mailbox(interval=900.0)], alert_labels=["tenant"]))
     key = ("sales", "imap", "dovecot")
     assert await samples(metrics, "probes_total") == {key: 1}
     assert await samples(metrics, "probe_success") == {key: 1}
     assert await samples(metrics, "probe_interval_seconds") == {key: 900}
-    assert metrics.interval(mailbox().key) == 900
 
 
 async def test_changed_labels_are_other_series_that_begin_anew():
     metrics = loaded([mailbox()], [ok(mailbox())])
-    metrics.load([mailbox(provider="cyrus")], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([mailbox(provider="cyrus")], alert_labels=["tenant"]))
     assert await samples(metrics, "probes_total") == {("sales", "imap", "cyrus"): 0}
     assert await samples(metrics, "probe_success") == {}
 
@@ -339,7 +370,7 @@ async def test_two_targets_with_one_server_show_its_series_once():
     metrics = loaded([server(), twin], [ok(server(), *TLS_FACTS), ok(twin, *TLS_FACTS)])
     text = await scrape(metrics)
     assert text.count("mailprobe_endpoint_up{") == 1
-    metrics.load([twin], lambda target: target.interval, ["tenant"])
+    metrics.load(EffectiveConfig([twin], alert_labels=["tenant"]))
     assert (await scrape(metrics)).count("mailprobe_endpoint_up{") == 1
 
 
@@ -378,16 +409,16 @@ async def test_a_run_without_a_message_keeps_what_the_last_one_showed():
 
 
 async def test_mailprobe_tells_about_itself():
-    metrics = loaded([mailbox()])
-    metrics.in_progress(ProbeName.IMAP, 1)
-    metrics.skipped(ProbeName.IMAP, "overlap")
-    metrics.delay(0.02)
-    metrics.lag(-0.001)
-    metrics.log_message("warn")
-    metrics.state_write_failures(3)
-    metrics.state_write_failures(3)
-    metrics.config_reloaded(ok=True, config_hash="ffffffffffffffff", now=START)
-    metrics.config_reloaded(ok=False, config_hash="", now=START + 1)
+    metrics = loaded([mailbox()], own=(own := SelfMetrics()))
+    own.in_progress(ProbeName.IMAP, 1)
+    own.skipped(ProbeName.IMAP, "overlap")
+    own.delay(0.02)
+    own.lag(-0.001)
+    own.log_message("warn")
+    own.state_write_failures(3)
+    own.state_write_failures(3)
+    own.config_reloaded(ok=True, config_hash="ffffffffffffffff", now=START)
+    own.config_reloaded(ok=False, config_hash="", now=START + 1)
     text = await scrape(metrics)
     for line in (
         'mailprobe_probes_in_progress{probe="imap"} 1.0',
@@ -403,7 +434,7 @@ async def test_mailprobe_tells_about_itself():
         "mailprobe_config_hash 2.81474976710655e+14",
     ):
         assert line in text, line
-    metrics.in_progress(ProbeName.IMAP, -1)
+    own.in_progress(ProbeName.IMAP, -1)
     assert 'mailprobe_probes_in_progress{probe="imap"} 0.0' in await scrape(metrics)
 
 
@@ -415,16 +446,16 @@ async def test_a_root_cause_is_shown_while_it_lasts():
     start = 'mailprobe_root_cause_info{target="sales",kind="mailbox",provider="dovecot",domain="example.com"'
     end = ',layer="transport",reason="timeout",scope="host",server="imap.example.com"} 1\n'
     assert f'{start},tenant="acme"{end}' in await scrape(metrics)
-    metrics.load([mailbox(labels=(("team", "import"),))], lambda target: target.interval, ["team"])
+    metrics.load(EffectiveConfig([mailbox(labels=(("team", "import"),))], alert_labels=["team"]))
     assert f'{start},team="import"{end}' in await scrape(metrics)
     metrics.root_causes({})
     assert "root_cause_info{" not in await scrape(metrics)
 
 
 async def test_our_network_is_up_until_the_references_say_otherwise():
-    metrics = loaded([mailbox()])
+    metrics = loaded([mailbox()], own=(own := SelfMetrics()))
     assert "mailprobe_vantage_up 1.0" in await scrape(metrics)
-    metrics.vantage(up=False)
+    own.vantage(up=False)
     assert "mailprobe_vantage_up 0.0" in await scrape(metrics)
 
 
@@ -464,8 +495,8 @@ def test_the_configured_labels_cannot_collide_with_ours():
 
 async def test_a_configured_label_of_our_name_is_left_out():
     target = mailbox(labels=(("probe", "mine"), ("team", "export")))
-    metrics = Metrics()
-    metrics.load([target], lambda target: target.interval, ["probe", "team"])
+    metrics = Metrics(SelfMetrics())
+    metrics.load(EffectiveConfig([target], alert_labels=["probe", "team"]))
     assert await samples(metrics, "probes_total") == {("sales", "imap", "dovecot"): 0}
 
 

@@ -16,11 +16,11 @@ from exporter.probes.records.errors import RecordError
 @pytest.mark.parametrize(
     ("text", "record"),
     [
-        ("v=DMARC1; p=none", Dmarc("none", "none", (), testing=False)),
-        ("v = DMARC1 ;p=Reject;sp=none;", Dmarc("reject", "none", (), testing=False)),
+        ("v=DMARC1; p=none", Dmarc("none", (), testing=False)),
+        ("v = DMARC1 ;p=Reject;sp=none;", Dmarc("reject", (), testing=False)),
         (
             "v=DMARC1; p=quarantine; rua=mailto:a@example.com, mailto:b@example.com!10m; pct=50; t=y",
-            Dmarc("quarantine", "quarantine", ("mailto:a@example.com", "mailto:b@example.com!10m"), testing=True),
+            Dmarc("quarantine", ("mailto:a@example.com", "mailto:b@example.com!10m"), testing=True),
         ),
         ("v=DMARC1; rua=https://example.com/r; adkim=s; aspf=r; fo=1; p=none", None),
         ("v=DMARC1; p=reject; psd=n; np=reject; unknown=tag", None),

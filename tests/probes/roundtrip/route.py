@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from exporter.credentials.guard import LoginGuard
 from exporter.model import Endpoint, FactName, Login, Secret, Security, Service
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
-from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip
 from exporter.state.store import InFlight, State
 from tests.canary import leaks
+from tests.context import context_over
 from tests.probes.mail_servers import PASSWORD, MailServers
 
 ROUTE = "sales-to-backup"
@@ -51,15 +48,7 @@ class Bench:
 
     @property
     def world(self) -> Context:
-        return Context(
-            Resolver(),
-            TlsContexts(),
-            LoginGuard(self.state, GuardSettings()),
-            self.state.mailbag,
-            self.state.notes,
-            self.state.signing_key,
-            lambda: self.clock,
-        )
+        return context_over(self.state, now=lambda: self.clock)
 
     def settings(self, **changes) -> trip.Settings:
         given = trip.Settings(

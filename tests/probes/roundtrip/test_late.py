@@ -215,7 +215,7 @@ async def test_a_refused_smtp_login_hides_nothing_that_was_learned_before(bench:
     trace = await bench.run(Refusal)
     assert counts(trace) == {"received": 1}
     assert trace.failed_phase is Phase.LOGIN
-    assert trace.refused
+    assert trace.login.refused
     assert value(trace, FactName.ROUNDTRIP_IN_FLIGHT) == 0
 
 

@@ -8,20 +8,18 @@ from typing import Any
 
 import pytest
 
-from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Login, Phase, Secret, Security, Service, Wait
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
-from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
-from exporter.net.tls import TlsContexts
 from exporter.probes import smtp
 from exporter.probes.context import Context
 from exporter.probes.roundtrip import trip as roundtrip
 from exporter.state.store import State
 from tests.canary import leaks
+from tests.context import context_over
 from tests.probes.roundtrip.route import counts, value
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
@@ -88,8 +86,7 @@ class Trip:
 @pytest.fixture
 async def world(tmp_path, mail_world: MailWorld) -> AsyncIterator[Context]:
     state = await State.open(tmp_path)
-    resolver, logins = Resolver((mail_world.resolver,)), LoginGuard(state, GuardSettings())
-    yield Context(resolver, TlsContexts(), logins, state.mailbag, state.notes, state.signing_key)
+    yield context_over(state, Resolver((mail_world.resolver,)))
     await state.close()
 
 
@@ -209,5 +206,5 @@ async def test_a_wrong_password_is_one_refusal_in_postfixs_words(trip: Trip):
     with pytest.raises(Exception, match=r"535 5\.7\.8 Error: authentication failed") as caught:
         await smtp.probe(settings, trip.world, trace)
     assert diagnose(caught.value, trace.failed_phase).phase is Phase.LOGIN
-    assert trace.refused
+    assert trace.login.refused
     assert len([line for line in trace.lines if line.text.startswith("AUTH")]) == 1

@@ -14,13 +14,15 @@ import pytest
 from aiohttp import web
 
 from exporter.model import Secret
+from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.settings import BridgeSettings, RobotKind
+from exporter.model.token_bucket import TokenBucket
 from exporter.net.tls import TlsContexts
 from exporter.web.bridge import message
-from exporter.web.bridge.bridge import CROWDED, MAX_WAITING, PATIENCE, Bridge, Bridges, Turns
-from exporter.web.bridge.robots import PACES, Pace, Verdict
+from exporter.web.bridge.bridge import CROWDED, MAX_WAITING, PATIENCE, Bridge, Bridges
+from exporter.web.bridge.robots import PACES, Verdict
 from exporter.web.bridge.webhook import Notification, parse
 from tests.notifications import alert, notification
 from tests.servers.process import free_port
@@ -387,7 +389,7 @@ async def test_whoever_waits_while_the_daemon_stops_hears_it(robots: Robots, cou
 
     robots.instead.append(hang)
     bridges = Bridges(counts)
-    bridges.configure([settings])
+    bridges.load(EffectiveConfig(bridges=(settings,)))
     bridge = bridges.get("ops")
     assert bridge is not None
     waiting = [asyncio.create_task(bridge.deliver(about("sales")))]
@@ -410,9 +412,9 @@ async def test_a_reload_keeps_a_bridge_that_stays(counts: Counts):
 
     one, two = (BridgeSettings(name, RobotKind.WECOM, Given("x"), None, Given("y")) for name in ("one", "two"))
     async with running() as bridges:
-        bridges.configure([one, two])
+        bridges.load(EffectiveConfig(bridges=(one, two)))
         kept, gone = bridges.get("one"), bridges.get("two")
-        bridges.configure([one])
+        bridges.load(EffectiveConfig(bridges=(one,)))
         assert bridges.get("one") is kept
         assert bridges.get("two") is None
         await asyncio.sleep(0)
@@ -420,21 +422,10 @@ async def test_a_reload_keeps_a_bridge_that_stays(counts: Counts):
         assert (await gone.deliver(about("x"))).retry == 5
 
 
-def test_turns_give_a_burst_then_one_at_a_time():
-    turns, now = Turns(Pace(3, 4.0)), 100.0
-    waits = []
-    for _ in range(5):
-        wait = turns.wait(now)
-        waits.append(wait)
-        now += wait
-        turns.take(now)
-    assert waits == [0, 0, 0, 4, 4]
-    assert turns.wait(now + 1000) == 0
-
-
 @pytest.mark.parametrize(("kind", "minute", "second"), [("dingtalk", 20, 20), ("feishu", 100, 5), ("wecom", 20, 20)])
 def test_no_minute_and_no_second_has_more_turns_than_the_robot_allows(kind: str, minute: int, second: int):
-    turns, now, taken = Turns(PACES[RobotKind(kind)]), 0.0, []
+    pace = PACES[RobotKind(kind)]
+    turns, now, taken = TokenBucket(pace.burst, pace.every), 0.0, []
     for _ in range(300):
         now += turns.wait(now)
         turns.take(now)

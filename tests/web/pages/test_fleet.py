@@ -8,8 +8,9 @@ import time
 import pytest
 
 from exporter.model import Kind, Outcome, ProbeName
+from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
-from exporter.outputs.metrics.series import LEAST_AGE
+from exporter.model.staleness import LEAST
 from exporter.web.pages import status
 from exporter.web.pages.filters import parse
 from exporter.web.pages.fleet import SHARE, STATES, Fleet, SnapshotCache, target_state
@@ -99,7 +100,7 @@ async def test_a_target_is_in_the_worst_state_of_its_probes_and_fails_since_the_
     fleet = Fleet(both)
 
     def seen() -> tuple[str, float]:
-        (found,) = fleet.look(view.history, view.metrics, time.time()).targets
+        (found,) = fleet.look(view.history, view.interval, time.time()).targets
         return STATES[found.rank], found.since
 
     assert seen() == ("waiting", 0.0)
@@ -128,26 +129,26 @@ def test_only_what_has_a_new_result_is_judged_anew(monkeypatch):
         return target_state(entry, *given)
 
     monkeypatch.setattr("exporter.web.pages.fleet.target_state", counted)
-    fleet.look(view.history, view.metrics, time.time())
+    fleet.look(view.history, view.interval, time.time())
     assert sorted(judged) == [each.name for each in boxes]
     judged.clear()
     view.record(failed(boxes[3], started=now()))
-    look = fleet.look(view.history, view.metrics, time.time())
+    look = fleet.look(view.history, view.interval, time.time())
     assert judged == ["box3"]
     assert look.counts == {"failed": 1, "stale": 0, "inconclusive": 0, "waiting": 1, "ok": 3}
 
 
-@pytest.mark.parametrize(("interval", "stale_after"), [(10.0, LEAST_AGE), (300.0, 1500.0)])
+@pytest.mark.parametrize(("interval", "stale_after"), [(10.0, LEAST), (300.0, 1500.0)])
 def test_without_a_new_result_it_becomes_stale_in_its_time(interval, stale_after):
     box = mailbox(interval=interval)
     view, fleet = FakeView([box]), Fleet([box])
     view.record(ok(box, started=(ended := now() - 1), duration=0.0))
 
     def state(at: float) -> str:
-        (found,) = fleet.look(view.history, view.metrics, at).targets
+        (found,) = fleet.look(view.history, view.interval, at).targets
         return STATES[found.rank]
 
-    ages = (1, LEAST_AGE - 1, LEAST_AGE + 1, 1499, 1501, 5000)
+    ages = (1, LEAST - 1, LEAST + 1, 1499, 1501, 5000)
     assert [state(ended + age) for age in ages] == ["ok" if age <= stale_after else "stale" for age in ages]
     view.record(ok(box, started=ended + 4990, duration=0.0))
     assert state(ended + 5000) == "ok"
@@ -176,24 +177,24 @@ async def test_a_look_at_many_targets_is_shared_for_as_long_as_it_was_dear(monke
     monkeypatch.setattr(Fleet, "look", counted)
     watch = SnapshotCache(lambda: clock[0])
     cost = 0.001
-    watch.look(targets, view.history, view.metrics)
-    watch.look(targets, view.history, view.metrics)
+    watch.look(targets, view.history, view.interval)
+    watch.look(targets, view.history, view.interval)
     assert len(looks) == 2  # a cheap one is always new
     cost = 0.05
-    watch.look(targets, view.history, view.metrics)
+    watch.look(targets, view.history, view.interval)
     clock[0] += SHARE * cost - 0.01
-    watch.look(targets, view.history, view.metrics)
+    watch.look(targets, view.history, view.interval)
     assert len(looks) == 3
     clock[0] += 0.02
-    watch.look(targets, view.history, view.metrics)
+    watch.look(targets, view.history, view.interval)
     assert len(looks) == 4
-    watch.look([mailbox("new")], view.history, view.metrics)
+    watch.look([mailbox("new")], view.history, view.interval)
     assert len(looks) == 5  # another config is another fleet
 
 
 async def test_a_target_that_a_reload_takes_away_meanwhile_does_not_break_the_page(browse):
     view = FakeView([mailbox()], [ok(mailbox(), started=now())])
-    view.metrics.load([], lambda target: target.interval)
+    view.metrics.load(EffectiveConfig())
     client = await browse(view)
     assert await rows(client, "") == ["sales"]
     assert (await client.get("/targets/sales")).status == 200

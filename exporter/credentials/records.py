@@ -1,0 +1,180 @@
+"""The breakers of all accounts: found by the content of the secret, kept in memory and, where it matters, on disk.
+
+A breaker belongs to a credential. The disk holds no secret: a credential is known there by a keyed digest of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable
+from typing import Protocol
+
+from exporter.credentials.breaker import DAY, Breaker
+from exporter.credentials.clock import Clock
+from exporter.model import Login, Secret, Service
+from exporter.model.errors import Suspended
+from exporter.model.reasons import Reason
+from exporter.model.settings import GuardSettings
+
+MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
+FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+
+
+class Disk(Protocol):
+    """The part of `State` that the guard needs."""
+
+    signing_key: bytes
+    breakers: dict[tuple[str, str], str]
+
+    def save_breaker(
+        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
+    ) -> asyncio.Future[bool]: ...
+
+
+class Account:
+    """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
+
+    __slots__ = ("answered", "breakers", "saved")
+
+    def __init__(self) -> None:
+        self.breakers: dict[str, Breaker] = {}
+        self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
+        self.answered = asyncio.Event()  # replaced each time it is set
+
+    def wake(self) -> None:
+        self.answered.set()
+        self.answered = asyncio.Event()
+
+
+class Records:
+    """One per login guard. `settings_of` tells the settings that hold for an account."""
+
+    def __init__(self, state: Disk, clock: Clock, settings_of: Callable[[str], GuardSettings]) -> None:
+        self._state = state
+        self._clock = clock
+        self._settings_of = settings_of
+        self._accounts: dict[str, Account] = {}
+        self._unsettled: list[tuple[str, str]] = []
+        for (account, fingerprint), record in state.breakers.items():
+            self._restore(account, fingerprint, record)
+
+    def find(self, login: Login, secret: Secret) -> tuple[Account, str, Breaker]:
+        """The account, the credential's fingerprint and its breaker. Raises Suspended where there are too many."""
+        account = self._account(login.account)
+        content = f"login guard\0{login.account}\0{login.username}\0{secret.reveal()}"
+        digest = hmac.digest(self._state.signing_key, content.encode("utf-8", "surrogatepass"), "sha256")
+        fingerprint = digest[:16].hex()
+        if fingerprint not in account.breakers:
+            self._make_room(login.account, account)
+            account.breakers[fingerprint] = Breaker(_jitter(fingerprint))
+        return account, fingerprint, account.breakers[fingerprint]
+
+    def account_budget_wait(self, name: str, account: Account, breaker: Breaker) -> float:
+        """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
+
+        A source that makes up a new secret each time must not get round the day's limit.
+        """
+        now = self._clock.now()
+        spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
+        limit = self._settings_of(name).refusals_per_day
+        return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
+
+    def save(self, name: str, fingerprint: str, *, durable: bool = False) -> asyncio.Future[bool]:
+        account = self._accounts[name]
+        breaker = account.breakers[fingerprint]
+        now = self._clock.now()
+        if breaker.idle(now, self._settings_of(name)) and not self.is_exception(account, breaker):
+            account.saved.pop(fingerprint, None)
+            return self._state.save_breaker(name, fingerprint, None)
+        account.saved[fingerprint] = breaker.under_way
+        record = json.dumps(breaker.freeze(now) | {"saved": self._clock.stamp()})
+        return self._state.save_breaker(name, fingerprint, record, durable=durable)
+
+    def is_exception(self, account: Account, breaker: Breaker) -> bool:
+        """Whether it must be remembered that this secret is good, because others of the account were not."""
+        now = self._clock.now()
+        return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
+
+    def flush(self) -> None:
+        """Write what was learned while the records were read, so that another restart does not learn it again."""
+        while self._unsettled:
+            name, fingerprint = self._unsettled.pop()
+            if fingerprint in self._account(name).breakers:
+                self.save(name, fingerprint)
+            else:
+                self._state.save_breaker(name, fingerprint, None)
+
+    # -- why there is no login now ----------------------------------------------------------------------------------
+
+    def paused(self, name: str, breaker: Breaker) -> Suspended:
+        """Why there is no login now, and until when."""
+        now = self._clock.now()
+        left = breaker.resumes_at(now, self._settings_of(name)) - now
+        said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
+        text = breaker.text or "a login was cut off before its answer came"
+        return Suspended(_reason(breaker), text, self._clock.wall() + left, said_to)
+
+    def too_many(self, account: Account, wait: float) -> Suspended:
+        """As `paused`, where other secrets of the account have used up its day."""
+        last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
+        text = (
+            "as many logins as a day may have were refused, with different secrets; "
+            f"`mailprobe check --force` tries this one; the last answer: {last.text}"
+        )
+        return Suspended(_reason(last), text, self._clock.wall() + wait)
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _account(self, name: str) -> Account:
+        found = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = Account()
+        return found
+
+    def _make_room(self, name: str, account: Account) -> None:
+        """A source that makes up new secrets must not get two wrong logins for each."""
+        if len(account.breakers) < MAX_SECRETS:
+            return
+        now = self._clock.now()
+        settings = self._settings_of(name)
+        quiet_at = {each: breaker.quiet_at(now, settings) for each, breaker in account.breakers.items()}
+        for fingerprint, at in quiet_at.items():
+            if at <= now:
+                del account.breakers[fingerprint]
+                account.saved.pop(fingerprint, None)
+                self._state.save_breaker(name, fingerprint, None)
+        if len(account.breakers) >= MAX_SECRETS:
+            raise self.too_many(account, min(quiet_at.values()) - now)
+
+    def _restore(self, name: str, fingerprint: str, text: str) -> None:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            record = {"under_way": 1}  # unreadable: somebody tried something
+        age = self._clock.since(record.get("saved"))
+        if age > FORGET_AFTER:
+            self._unsettled.append((name, fingerprint))
+            return
+        breaker = Breaker.thaw(record, self._clock.now(), age, self._settings_of(name), _jitter(fingerprint))
+        account = self._account(name)
+        account.breakers[fingerprint] = breaker
+        account.saved[fingerprint] = 0
+        if record.get("under_way"):
+            self._unsettled.append((name, fingerprint))
+
+
+def _reason(breaker: Breaker) -> Reason:
+    """Why it is paused. Without an answer (the daemon was killed before it came) nobody knows."""
+    try:
+        return Reason(breaker.reason)
+    except ValueError:
+        return Reason.AMBIGUOUS_LOGIN_REFUSED
+
+
+def _jitter(fingerprint: str) -> float:
+    """From the fingerprint: spread over the accounts, steady for each."""
+    return int(fingerprint[:8], 16) / 0xFFFFFFFF
