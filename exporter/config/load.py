@@ -77,10 +77,6 @@ class Config:
     warnings: tuple[Problem, ...]  # to log; what is broken is among them
     broken: tuple[Problem, ...] = field(default=(), repr=False)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return tuple(part.file for part in self.parts)
-
     def problems(self) -> tuple[Problem, ...]:
         """What lets a probe fail and the daemon run on: `--config.check` answers no, the daemon warns and starts."""
         return self.broken

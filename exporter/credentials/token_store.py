@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.credentials.files import write_secret
 from exporter.model import AccessToken, Flow, Secret, TokenSource
+from exporter.model.logger import logger_of
 from exporter.model.trace import Trace
 
 GRACE = 3.0  # seconds for requests under way when stopping
 MAX_FILE = 64 * 1024  # bytes
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from exporter.credentials.token_store import TokenStore
 from exporter.daemon.options import Options
 from exporter.model import Target
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import Limits, LoginShares, PushSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.net.dns.resolver import Resolver
@@ -28,7 +28,7 @@ from exporter.targets.placement import allotted, newcomers
 from exporter.targets.provider_watch import Discovery
 from exporter.targets.resharding import Move
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 TOKENS = "tokens"  # folder in the storage folder: refresh tokens that providers have put in the place of others
 
@@ -96,7 +96,7 @@ async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
     except ConfigError as exc:
         # What the DNS said must not stop what the user wrote.
         logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
-            "mailboxes that were recognised cannot be watched", extra={"fields": {"err": str(exc)}}
+            "mailboxes that were recognised cannot be watched", err=str(exc)
         )
         return loaded
 

@@ -1,7 +1,7 @@
 """Logs to stderr in the style of Prometheus' slog: logfmt or JSON lines, each warning and error counted.
 
-Keys and values are given as `logger.info("message", extra={"fields": {"target": name}})`. Passwords never get here:
-they travel as `Secret`, and libraries that would print what they send are silenced.
+Keys and values are given by name, `logger.info("message", target=name)`: see `model/logger.py`. Passwords never get
+here: they travel as `Secret`, and libraries that would print what they send are silenced.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ daemon. A configuration with an error in it is refused as a whole, and the old o
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -17,11 +16,12 @@ from exporter.daemon import systemd
 from exporter.daemon.loading import Loaded, load_all, recalled
 from exporter.daemon.options import Options
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Discovery
 from exporter.targets.resharding import Move
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Part(Protocol):
@@ -115,18 +115,19 @@ class Configuration:
             self.web_config_looked_at(web_refused)
             self._taken_over()
             systemd.notify(f"STATUS={self.status}")
-            fields = {"targets": len(loaded.built.targets)}
+            count = len(loaded.built.targets)
             if web_refused is None:
-                logger.info("configuration reloaded", extra={"fields": fields})
+                logger.info("configuration reloaded", targets=count)
                 return None
             logger.warning(
                 "configuration reloaded, but not the web configuration: its old one holds",
-                extra={"fields": {**fields, "err": web_refused}},
+                targets=count,
+                err=web_refused,
             )
             return f"the config was reloaded; {_web_refused(web_refused)}"
 
     def _refuse(self, why: str, web_refused: str | None) -> str:
-        logger.error("the configuration is not reloaded, the old one runs on", extra={"fields": {"err": why}})
+        logger.error("the configuration is not reloaded, the old one runs on", err=why)
         self._metrics.config_reloaded(False, self.loaded.config.hash, time.time())
         self._refused = why
         refused = f"the config was not reloaded, the old one runs on: {why}"

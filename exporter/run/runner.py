@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -12,13 +11,14 @@ from dataclasses import replace
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
+from exporter.model.logger import logger_of
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import PROBES, Probe
 from exporter.probes.context import Context
 from exporter.run.wrong_server import with_right_server
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Runner:

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from exporter.model import Outcome, Phase, ProbeName, Result, Target, TargetKey
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import Limits
 from exporter.run.gate import Gate
 from exporter.run.timing import fraction, next_start, recheck_start, second_start, spread_of
@@ -25,7 +25,7 @@ STOP_WITHIN = 3.0  # seconds that runs get to clean up
 BATCH = 100  # starts until the event loop gets its turn
 CUT_OFF = "the target was changed or removed, or the daemon stops"
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Runs(Protocol):

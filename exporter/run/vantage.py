@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Protocol
 from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.logger import logger_of
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.servers import host_and_port
 from exporter.model.settings import Reference, VantageSettings
@@ -25,7 +25,7 @@ from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 DEADLINE = 3.0  # seconds for all references together
 REUSED = 10.0  # seconds for which a look serves

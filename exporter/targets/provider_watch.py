@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from exporter.config.presets import presets
+from exporter.model.logger import logger_of
 from exporter.model.phrases import Phrases
 from exporter.state.store import Notes
 from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, look_up
@@ -21,7 +22,7 @@ FIRST_RETRY, LONGEST_RETRY = 5.0, 600.0  # seconds; each is twice the one before
 LOOK_AGAIN = 3600.0  # seconds after a definite answer
 IDLE = 3600.0  # seconds to sleep where nothing is to be asked
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,8 @@ class Discovery:
         found = self.known[domain] = seen.found
         value = {"provider": found.provider, "by": str(found.by), "evidence": found.evidence}
         await self._notes.put(domain, NOTE, json.dumps(value))
-        logger.info(
-            "provider recognised and remembered",
-            extra={"fields": {"domain": domain, "provider": found.provider, found.by: found.evidence}},
-        )
+        recognised_by: dict[str, Any] = {found.by: found.evidence}
+        logger.info("provider recognised and remembered", domain=domain, provider=found.provider, **recognised_by)
         return True
 
     async def look_all(self, domains: Iterable[str]) -> bool:

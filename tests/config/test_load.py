@@ -84,7 +84,7 @@ def test_files_are_included_in_order_each_once(folder):
     write(folder / "conf.d" / "a.yaml", "labels: {team: a}")
     write(folder / "conf.d" / "ignored.txt", "nonsense: [")
     config = load(write(folder / "config.yaml", "include: [conf.d/b.yaml, conf.d/*.yaml, empty.d/*.yaml]"))
-    assert [str(path) for path in config.files] == [
+    assert [str(part.file) for part in config.parts] == [
         str(folder / name) for name in ("config.yaml", "conf.d/b.yaml", "conf.d/a.yaml")
     ]
 

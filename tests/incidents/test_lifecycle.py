@@ -68,7 +68,7 @@ class Daemon:
         """See results, let time pass, tick; `written` False: killed before it was on disk."""
         self.see(*results)
         self.now += after
-        changes = self.incidents.tick(self.causes.causes, self.now)
+        changes = self.incidents.tick(self.causes.look().causes, self.now)
         if written:
             for each in (*changes.opened, *changes.changed, *changes.resolved):
                 self.disk[each.key] = each.freeze()
@@ -329,7 +329,7 @@ def test_never_resolved_without_good_looks_and_never_announced_twice(steps, open
             )
         written = step != "killed before it was written"
         changes = daemon.tick(*(KINDS[kind](target) for target, kind in looks), written=written)
-        there = {identity(cause) for cause in daemon.causes.causes}
+        there = {identity(cause) for cause in daemon.causes.look().causes}
         for incident in changes.opened:
             assert incident.key not in announced
             assert max(bad.get(name, 0) for name in incident.targets) >= open_after

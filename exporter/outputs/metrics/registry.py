@@ -13,7 +13,8 @@ from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
 from exporter.outputs.metrics.families import FAMILIES, MetricFamily, Subject
 from exporter.outputs.metrics.self_metrics import SelfMetrics
-from exporter.outputs.metrics.series import Series, identity, target_info
+from exporter.outputs.metrics.series import Series
+from exporter.outputs.metrics.target_labels import identity, target_info
 
 _SeriesKey = tuple[str, ...]
 RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host

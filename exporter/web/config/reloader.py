@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from exporter.config.problems import ConfigError
+from exporter.model.logger import logger_of
 from exporter.web.config.load import Attempt, Settings, attempt, digest_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Keeper:
             self._say(settings)
             if settings.tls_digest != before.tls_digest:
                 self._tls_changed()
-            logger.info("web configuration read again", extra={"fields": {"file": str(self.path)}})
+            logger.info("web configuration read again", file=str(self.path))
             if self.error is not None:
                 self.error = None
                 self._told(None)
@@ -95,7 +95,7 @@ class Keeper:
         self._files, self._digest = found.files, found.digest
 
     def _refuse(self, why: str) -> None:
-        logger.error("the web configuration is not used, the old one holds", extra={"fields": {"err": why}})
+        logger.error("the web configuration is not used, the old one holds", err=why)
         self.error = why
         self._told(why)
 
