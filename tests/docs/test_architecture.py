@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.docs import generate_architecture as generator
+from tests.docs.documents import spans
+from tests.test_floors import ROOT
 
 
 def test_the_page_is_up_to_date():
@@ -29,3 +33,11 @@ def test_a_step_of_the_flow_that_the_code_does_not_take_is_not_drawn(monkeypatch
 def test_a_page_without_the_marks_is_refused():
     with pytest.raises(LookupError, match="comments of the part folders"):
         generator.with_parts("# Architecture\n")
+
+
+def test_modules_in_the_text_exist():
+    """The page writes `run/vantage` for exporter/run/vantage.py."""
+    text = generator.PAGE.read_text(encoding="utf-8")
+    named = [span for span in spans(text) if re.match(rf"({'|'.join(generator.packages())})/[\w/]+$", span)]
+    assert len(named) > 20
+    assert [span for span in named if not (ROOT / f"{span}.py").exists() and not (ROOT / span).is_dir()] == []
