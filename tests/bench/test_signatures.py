@@ -20,9 +20,10 @@ pytestmark = pytest.mark.bench
 LIMIT = 0.1e-3  # seconds a text
 ROUNDS = 15
 TITLE = "Signatures"
-HOW = f"""Every example of the table and every text of tests/diagnosis/unseen_replies.txt, with the family known and
-unknown, from the server's words to the reason; and hostile texts of 2 KiB. The best of {ROUNDS} rounds for each text,
-for on a busy machine only the least time is the program's own. A text's first sight costs more, and is told apart."""
+HOW = f"""Every example of the table and every text of tests/diagnosis/unseen_replies.txt, with known and with unknown
+provider, from the server's words to the reason; and malicious texts of 2 KiB. The best of {ROUNDS} rounds for each
+text, because on a busy machine only the shortest time is that of the program alone. The first time that a text is
+seen costs more and is measured separately."""
 UNSEEN = Path(__file__).parents[1] / "diagnosis" / "unseen_replies.txt"
 Text = tuple[Service | None, str, tuple[str, ...]]
 

@@ -10,9 +10,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "flags.md"
 HEAD = """\
 # Flags
 
-The flags of the command line. They can stand before or after the verb; `mailprobe --help` prints them too. Each flag
-can also be set by an environment variable, in a container or in `/etc/default/mailprobe`; the flag has priority. This
-page is generated from `exporter/daemon/options.py` by `python -m tests.docs.generate_flags`.
+The flags of the command line. They can be written before or after the command; `mailprobe --help` prints them, too.
+Each flag can also be set by an environment variable, for example in a container or in `/etc/default/mailprobe`. If
+both are set, the flag is used. This page is generated from `exporter/daemon/options.py` by
+`python -m tests.docs.generate_flags`.
 
 | flag | environment variable | default | meaning |
 | --- | --- | --- | --- |
