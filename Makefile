@@ -2,20 +2,30 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test install-npm screenshots test-other-python test-install test-fresh bench docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test quick install-npm screenshots test-other-python test-install test-fresh bench docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
+# Each worker of pytest would compile every test anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Of pytest. Tests mostly wait, so there are more workers than cores.
+WORKERS ?= 6
+# The tests of the files that we ship beside the program, and of the servers of the tests.
+NOT_THE_PROGRAM = alertmanager containers grafana rules servers
+PROGRAM = --without-servers $(NOT_THE_PROGRAM:%=--ignore=tests/%)
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
 
 help:
 	@echo 'make run                      a mail world of its own, some of it broken, on http://127.0.0.1:9826/'
 	@echo 'make run CONFIG=config.yaml   the mailboxes of config.yaml'
 	@echo 'make test                     everything, against real servers (as root: installs them)'
+	@echo 'make test WORKERS=3           with fewer tests at the same time (0: one after another, in one process)'
+	@echo 'make quick                    the tests of the program that need no real server: about a minute'
+	@echo '.venv/bin/pytest tests/walk   one folder, file or test (more in CONTRIBUTING.md)'
 	@echo 'make check                    linter, formatter, types, config.yaml'
 	@echo 'make test-install             docs/install.md, run as written on new Debians; the image (root, network, minutes)'
 	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
-	@echo 'make docs                     makes docs/{metrics,configuration,reasons,signatures}.md anew'
+	@echo 'make docs                     makes docs/{metrics,configuration,flags,reasons,signatures}.md anew'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
 	@echo 'make fmt · make clean         format the code · remove what was made'
 
@@ -29,12 +39,15 @@ endif
 # A server that is missing fails its tests; nothing is skipped.
 test: export MAILPROBE_TEST_REQUIRE_SERVERS := 1
 test: install-servers install-npm check
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS)
 	@$(MAKE) --no-print-directory test-other-python
 
-# The newest Python we promise, where there is one, or another by PYTHON=3.12, with all tests of the program that need no
-# real server: not with those of the files we ship beside it, and of the servers of the tests.
-test-other-python: SHIPPED = rules alertmanager grafana containers servers
+quick: venv-dev
+	$(BIN)/pytest -n $(WORKERS) $(PROGRAM)
+
+# The newest Python we promise, where there is one, or another by PYTHON=3.12, with the tests of `make quick` without those
+# of the documentation.
+test-other-python: NOT_THE_PROGRAM += docs
 test-other-python: PYTHON = 3.13
 test-other-python: FOUND = $(shell for each in python$(PYTHON) $$HOME/.pyenv/versions/$(PYTHON)*/bin/python; do \
 	"$$each" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
@@ -45,8 +58,8 @@ test-other-python:
 	    echo 'All of it ran on Python $(PYTHON) already.'; \
 	else \
 	    .ci/venv .venv-$(PYTHON) dev '$(FOUND)'; \
-	    echo .venv-$(PYTHON)/bin/pytest --without-servers; \
-	    .venv-$(PYTHON)/bin/pytest --without-servers -p no:cacheprovider $(SHIPPED:%=--ignore=tests/%); \
+	    echo '.venv-$(PYTHON)/bin/pytest -n $(WORKERS) $(PROGRAM)'; \
+	    .venv-$(PYTHON)/bin/pytest -n $(WORKERS) $(PROGRAM) -p no:cacheprovider; \
 	fi
 
 # New Debians that their own systemd starts, and the commands of docs/install.md on them; and the image, built and run.
@@ -64,11 +77,13 @@ test-fresh:
 docs: venv-dev
 	$(BIN)/python -m exporter.outputs.metrics.families > docs/metrics.md
 	$(BIN)/python -m tests.docs.generate_configuration
+	$(BIN)/python -m tests.docs.generate_flags
 	$(BIN)/python -m tests.docs.generate_reasons
 	$(BIN)/python -m tests.docs.generate_signatures
 	$(BIN)/python -m deploy.rules
 	$(BIN)/python -m tests.rules.document > docs/alerts.md
 	$(BIN)/python -m tests.docs.generate_runbooks
+	$(BIN)/python -m tests.docs.generate_traditional
 	$(BIN)/python -m tests.system.faults
 	$(BIN)/python -m grafana.generator
 

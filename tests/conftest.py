@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
+from tests import groups
 from tests.servers.certs import Authority
 from tests.servers.chromium import Browser, Chromium
 from tests.servers.dns import Authoritative, Resolver
@@ -17,17 +20,24 @@ from tests.servers.postfix import Postfix
 from tests.servers.process import RUNNING, Server, sweep
 from tests.servers.world import DOMAIN, MailWorld, gather, users, zones
 
-REAL_SERVERS = {"dovecot_server", "postfix_server", "opendkim_servers", "authoritative_server", "launch", "chromium"}
+REAL_SERVERS = frozenset(
+    {"dovecot_server", "postfix_server", "opendkim_servers", "authoritative_server", "launch", "chromium"}
+)
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
+
+# A busy machine stops a test for as long as it likes; pytest's own timeout ends one that hangs.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-servers", action="store_true", help="leave out the tests that use a real server")
 
 
-def pytest_sessionstart() -> None:
-    sweep()
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not _is_worker(session.config):
+        sweep()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = [item for item in items if wanted(item)]
+    if _is_worker(config):
+        groups.sort(items, REAL_SERVERS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> groups.Groups:
+    return groups.Groups(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,6 +74,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             if said:
                 report.sections.append((f"log of {server.name}", said))
     return report
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Of pytest-xdist."""
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
@@ -112,32 +133,32 @@ def chromium() -> Iterator[Chromium]:
 @pytest.fixture
 async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
     """A real headless Chromium: `await browser.page()` is a tab of the test's own."""
-    async with Browser(_running(chromium)) as connected:
+    async with Browser(chromium.ensure_usable()) as connected:
         yield connected
 
 
 @pytest.fixture
 def dovecot(dovecot_server: Dovecot) -> Iterator[Dovecot]:
     """A real dovecot with the accounts of `tests.servers.world.users()`: running, with those, and without mail."""
-    _running(dovecot_server)
+    dovecot_server.ensure_usable()
     yield dovecot_server
-    _running(dovecot_server)
+    dovecot_server.ensure_usable()
     dovecot_server.reset(users())
 
 
 @pytest.fixture
 def authoritative(authoritative_server: Authoritative, dkim_key: Key) -> Iterator[Authoritative]:
     """A real knot with the zones of `tests.servers.world.zones()`, the same for each test."""
-    _running(authoritative_server)
+    authoritative_server.ensure_usable()
     yield authoritative_server
-    _running(authoritative_server)
+    authoritative_server.ensure_usable()
     authoritative_server.reset(zones(dkim_key.record))
 
 
 @pytest.fixture
 def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
     """The address of a real, validating unbound that asks `authoritative`; it has forgotten what other tests did."""
-    _running(resolver_server)
+    resolver_server.ensure_usable()
     resolver_server.flush()
     return resolver_server.address
 
@@ -145,16 +166,14 @@ def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
 @pytest.fixture
 def opendkim(opendkim_servers: Milters, resolver: str) -> Milters:
     for server in opendkim_servers:
-        _running(server)
+        server.ensure_usable()
     return opendkim_servers
 
 
 @pytest.fixture
 def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: Milters) -> Iterator[Postfix]:
     """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
-    server = _running(postfix_server)
-    server.ask_the_running_dovecot()
-    yield server
+    yield postfix_server.ensure_usable()
     if postfix_server.running:
         postfix_server.empty()
 
@@ -203,10 +222,3 @@ async def webhook() -> AsyncIterator[Webhook]:
     """Collects what Alertmanager sends to `webhook.url`."""
     async with Webhook() as receiver:
         yield receiver
-
-
-def _running(server: S) -> S:
-    """A test may have stopped it, or killed it: that must not fail the next one."""
-    if not server.running:
-        server.restart()
-    return server

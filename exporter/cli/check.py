@@ -19,7 +19,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli.check_output import show, words
+from exporter.cli.check_output import show
 from exporter.cli.daemon_client import NobodyThere, Reached, ReachError, admitted, asking, reach
 from exporter.config import ConfigError
 from exporter.daemon.loading import Loaded, load_all, reasons
@@ -29,6 +29,7 @@ from exporter.incidents.json_objects import cause_object, from_object
 from exporter.incidents.rootcause import search
 from exporter.incidents.rootcause.cause import Cause, fold
 from exporter.model import Phase, ProbeName, Result, Scope, Target, Wait
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
 from exporter.state.store import StateError, StateLocked
@@ -158,14 +159,14 @@ def select(jobs: Sequence[Job], wanted: Wanted, waiting: Mapping[str, str]) -> l
 async def _run_all(checker: Checker, jobs: Sequence[Job], wanted: Wanted, errors: Console) -> list[dict[str, Any]]:
     status: dict[Job, str] = dict.fromkeys(jobs, "")
     gate = asyncio.Semaphore(AT_ONCE)
-    say = words(wanted.language)
+    say = Phrases(wanted.language, "check")
 
     def progress(job: Job, phase: str) -> None:
         status[job] = phase
 
     async def one(job: Job) -> dict[str, Any]:
         async with gate:
-            status[job] = say["running"]
+            status[job] = say("running")
             result = await checker.run(job, progress)
         del status[job]
         return result

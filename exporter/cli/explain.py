@@ -8,52 +8,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from exporter.config import presets
 from exporter.diagnosis import signatures
 from exporter.diagnosis.classify import Classification, classify
 from exporter.model import Service
-from exporter.model.reasons import Owner, Reason, about
+from exporter.model.phrases import Phrases
+from exporter.model.reasons import Reason, about
 from exporter.net.text import decode
 
 _PROTOCOLS = {"imap": Service.IMAP, "pop3": Service.POP3, "smtp": Service.SMTP, "http": Service.HTTPS}
-_WORDS: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "unknown": "No rule knows these words: nothing is guessed.",
-        "ambiguous": "These words have several causes:",
-        "layer": "Layer",
-        "rule": "Rule",
-        "owner": "Whose job",
-        "waiting": "Waiting may help.",
-        "not_waiting": "Waiting does not help.",
-        "do": "What to do",
-        "apart": "What tells them apart",
-        "colon": ": ",
-    },
-    "zh": {
-        "unknown": "没有规则认识这段话，不作猜测。",
-        "ambiguous": "这段话对应多种原因：",
-        "layer": "层次",
-        "rule": "规则",
-        "owner": "由谁处理",
-        "waiting": "等待可能有用。",
-        "not_waiting": "等待无用。",
-        "do": "处理办法",
-        "apart": "如何区分",
-        "colon": "：",
-    },
-}
-_OWNERS: Mapping[str, Mapping[Owner, str]] = {
-    "en": {
-        Owner.YOU: "you",
-        Owner.ADMIN: "your administrator",
-        Owner.PROVIDER: "the mail provider",
-        Owner.NETWORK: "the network",
-    },
-    "zh": {Owner.YOU: "您自己", Owner.ADMIN: "贵公司管理员", Owner.PROVIDER: "邮件服务商", Owner.NETWORK: "网络方"},
-}
 # How Python's libraries print a reply: (535, b'Login fail. …'). People paste that.
 _PYTHON = re.compile(r"""^\(?\s*(?:(\d{3})\s*,\s*)?(b(?:'[^']*'|"[^"]*"))\s*\)?$""", re.DOTALL)
 
@@ -91,7 +56,7 @@ def explanation(meaning: Classification) -> dict[str, Any]:
         "ambiguous": [str(cause) for cause in meaning.ambiguous],
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+        "remedy": known.remedies,
     }
 
 
@@ -124,45 +89,33 @@ def _families(provider: str) -> tuple[str, ...]:
 
 
 def _told(meaning: Classification, language: str) -> str:
-    say, known = _WORDS[language], about(meaning.reason)
-    chinese = language == "zh"
-
-    def line(name: str, value: str) -> str:
-        return f"{say[name]}{say['colon']}{value}"
-
-    def remedy(reason: Reason) -> str:
-        return about(reason).remedy_zh if chinese else about(reason).remedy_en
-
-    lines = [str(meaning.reason), line("layer", str(known.layer))]
+    say, known = Phrases(language, "explain"), about(meaning.reason)
+    lines = [str(meaning.reason), say.labelled("layer", str(known.layer))]
     if meaning.reason is Reason.UNKNOWN and not meaning.rule:
-        lines.insert(1, say["unknown"])
+        lines.insert(1, say("unknown"))
     if meaning.rule:
-        lines.append(line("rule", meaning.rule))
-    helps = say["waiting"] if known.waiting_helps else say["not_waiting"]
-    owner = _OWNERS[language][known.owner]
-    lines.append(line("owner", f"{owner}。{helps}" if chinese else f"{owner}. {helps}"))
+        lines.append(say.labelled("rule", meaning.rule))
+    lines.append(known.whose_job(language))
     if meaning.ambiguous:
-        lines.append(say["ambiguous"])
-        lines += [f"  {cause}{say['colon']}{remedy(cause)}" for cause in meaning.ambiguous]
-        lines.append(line("apart", _apart(meaning, chinese=chinese)))
+        lines.append(say.labelled("common.several_causes", "").rstrip())
+        remedies = ((cause, about(cause).remedy(language)) for cause in meaning.ambiguous)
+        lines += [f"  {cause}{say('common.colon')}{remedy}" for cause, remedy in remedies]
+        lines.append(say.labelled("apart", _apart(meaning, say)))
     else:
-        lines.append(line("do", remedy(meaning.reason)))
+        lines.append(say.labelled("common.what_to_do", known.remedy(language)))
     return "\n".join(lines)
 
 
-def _apart(meaning: Classification, *, chinese: bool) -> str:
+def _apart(meaning: Classification, say: Phrases) -> str:
     """What the row says; where rows disagree, what the reasons themselves allow to tell."""
-    told = meaning.apart[1 if chinese else 0]
+    told = say.find(f"apart.{meaning.rule.removeprefix('signature:')}") or meaning.apart[say.like == "zh"]
     if told:
         return told
     passing = [str(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]
     staying = [str(cause) for cause in meaning.ambiguous if not about(cause).waiting_helps]
-    if chinese:
-        parts = [f"等一会儿自行恢复的是 {'、'.join(passing)}" if passing else ""]
-        parts.append(f"一直不变的是 {'、'.join(staying)}，用 --provider 指明服务商可以区分" if staying else "")
-        return "；".join(filter(None, parts)) + "。"
-    parts = [f"what passes by itself is {' or '.join(passing)}" if passing else ""]
-    parts.append(
-        f"what stays is {' or '.join(staying)}: name the provider with --provider to tell them apart" if staying else ""
-    )
-    return "; ".join(filter(None, parts)) + "."
+    parts = [
+        say(key, causes=say("or").join(causes))
+        for key, causes in (("passing", passing), ("staying", staying))
+        if causes
+    ]
+    return say("semicolon").join(parts) + say("stop")

@@ -16,6 +16,8 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
+from exporter.daemon.revision import revision
+from exporter.model.phrases import FALLBACK, languages, matching
 
 USUAL = "the control socket in --storage.path, else the listen address"
 VERBS = ("run", "check", "explain", "report", "providers", "oauth", "schema", "demo", "healthcheck")
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("targets", nargs="*", metavar="TARGET", help="names of mailboxes, domains, endpoints, routes")
     check.add_argument("--probe", action="append", default=[], metavar="NAME", help="only this probe (repeatable)")
     check.add_argument("--json", action="store_true", help="print the results as JSON")
-    check.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    check.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
     check.add_argument("--force", action="store_true", help="log in even where the login guard has paused")
     check.add_argument("--no-wait", action="store_true", help="do not wait for a late mail: in flight is inconclusive")
     check.add_argument("--url", help=f"a running daemon to ask first; empty = never (default: {USUAL})")
@@ -77,18 +79,18 @@ def _parser() -> argparse.ArgumentParser:
         "--provider", default="", metavar="ID|FAMILY", help="whose words they are (mailprobe providers)"
     )
     explain.add_argument("--json", action="store_true", help="print the answer as JSON")
-    explain.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    explain.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
     report = verb(
         "report", "Write the support ticket about a target, from the running daemon's history where there is one."
     )
     report.add_argument("target", metavar="TARGET", help="name of a mailbox, domain, endpoint or route")
-    report.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    report.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
     report.add_argument("--format", choices=("text", "md", "json"), default="text", help="default: %(default)s")
     report.add_argument("--url", help=f"the daemon to ask; empty = none (default: {USUAL})")
     providers = verb("providers", "Show a provider's preset and a ready stanza; without argument, list them.")
     providers.add_argument("what", nargs="?", default="", metavar="ADDRESS|DOMAIN|HOST", help="what to recognise")
     providers.add_argument("--json", action="store_true", help="print the answer as JSON")
-    providers.add_argument("--lang", choices=("en", "zh"), help="language (default: LC_ALL, LANG)")
+    providers.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
     oauth = verb("oauth", "Obtain the first refresh token of a mailbox (device code, or browser and pasted code).")
     oauth.add_argument("name", metavar="NAME", help="the mailbox's name")
     verb("schema", "Print the JSON schema of config.yaml.")
@@ -108,8 +110,9 @@ class _ShowVersion(argparse.Action):
 
 def _version() -> str:
     # The shape of Prometheus' own tools: one line to grep, then details.
+    commit = revision()
     return (
-        f"mailprobe, version {__version__}\n"
+        f"mailprobe, version {__version__}{f' (revision: {commit})' if commit else ''}\n"
         f"  python version: {platform.python_version()}\n"
         f"  platform:       {sys.platform}/{platform.machine()}"
     )
@@ -159,8 +162,8 @@ def _language(given: argparse.Namespace) -> str:
 
 
 def language_of(locale: str) -> str:
-    """`zh` for a Chinese locale, else `en`."""
-    return "zh" if locale.lower().startswith("zh") else "en"
+    """That of a locale such as zh_TW.UTF-8; English where we have none for it."""
+    return matching(locale) or FALLBACK
 
 
 def _explain(_: Options, given: argparse.Namespace) -> int:
@@ -209,6 +212,7 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     host, port = chosen.listen[0]
     shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
     base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown in ('0.0.0.0', '[::]') else shown}:{port}"
+    base += "" if given.url else chosen.route_prefix.path
     if not base.startswith(("http://", "https://")):
         print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""`mailprobe oauth NAME`: somebody signs in once, and the mailbox has its refresh token. Speaks both languages."""
+"""`mailprobe oauth NAME`: somebody signs in once, and the mailbox has its refresh token. Says all in two languages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from exporter.config import Config, ConfigError, load
 from exporter.config.load import ConfigFile
@@ -19,6 +19,7 @@ from exporter.daemon.options import Options
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Phase, Secret
 from exporter.model.errors import ProbeError, TokenRefusal
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import Reason, about
 from exporter.net.dns.resolver import Resolver
 from exporter.net.oauth import sign_in
@@ -31,14 +32,15 @@ from exporter.targets.provider_lookup import look_up
 from exporter.targets.token_source import NoTokenSourceError, SignIn
 
 PATIENCE = 1800.0  # seconds for the user
+LANGUAGES = ("en", "zh")  # one after the other: who signs in is often not who chose the locale
 
 
 class _UnusableError(Exception):
-    """The configuration does not allow it. Both languages."""
+    """The configuration does not allow it. Its argument is the text in each of LANGUAGES."""
 
-    def __init__(self, english: str, chinese: str) -> None:
-        super().__init__(english)
-        self.chinese = chinese
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__(texts)
+        self.texts = texts
 
 
 async def authorize(options: Options, name: str) -> int:
@@ -52,7 +54,7 @@ async def authorize(options: Options, name: str) -> int:
         print(exc, file=sys.stderr)
         return 2
     except _UnusableError as exc:
-        print(f"mailprobe: {exc}\nmailprobe：{exc.chinese}", file=sys.stderr)
+        print(*map(_named, LANGUAGES, exc.texts), sep="\n", file=sys.stderr)
         return 2
     net = Net(net.resolver, net.contexts, entry.source.ca_file)
     try:
@@ -63,20 +65,32 @@ async def authorize(options: Options, name: str) -> int:
     return 0
 
 
-def _say(english: str, chinese: str) -> None:
-    print(f"{english}\n{chinese}\n", flush=True)
+def _texts(key: str, **places: object) -> list[str]:
+    """In each language."""
+    return [Phrases(language, "oauth")(key, **places) for language in LANGUAGES]
+
+
+def _say(key: str, *, page: str = "", **places: object) -> None:
+    """`page`: an address, on a line of its own after the first language; the others call it the page above."""
+    first, *others = _texts(key, **places)
+    print(first, *([page] if page else []), *others, "", sep="\n", flush=True)
+
+
+def _named(language: str, text: str) -> str:
+    return Phrases(language).labelled("oauth.program", text)
 
 
 def _explain(exc: Exception) -> int:
     if isinstance(exc, BadAnswerError):
-        print(f"mailprobe: no token: {exc}\nmailprobe：没有得到令牌：{exc}", file=sys.stderr)
+        texts = _texts("no_token", error=exc)
+        print(*map(_named, LANGUAGES, texts), sep="\n", file=sys.stderr)
         return 1
     failure = diagnose(exc, Phase.TOKEN)
     if failure.reason is Reason.BUG:
         raise exc
     known = about(failure.reason)
     print(f"mailprobe: {failure.reason}: {failure.text}", file=sys.stderr)
-    print(f"{known.remedy_en}\n{known.remedy_zh}", file=sys.stderr)
+    print(*map(known.remedy, LANGUAGES), sep="\n", file=sys.stderr)
     return 1
 
 
@@ -89,8 +103,7 @@ def _mailbox(config: Config, name: str) -> tuple[ConfigFile, Mailbox]:
     if not found:
         some = ", ".join(mailbox.title for _, mailbox in known if mailbox.oauth2 is not None)
         raise _UnusableError(
-            f"no mailbox is called {name}; with oauth2 there are: {some or 'none'}",
-            f"没有名为 {name} 的邮箱；配置了 oauth2 的有：{some or '无'}",
+            _texts("no_mailbox", name=name, others=some) if some else _texts("no_mailbox_at_all", name=name)
         )
     return found[0]
 
@@ -104,19 +117,11 @@ async def _sign_in_of(part: ConfigFile, mailbox: Mailbox, net: Net) -> SignIn:
     try:
         entry = sign_in_of(part, mailbox, preset)
     except NoTokenSourceError as exc:
-        raise _UnusableError(
-            f"{mailbox.title}: oauth2.{exc}", f"{mailbox.title}：oauth2 中缺少 token_url，且无法从服务商预设中得知"
-        ) from exc
+        raise _UnusableError(_texts("no_endpoint", name=mailbox.title)) from exc
     if entry is None:
-        raise _UnusableError(
-            f"{mailbox.title} has no oauth2 in {part.file}: write client_id and refresh_token_file there first",
-            f"{part.file} 里的邮箱 {mailbox.title} 没有 oauth2：请先写上 client_id 和 refresh_token_file",
-        )
+        raise _UnusableError(_texts("no_oauth2", name=mailbox.title, file=part.file))
     if entry.refresh_token_file is not None and not (entry.device_url or entry.authorize_url):
-        raise _UnusableError(
-            f"{mailbox.title}: where to sign in is not known: write oauth2.device_url or oauth2.authorize_url",
-            f"{mailbox.title}：不知道在哪里登录授权：请写上 oauth2.device_url 或 oauth2.authorize_url",
-        )
+        raise _UnusableError(_texts("no_page", name=mailbox.title))
     return entry
 
 
@@ -128,10 +133,7 @@ async def _obtain(entry: SignIn, mailbox: Mailbox, net: Net) -> None:
     secret = await source.client_secret.read() if source.client_secret is not None else None
     if entry.refresh_token_file is None:
         told = await grant(source, await source.seed.read(), secret, net, time.time())
-        _say(
-            f"The flow {source.flow} needs no sign-in, and works: a token for {told.lifetime / 60:.0f} minutes came.",
-            f"{source.flow} 方式不需要登录授权，并且可用：已取得有效期 {told.lifetime / 60:.0f} 分钟的令牌。",
-        )
+        _say("needless", flow=source.flow, minutes=f"{told.lifetime / 60:.0f}")
         return
     granted = await _sign_in(entry, mailbox, secret, net)
     if granted.refresh is None:
@@ -141,10 +143,7 @@ async def _obtain(entry: SignIn, mailbox: Mailbox, net: Net) -> None:
         await asyncio.to_thread(write_secret, file, f"{granted.refresh.reveal()}\n")
     except OSError as exc:
         raise ProbeError(Reason.LOCAL_ERROR, f"refresh_token_file {file}: {exc.strerror or exc}") from exc
-    _say(
-        f"Done: the refresh token is in {file}, readable by its owner alone. A running daemon takes it from there.",
-        f"完成：刷新令牌已写入 {file}，只有文件所有者可读。运行中的 mailprobe 会在下次登录时使用它。",
-    )
+    _say("done", file=file)
 
 
 async def _sign_in(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net: Net) -> Granted:
@@ -156,17 +155,13 @@ async def _sign_in(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net: 
                 raise
             if not entry.authorize_url:
                 raise
-            _say(f"No device codes here ({exc.text}).", f"这里不支持设备代码（{exc.text}）。")
+            _say("no_device", error=exc.text)
     return await _by_browser(entry, mailbox, secret, net)
 
 
 async def _by_device(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net: Net) -> Granted:
     begun = await sign_in.device(entry.device_url, entry.source, net)
-    _say(
-        f"Open {begun.url} in a browser on any device, sign in as {mailbox.address}, and type this code: "
-        f"{begun.user_code}",
-        f"请在任意设备的浏览器中打开 {begun.url}，以 {mailbox.address} 登录，并输入代码：{begun.user_code}",
-    )
+    _say("device", url=begun.url, user=mailbox.address, code=begun.user_code)
     interval = begun.interval
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(begun.lifetime):
@@ -189,19 +184,11 @@ async def _by_browser(entry: SignIn, mailbox: Mailbox, secret: Secret | None, ne
     user = mailbox.username or mailbox.address
     if entry.redirect_url:
         asked = sign_in.request(entry.authorize_url, entry.source, entry.redirect_url, user)
-        _say(
-            f"Open this page, sign in as {user}, and paste the code it shows (or its address) here:\n{asked.page}",
-            f"打开上面的网页，以 {user} 登录，把页面显示的代码（或地址栏中的地址）粘贴到这里。",
-        )
+        _say("paste_code", user=user, page=asked.page)
         return await sign_in.exchange(entry.source, asked, await _code(asked, None), secret, net)
     async with RedirectListener() as listener:
         asked = sign_in.request(entry.authorize_url, entry.source, listener.url, user)
-        _say(
-            f"Open this page in a browser on this machine and sign in as {user}. On another machine the last page will "
-            f"not load: paste its address here.\n{asked.page}",
-            f"在本机浏览器中打开上面的网页，以 {user} 登录。"
-            "如果浏览器在另一台机器上，最后的页面会打不开：把它的地址粘贴到这里。",
-        )
+        _say("browser", user=user, page=asked.page)
         code = await _code(asked, listener)
         return await sign_in.exchange(entry.source, asked, code, secret, net)
 
@@ -215,7 +202,7 @@ async def _code(asked: Request, listener: RedirectListener | None) -> Secret:
             raise
         except BadAnswerError as exc:
             if by_hand:
-                _say(f"That is not it: {exc}. Try again.", f"不对：{exc}。请再试一次。")
+                _say("wrong", error=exc)
     raise BadAnswerError("nothing was pasted")
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.cli.provider_words import FLAGS, LOGINS, WORDS
 from exporter.cli.stanza import quoted, stanza
 from exporter.config import ConfigError, load
 from exporter.config import presets as providers
@@ -16,6 +15,7 @@ from exporter.config.presets import Preset, ServerRow, presets
 from exporter.config.schema.fields import domain_of
 from exporter.daemon.options import Options
 from exporter.model import Service
+from exporter.model.phrases import Phrases
 from exporter.net.dns.resolver import Resolver
 from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, by_cname, by_mx, look_up
 
@@ -37,7 +37,7 @@ class Found:
 async def show(options: Options, what: str, *, as_json: bool, language: str) -> int:
     """Print what is known. Exit code: 0 known, 1 unknown."""
     if not what:
-        _print_list(as_json=as_json)
+        _print_list(Phrases(language), as_json=as_json)
         return 0
     lookup = (await asyncio.to_thread(_resolver, options)).lookup
     found = await recognise(what, lookup)
@@ -111,7 +111,7 @@ def _example(preset: Preset) -> str:
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _print_list(*, as_json: bool) -> None:
+def _print_list(say: Phrases, *, as_json: bool) -> None:
     every = presets().values()
     if as_json:
         print(json.dumps([_preset_object(preset) for preset in every], ensure_ascii=False, indent=2))
@@ -120,7 +120,7 @@ def _print_list(*, as_json: bool) -> None:
     for preset in every:
         server = next(iter((*preset.imap, *preset.pop3)), None)
         about = ", ".join(preset.domains) or (server.host if server else "–")
-        print(f"{preset.id:{width}}  {_name(preset)}  ({about})")
+        print(f"{preset.id:{width}}  {_name(preset, say)}  ({about})")
 
 
 def _object(found: Found, language: str) -> dict[str, Any]:
@@ -173,43 +173,43 @@ def _stanza(found: Found, language: str) -> str:
 
 
 def _text(found: Found, what: str, language: str) -> Iterator[str]:
-    say = WORDS[language]
+    say = Phrases(language, "providers")
     recognition = found.recognition
     if recognition is None:
-        yield say["unknown"].format(what=what)
+        yield say("unknown", what=what)
         if found.unclear:
-            yield say["silent"].format(why=found.unclear)
+            yield say("silent", why=found.unclear)
         else:
-            yield say["mx_is"].format(hosts=", ".join(found.hosts[:5])) if found.hosts else say["mx_none"]
+            yield say("mx_is", hosts=", ".join(found.hosts[:5])) if found.hosts else say("mx_none")
     else:
         yield from _about(recognition, found.address.partition("@")[2], language)
     yield ""
-    yield say["stanza"]
+    yield say("stanza")
     yield ""
     yield _stanza(found, language).rstrip()
 
 
 def _about(recognition: Recognition, domain: str, language: str) -> Iterator[str]:
-    preset, say = recognition.preset, WORDS[language]
-    yield f"{_name(preset)} ({quoted(preset.id)})"
+    preset, say = recognition.preset, Phrases(language, "providers")
+    yield f"{_name(preset, say)} ({quoted(preset.id)})"
     yield ""
-    yield from _line(say["by"], say[f"by_{recognition.by}"].format(evidence=recognition.evidence))
+    yield from _line(say("by"), say(f"by_{recognition.by}", evidence=recognition.evidence))
     current = providers.current(preset)
     if current is not preset:
-        yield from _line(say["successor"], f"{_name(current)} ({quoted(current.id)})")
+        yield from _line(say("successor"), f"{_name(current, say)} ({quoted(current.id)})")
     for service in SERVICES:
         rows = _rows(service, preset, domain, recognition.mx)
         yield from _line(service.upper(), " · ".join(_shown(row, say) for row in rows))
-    yield from _line(say["password"], LOGINS.get(preset.login, {}).get(language, ""))
-    yield from _line(say["made_at"], dict(preset.code_at).get(language, ""))
-    yield from _line(say["help"], preset.help_url)
-    told = [FLAGS[flag][language] for flag in _flags(preset)]
+    yield from _line(say("password"), say.find(f"logins.{preset.login}") or "")
+    yield from _line(say("made_at"), providers.code_made_at(preset, language))
+    yield from _line(say("help"), preset.help_url)
+    told = [say(f"flags.{flag}") for flag in _flags(preset)]
     if preset.idle_timeout:
-        told.append(say["idle_timeout"].format(seconds=preset.idle_timeout))
+        told.append(say("idle_timeout", seconds=preset.idle_timeout))
     if preset.visible_after:
-        told.append(say["visible_after"].format(seconds=preset.visible_after))
+        told.append(say("visible_after", seconds=preset.visible_after))
     for index, text in enumerate((*told, *preset.quirks)):
-        yield from _line("" if index else say["quirks"], f"- {text}")
+        yield from _line("" if index else say("quirks"), f"- {text}")
 
 
 def _line(title: str, text: str) -> Iterator[str]:
@@ -218,9 +218,11 @@ def _line(title: str, text: str) -> Iterator[str]:
         yield f"{title}{' ' * max(1, 16 - wide)}{text}"
 
 
-def _shown(row: ServerRow, say: Mapping[str, str]) -> str:
-    return f"{row.host}:{row.port} {say[row.security] if row.security else say['unverified']}"
+def _shown(row: ServerRow, say: Phrases) -> str:
+    return f"{row.host}:{row.port} {row.security.upper() if row.security else say('unverified')}"
 
 
-def _name(preset: Preset) -> str:
-    return preset.name if preset.name_zh == preset.name else f"{preset.name} {preset.name_zh}"
+def _name(preset: Preset, say: Phrases) -> str:
+    """In English and Chinese: people know a provider by either."""
+    chinese = providers.provider_name(preset.id, say.language if say.like == "zh" else "zh")
+    return preset.name if chinese == preset.name else f"{preset.name} {chinese}"

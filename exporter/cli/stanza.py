@@ -5,17 +5,10 @@ from __future__ import annotations
 from exporter.config import presets
 from exporter.config.presets import NoServerError, Preset, ServerRow
 from exporter.model import Security, Service
+from exporter.model.phrases import Phrases
 
 _USUAL = {Service.IMAP: 993, Service.SMTP: 465}
 _REGION = "us-east-1"
-_REMARKS = {
-    "secret": ("chmod 600", "chmod 600"),
-    "oauth": ("then run", "然后执行"),
-    "region": ("write your region instead", "请改为您的区域"),
-    "guess": ("a guess: ask whoever runs the servers", "仅为猜测：请向服务器管理员确认"),
-    "unverified": ("nobody has verified how this server is secured", "该服务器的加密方式未经核实"),
-    "none": ("no server is known", "未知其服务器"),
-}
 
 
 def stanza(preset: Preset | None, address: str, mx: str = "", language: str = "en") -> str:
@@ -29,7 +22,7 @@ def stanza(preset: Preset | None, address: str, mx: str = "", language: str = "e
         token = f"{{client_id: YOUR-APPLICATION, refresh_token_file: secrets/{local}.token}}"
         lines.append(f"    oauth2: {token}   # {_remark('oauth', language)} mailprobe oauth {address}")
     else:
-        lines.append(f"    password_file: secrets/{local}   # {_remark('secret', language)}")
+        lines.append(f"    password_file: secrets/{local}   # chmod 600")
     servers = {service: _server(service, preset, domain, mx, language) for service in (Service.IMAP, Service.SMTP)}
     if preset is not None and servers[Service.IMAP].startswith("off") and preset.pop3:
         lines.append(f"    pop3: {_server(Service.POP3, preset, domain, mx, language) or 'on'}")
@@ -84,4 +77,4 @@ def _security(row: ServerRow) -> Security:
 
 
 def _remark(key: str, language: str) -> str:
-    return _REMARKS[key][language == "zh"]
+    return Phrases(language, "stanza")(key)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from exporter.model import Security, Service
+from exporter.model.phrases import Phrases
 from exporter.model.servers import site
 
 GENERIC = "generic"
@@ -193,6 +194,21 @@ def recognise(domain: str) -> Preset | None:
         above = _by_domain().get(domain.partition(".")[2])
         found = above if above is not None and above.subdomains else None
     return found
+
+
+def provider_name(provider: str, language: str) -> str:
+    """What people call a provider; the id itself where it is none of ours."""
+    preset = presets().get(provider)
+    if preset is None:
+        return provider
+    say = Phrases(language)
+    return say.find(f"provider_names.{provider}") or (preset.name_zh if say.like == "zh" else preset.name)
+
+
+def code_made_at(preset: Preset, language: str) -> str:
+    """Where the password for mail programs is made; "" where that is not known."""
+    say = Phrases(language)
+    return say.find(f"code_made_at.{preset.id}") or dict(preset.code_at).get(say.like, "")
 
 
 def is_free_mail(domain: str) -> bool:

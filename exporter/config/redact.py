@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from exporter.config.load import Config, ConfigFile
-from exporter.config.schema import durations
 from exporter.config.schema.mapping import Shape
+from exporter.model import durations
 from exporter.model.settings import PushSettings
 
 HIDDEN = "<secret>"

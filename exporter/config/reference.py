@@ -14,9 +14,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from exporter.config.schema import daemon, durations, mapping, notify, targets
+from exporter.config.schema import daemon, mapping, notify, targets
 from exporter.credentials.sources import COMMAND_CACHE, COMMAND_DEADLINE
-from exporter.model import Secret
+from exporter.model import Secret, durations
 from exporter.model.names import RESERVED_LABELS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -13,7 +13,7 @@ def address(options: Options) -> str:
     if host in (None, "0.0.0.0", "::"):
         host = "127.0.0.1"
     shown = f"[{host}]" if host and ":" in host else host
-    return f"{_scheme(options)}://{shown}:{port}"
+    return f"{_scheme(options)}://{shown}:{port}{options.route_prefix.path}"
 
 
 def _scheme(options: Options) -> str:

@@ -14,6 +14,8 @@ from exporter.daemon.loading import load_all, reasons
 from exporter.daemon.options import Options
 from exporter.daemon.prober import Prober
 from exporter.daemon.reload import Configuration
+from exporter.daemon.revision import revision
+from exporter.daemon.socket_activation import inherited
 from exporter.incidents.announcer import Announcer
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
@@ -44,11 +46,12 @@ class App:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.external_url = options.external_url
+        self.route_prefix = options.route_prefix
         self.telemetry_path = options.telemetry_path
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.sharding = options.sharding
-        self.self_metrics = SelfMetrics(sharding=options.sharding)
+        self.self_metrics = SelfMetrics(revision=revision(), sharding=options.sharding)
         self.metrics = Metrics(self.self_metrics)
         self.root_causes = CauseTracker()
         self._bridges = Bridges(self.self_metrics)
@@ -95,6 +98,7 @@ class App:
         self._listener = Listener(
             self,
             self.options.listen,
+            passed=inherited if self.options.systemd_socket else None,
             web_config=self.options.web_config_file,
             control=self.options.control_socket,
             bridges=self._bridges,
@@ -120,8 +124,8 @@ class App:
         self._spawn(self._announcer.run())
         self._spawn(self._prober.vantage.watch())
         self._spawn(self._prober.discovery.watch(lambda: configuration.loaded.built.by_dns, configuration.recognised))
-        if self.options.auto_reload:
-            self._spawn(configuration.watch())
+        if self.options.auto_reload is not None:
+            self._spawn(configuration.watch(self.options.auto_reload))
 
     async def stop(self) -> None:
         """Stop within seconds: runs are cancelled, their sockets closed, what is in flight is on disk already."""

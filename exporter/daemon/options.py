@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import cast
 
 from exporter import DEFAULT_PORT
+from exporter.model import durations
 from exporter.model.sharding import WHOLE, Sharding, ShardingError, sharding
+from exporter.web.route_prefix import NO_PREFIX, RoutePrefix, route_prefix
 
 DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
 
@@ -39,9 +41,12 @@ FLAGS = (
     Flag("config.file", str, "config.yaml", "the configuration file"),
     Flag("config.check", bool, False, "check the configuration and exit: 0 good, 2 bad"),
     Flag("config.enable-auto-reload", bool, False, "reload when a configuration file's content changes"),
+    Flag("config.auto-reload-interval", str, "30s", "how often --config.enable-auto-reload looks, 1s or more"),
     Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
+    Flag("web.systemd-socket", bool, False, "use the sockets that systemd passes, not --web.listen-address"),
     Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
     Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
+    Flag("web.route-prefix", str, "", "path under which all of it lies (default: the path of --web.external-url)"),
     Flag("web.telemetry-path", str, "/metrics", "path of the metrics"),
     Flag("storage.path", str, "data/", "folder for what must survive a restart"),
     Flag("log.level", str, "info", "least severe level to log", ("debug", "info", "warn", "error")),
@@ -63,7 +68,7 @@ class Options:
 
     config_file: Path
     config_check: bool
-    auto_reload: bool
+    auto_reload: float | None  # seconds between looks at the configuration files; None = never
     listen: tuple[tuple[str | None, int], ...]  # (host, port); None = all addresses, IPv4 and IPv6
     external_url: str
     telemetry_path: str
@@ -74,6 +79,8 @@ class Options:
     timeout_offset: float  # seconds
     sharding: Sharding = WHOLE
     web_config_file: Path | None = None
+    route_prefix: RoutePrefix = NO_PREFIX
+    systemd_socket: bool = False  # listen on what systemd passes, and not on `listen`
 
     @property
     def control_socket(self) -> Path:
@@ -110,13 +117,16 @@ def options(
     path = str(value["web_telemetry_path"])
     if not path.startswith("/") or path == "/":
         raise OptionError(f"--web.telemetry-path {path}: must start with / and not be the status page's own path")
+    interval = _interval(value["config_auto_reload_interval"])
     return Options(
         config_file=Path(str(value["config_file"])),
         config_check=bool(value["config_check"]),
-        auto_reload=bool(value["config_enable_auto_reload"]),
+        auto_reload=interval if value["config_enable_auto_reload"] else None,
         listen=tuple(listen_address(each) for each in cast("list[str]", value["web_listen_address"])),
+        systemd_socket=bool(value["web_systemd_socket"]),
         web_config_file=Path(str(value["web_config_file"])) if value["web_config_file"] else None,
         external_url=str(value["web_external_url"]).rstrip("/"),
+        route_prefix=_route_prefix(str(value["web_route_prefix"]), str(value["web_external_url"])),
         telemetry_path=path,
         storage_path=Path(str(value["storage_path"])),
         log_level=str(value["log_level"]),
@@ -132,6 +142,23 @@ def _sharding(value: Mapping[str, object], pod_name: str, host_name: str) -> Sha
         return sharding(str(value["shard"]), int(str(value["total_shards"])), pod_name, host_name)
     except ShardingError as exc:
         raise OptionError(str(exc)) from None
+
+
+def _route_prefix(flag: str, external_url: str) -> RoutePrefix:
+    try:
+        return route_prefix(flag, external_url)
+    except ValueError as exc:
+        raise OptionError(f"--web.route-prefix {flag}: {exc}") from None
+
+
+def _interval(value: object) -> float:
+    try:
+        seconds = durations.parse(value)
+    except ValueError as exc:
+        raise OptionError(f"--config.auto-reload-interval {value}: {exc}") from None
+    if seconds < 1:
+        raise OptionError(f"--config.auto-reload-interval {value}: must be 1s or more")
+    return seconds
 
 
 def _at_least_one(value: object) -> int:

@@ -21,8 +21,6 @@ from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Discovery
 from exporter.targets.resharding import Move
 
-AUTO_RELOAD = 30.0  # seconds between looks at the configuration files
-
 logger = logger_of(__name__)
 
 
@@ -140,11 +138,11 @@ class Configuration:
         self._web_refused = refused
         self._metrics.config_reloaded(self.error is None, self.loaded.config.hash, time.time())
 
-    async def watch(self) -> None:
-        """Reload whenever the content of a configuration file has changed, for ever."""
+    async def watch(self, pause: float) -> None:
+        """Reload whenever the content of a configuration file has changed, for ever. `pause`: seconds between looks."""
         refused = ""
         while True:
-            await asyncio.sleep(AUTO_RELOAD)
+            await asyncio.sleep(pause)
             now = await asyncio.to_thread(self.loaded.config.hash_now)
             if now not in (self.loaded.config.hash, refused):
                 refused = now if await self.reload() is not None else ""

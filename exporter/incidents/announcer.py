@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from exporter.incidents.alert_labels import JOB, labels_of
-from exporter.incidents.alert_text import annotations_of
+from exporter.incidents.alert_text import annotations_of, watchdog_annotations
 from exporter.incidents.alertmanager import Alert, Pusher, PushMetrics, lease
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import Incidents
@@ -21,11 +21,6 @@ from exporter.state.store import State
 TICK = 2.0  # seconds
 AT_ONCE = 100  # alerts before the event loop gets its turn
 NOTE = ("alertmanager", "last push")  # Unix time, so that a restart knows what Alertmanager still holds
-WATCHDOG = {
-    "summary": "mailprobe is alive and reaches this Alertmanager; when this alert stops, one of the two is not so",
-    "summary_zh": "mailprobe 运行正常且能够到达本 Alertmanager；此告警一旦停止，说明其中之一不再成立",
-}
-
 logger = logger_of(__name__)
 
 
@@ -159,7 +154,9 @@ class Announcer:
 
     def _watchdog(self, push: PushSettings) -> Alert:
         own = (("alertname", "Watchdog"), ("job", JOB), ("layer", "exporter"), ("severity", "none"))
-        return Alert(_with(own, push.labels), WATCHDOG, self._began, lease(0, push.resend), url=self._external_url)
+        return Alert(
+            _with(own, push.labels), watchdog_annotations(), self._began, lease(0, push.resend), url=self._external_url
+        )
 
 
 def _weight(incident: Incident) -> tuple[bool, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from exporter.incidents.rootcause.cause import Cause
+from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.model import Labels, ProbeName, Scope, TargetKey
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Reason
 
 
@@ -45,6 +46,12 @@ class Incident:
     members: dict[TargetKey, Member] = field(default_factory=dict)
     good_looks: int = 0  # since the cause was last there
     absent_since: int | None = None  # looks that had been taken when the cause was last there; None: it is there
+
+    def what(self, language: str) -> str:
+        """What is wrong, in one sentence. From disk it is known in two languages: then in the nearer of them."""
+        if self.cause is not None:
+            return sentence(self.cause, language)
+        return self.told[Phrases(language).like == "zh"]
 
     @property
     def open(self) -> bool:

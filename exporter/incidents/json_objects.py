@@ -20,7 +20,7 @@ def cause_object(cause: Cause) -> dict[str, Any]:
         "reason": str(cause.reason),
         "layer": str(cause.layer),
         "scope": str(cause.scope),
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+        "remedy": known.remedies,
     }
 
 
@@ -60,7 +60,7 @@ def incident_object(incident: Incident) -> dict[str, Any]:
         "told": {"en": incident.told[0], "zh": incident.told[1]},
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+        "remedy": known.remedies,
         "since": incident.since,
         "opened": incident.opened,
         "resolved": incident.resolved or None,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from exporter.model.remedies_en import REMEDIES_EN
-from exporter.model.remedies_zh import REMEDIES_ZH
+from exporter.model.phrases import Phrases
 
 
 class Reason(StrEnum):
@@ -143,12 +142,27 @@ class Owner(StrEnum):
 class About:
     """What is known of a reason: where it lies, who mends it, whether it may pass by itself, and the next step."""
 
+    reason: Reason
     layer: Layer
     owner: Owner
     waiting_helps: bool
-    remedy_en: str
-    remedy_zh: str
     reserved: bool  # no probe reports it yet
+
+    def remedy(self, language: str) -> str:
+        """What to do: the next step, for the person on duty."""
+        return Phrases(language, "remedies")(self.reason)
+
+    def whose_job(self, language: str) -> str:
+        """Who mends it, and whether it may pass by itself, in two sentences."""
+        say = Phrases(language)
+        waiting = say("waiting_helps" if self.waiting_helps else "waiting_does_not_help")
+        told = say("owner_and_waiting", owner=say(f"owners.{self.owner}"), waiting=waiting)
+        return say.labelled("whose_job", told)
+
+    @property
+    def remedies(self) -> dict[str, str]:
+        """`remedy` of the JSON interface: always these two languages."""
+        return {language: self.remedy(language) for language in ("en", "zh")}
 
 
 _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting helps
@@ -268,10 +282,7 @@ _RESERVED = frozenset(
 """The names are fixed, so that rules may use them; nothing reports them yet. A test compares this with the code."""
 
 ABOUT: Mapping[Reason, About] = MappingProxyType(
-    {
-        reason: About(*facts, REMEDIES_EN[reason], REMEDIES_ZH[reason], reason in _RESERVED)
-        for reason, facts in _FACTS.items()
-    }
+    {reason: About(reason, *facts, reason in _RESERVED) for reason, facts in _FACTS.items()}
 )
 
 

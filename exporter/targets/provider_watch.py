@@ -12,6 +12,7 @@ from typing import Any
 
 from exporter.config.presets import presets
 from exporter.model.logger import logger_of
+from exporter.model.phrases import Phrases
 from exporter.state.store import Notes
 from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, look_up
 
@@ -23,26 +24,6 @@ IDLE = 3600.0  # seconds to sleep where nothing is to be asked
 
 logger = logger_of(__name__)
 
-_ENGLISH = {
-    "unclear": "{domain}: the provider of its mailboxes is not known yet, because the DNS gives no answer ({why}). "
-    "It is asked again, and their checks begin then. Naming the provider in the configuration helps at once",
-    "unknown": "{domain}: its MX ({hosts}) is of no provider that is known here, so its mailboxes are not checked: "
-    "write their servers, imap: {{host: …}} and smtp: {{host: …}}, or provider",
-    "moved": "the MX of {domain} now points to {now} ({hosts}): the logins go on to {before}, as remembered. "
-    "If the mailboxes have moved, set provider: {id}",
-    "left": "the MX of {domain} ({hosts}) no longer points to {before}: the logins go on there, as remembered. "
-    "If the mailboxes have moved, write their servers or their provider",
-}
-_CHINESE = {
-    "unclear": "{domain}：DNS 暂无应答（{why}），尚不知邮箱在哪家服务商。会继续查询，查到后开始检查；"
-    "在配置中写明 provider 则立即生效",
-    "unknown": "{domain}：其 MX（{hosts}）不属于已知服务商，其邮箱尚未检查："
-    "请写明服务器 imap: {{host: …}} 与 smtp: {{host: …}}，或写明 provider",
-    "moved": "{domain} 的 MX 现指向 {now}（{hosts}），登录仍按记录使用 {before}。若邮箱已迁移，请设置 provider: {id}",
-    "left": "{domain} 的 MX（{hosts}）已不再指向 {before}，登录仍按记录使用该服务商。"
-    "若邮箱已迁移，请写明服务器或 provider",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -53,8 +34,7 @@ class Notice:
     places: tuple[tuple[str, str], ...]
 
     def text(self, language: str = "en") -> str:
-        texts = _CHINESE if language == "zh" else _ENGLISH
-        return texts[self.kind].format(domain=self.domain, **dict(self.places))
+        return Phrases(language, "notices")(self.kind, domain=self.domain, **dict(self.places))
 
 
 def _warn(text: str) -> None:

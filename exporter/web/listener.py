@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import platform
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from exporter.web.access.tls_site import GuardedSite, bind
 from exporter.web.bridge.routes import FindBridge
 from exporter.web.config.reloader import Keeper
 from exporter.web.server import Runner, build
-from exporter.web.view import AppView
+from exporter.web.view import VIEW, AppView
 
 logger = logger_of(__name__)
 
@@ -41,12 +42,14 @@ class Listener:
         view: AppView,
         addresses: Sequence[tuple[str | None, int]],
         *,
+        passed: Callable[[], list[socket.socket]] | None = None,
         web_config: Path | None = None,
         control: Path | None = None,
         bridges: FindBridge | None = None,
         told: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._addresses = addresses
+        self._passed = passed  # sockets to use in place of the addresses
         self._control = control
         self._app = build(view, bridges)
         self._runner = Runner(self._app, shutdown_timeout=GRACE)
@@ -61,8 +64,11 @@ class Listener:
                 self._admission = Admission(self._keeper)
                 self._admission.attach(self._app)
             await self._runner.setup()
-            for host, port in self._addresses:
-                await self._listen(host, port)
+            if self._passed is not None:
+                await self._take_over(self._passed())
+            else:
+                for host, port in self._addresses:
+                    await self._listen(host, port)
             if self._control is not None:
                 await self._listen_for_command_line(self._control)
         except BaseException:
@@ -84,6 +90,13 @@ class Listener:
                     "choose another with --web.listen-address"
                 ) from exc
             raise StartError(f"cannot listen on {shown}: {exc.strerror or exc}") from exc
+
+    async def _take_over(self, sockets: list[socket.socket]) -> None:
+        if self._keeper is not None:
+            await GuardedSite(self._runner, sockets, self._keeper).start()
+            return
+        for each in sockets:
+            await web.SockSite(self._runner, each).start()
 
     async def _listen_for_command_line(self, path: Path) -> None:
         try:
@@ -134,7 +147,7 @@ class Listener:
         host, port = self._places()[0]
         if ipaddress.ip_address(host).is_unspecified:
             host = platform.node() or "localhost"
-        return f"{self.scheme}://{listen_name(host, port)}"
+        return f"{self.scheme}://{listen_name(host, port)}{self._app[VIEW].route_prefix.path}"
 
     def _places(self) -> list[tuple[str, int]]:
         """IP addresses and ports; the control socket's address is a path."""

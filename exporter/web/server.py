@@ -14,9 +14,10 @@ from aiohttp import web
 from exporter.model.logger import logger_of
 from exporter.web.access.aiohttp_log import complaints
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
-from exporter.web.api.routes import add_api
-from exporter.web.bridge.routes import FindBridge, add_bridges
-from exporter.web.pages.routes import add_pages, not_found
+from exporter.web.api.routes import api
+from exporter.web.bridge.routes import FindBridge, taking_notifications
+from exporter.web.pages.routes import not_found, pages
+from exporter.web.routing import add_front_page, add_routes, below_prefix
 from exporter.web.view import VIEW, AppView
 
 logger = logger_of(__name__)
@@ -49,16 +50,17 @@ SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
 
 def build(view: AppView, bridges: FindBridge | None = None) -> web.Application:
     """The application. Serve it with `Runner`. `bridges`: those that take notifications; None: there are none."""
-    app = web.Application(middlewares=[_errors], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_errors, below_prefix], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_add_headers)
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
     app[SPOKEN] = set()
-    app.add_routes([web.get(view.telemetry_path, metrics)])
-    add_pages(app)
-    add_api(app)
+    add_front_page(app)
+    add_routes(app, [web.get(view.telemetry_path, metrics)])
+    add_routes(app, pages(app))
+    add_routes(app, api(app))
     if bridges is not None:
-        add_bridges(app, bridges)
+        add_routes(app, taking_notifications(app, bridges))
     return app
 
 

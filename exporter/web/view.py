@@ -14,6 +14,7 @@ from exporter.model.sharding import Sharding
 from exporter.outputs.history import History
 from exporter.outputs.metrics.registry import Metrics
 from exporter.targets.provider_watch import Notice
+from exporter.web.route_prefix import RoutePrefix
 
 
 class AppView(Protocol):
@@ -28,6 +29,11 @@ class AppView(Protocol):
     @property
     def external_url(self) -> str:
         """As configured, or empty."""
+        ...
+
+    @property
+    def route_prefix(self) -> RoutePrefix:
+        """Under which path the pages lie."""
         ...
 
     @property

@@ -59,7 +59,9 @@ def percent(share: float) -> str:
     return f"{share:.0%}"
 
 
-REMEDIES: Mapping[str, Text] = {reason.value: Both(known.remedy_en, known.remedy_zh) for reason, known in ABOUT.items()}
+REMEDIES: Mapping[str, Text] = {
+    reason.value: Both(known.remedy("en"), known.remedy("zh")) for reason, known in ABOUT.items()
+}
 
 _LAYERS = {
     Layer.VANTAGE: Both("our own network", "我们自己的网络"),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from exporter.incidents.alert_labels import labels_of
-from exporter.incidents.alert_text import SUMMARIES
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import FactName, Result, Scope, Target
+from exporter.model.phrases import texts
 from exporter.model.reasons import Layer, Reason, about
 from tests.alertmanager.shipped import Labels
 from tests.results import IMAP_SERVER, domain, fact, failed, mailbox, route, server
@@ -53,5 +53,5 @@ def _labels(cause: Cause, targets: list[Target], results: list[Result]) -> Itera
     yield dict(labels_of(cause, targets, results))
 
 
-NAMES = frozenset(SUMMARIES)
+NAMES = frozenset(texts("en")["alerts"])
 """What the daemon can push, besides a Watchdog."""

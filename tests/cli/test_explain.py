@@ -40,7 +40,7 @@ def test_the_json_is_the_contracts_object(capsys):
         "ambiguous": [],
         "owner": "you",
         "waiting_helps": False,
-        "remedy": {"en": about.remedy_en, "zh": about.remedy_zh},
+        "remedy": {"en": about.remedy("en"), "zh": about.remedy("zh")},
     }
 
 
@@ -62,13 +62,13 @@ def test_several_causes_are_listed_with_what_tells_them_apart(capsys):
     code, answer = told(capsys, FIVE, "--provider", "qq")
     assert (code, answer["reason"]) == (0, "ambiguous_login_refused")
     assert 1 < len(answer["ambiguous"]) <= 6
-    for language, apart in (("en", "15 minutes"), ("zh", "15 分钟")):
+    for language, apart in (("en", "15 minutes"), ("zh", "15 分钟"), ("zh-TW", "15 分鐘")):
         _, text = run(capsys, FIVE, "--provider", "qq", "--lang", language)
         assert apart in text
         assert all(f"  {cause}" in text for cause in answer["ambiguous"])
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", "zh", "zh-TW"])
 def test_rows_that_disagree_say_how_to_tell(capsys, language: str):
     code, text = run(capsys, "NO [AUTHENTICATIONFAILED] Authentication failed", "--lang", language)
     assert code == 0

@@ -57,7 +57,7 @@ LISTS = ("mailboxes", "domains", "endpoints", "routes", "include", "resolvers", 
 FILES = st.fixed_dictionaries(
     {}, optional={key: st.lists(TREES, max_size=3) | TREES for key in (*LISTS, "defaults", "limits")}
 )
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 CANARY = "canary-9f2c"
 
 

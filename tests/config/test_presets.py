@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.cli.provider_words import FLAGS, LOGINS
 from exporter.config import load
 from exporter.config import presets as providers
 from exporter.config.presets import (
@@ -23,6 +22,7 @@ from exporter.config.presets import (
     recognise,
 )
 from exporter.model import Security, Service
+from exporter.model.phrases import texts
 from exporter.targets.build import build
 
 ROWS = yaml.safe_load(resources.files("exporter").joinpath("data/providers.yaml").read_text("utf-8"))
@@ -90,14 +90,12 @@ def test_flags_follow_from_the_quirks_in_words(row):
 
 @EVERY
 def test_a_row_says_it_in_both_languages(row):
-    assert not row["login"] or set(LOGINS[row["login"]]) == {"en", "zh"}
     assert set(row.get("code_at", {"en", "zh"})) == {"en", "zh"}
-    for flag in row["flags"]:
-        assert set(FLAGS[flag]) == {"en", "zh"}
 
 
-def test_every_flag_is_of_a_row_and_has_its_words():
-    assert {flag for row in ROWS for flag in row["flags"]} == providers.FLAGS == set(FLAGS)
+def test_every_flag_and_kind_of_login_is_of_a_row_and_has_its_words():
+    assert {flag for row in ROWS for flag in row["flags"]} == providers.FLAGS == set(texts("en")["flags"])
+    assert {row["login"] for row in ROWS if row["login"]} == set(texts("en")["logins"])
 
 
 QUIET = providers.FLAGS - {"search_unreliable"}  # tests/probes/test_quirks.py: SEARCH is never sent, to nobody

@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
+from exporter.daemon.revision import BUILT_IN
 from tests.containers.files import ROOT, context
 
 PATIENCE = 120
 
 
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source, made = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the builder is sent."""
+    folder = tmp_path_factory.mktemp("context")
     for path in context():
-        target = source / path
+        target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, target)
-    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(made)]
-    subprocess.run(argv, cwd=source, check=True, capture_output=True, timeout=PATIENCE)
-    (found,) = made.glob("*.whl")
+    return folder
+
+
+def build(source: Path, made: Path, kind: str, **environment: str) -> Path:
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(made)]
+    subprocess.run(argv, cwd=source, env=os.environ | environment, check=True, capture_output=True, timeout=PATIENCE)
+    (found,) = made.glob("*.whl" if kind == "wheel" else "*.tar.gz")
     return found
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without .git, as in the image; the builder is told which commit it is."""
+    return build(source, tmp_path_factory.mktemp("wheel"), "wheel", MAILPROBE_BUILD_REVISION=REVISION)
+
+
+def revision_in(wheel: Path) -> str | None:
+    with zipfile.ZipFile(wheel) as archive:
+        name = f"exporter/{BUILT_IN}"
+        return archive.read(name).decode().strip() if name in archive.namelist() else None
+
+
+def test_a_wheel_without_a_known_commit_has_none(source: Path, tmp_path: Path):
+    assert revision_in(build(source, tmp_path, "wheel")) is None
+
+
+def test_a_wheel_of_an_sdist_of_a_checkout_knows_the_commit(source: Path, tmp_path: Path):
+    """The sdist has no .git any more, but a file."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(source, checkout)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(checkout)]
+    for command in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=tests: a commit"]):
+        subprocess.run([*git, *command], check=True, timeout=PATIENCE)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True, timeout=PATIENCE)
+    assert revision_in(build(checkout, tmp_path / "wheel", "wheel")) == head.stdout.strip()
+    with tarfile.open(build(checkout, tmp_path / "sdist", "sdist")) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    assert not (unpacked / ".git").exists()
+    assert revision_in(build(unpacked, tmp_path / "second", "wheel")) == head.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +113,7 @@ def test_it_runs_from_where_it_is_installed(mailprobe: Path):
     where = [str(mailprobe.parent / "python"), "-c", "import exporter; print(exporter.__file__)"]
     found = subprocess.run(where, cwd="/", capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     assert found.startswith(str(mailprobe.parents[1]))
-    assert run(mailprobe, "--version").stdout.startswith(f"mailprobe, version {__version__}")
+    assert run(mailprobe, "--version").stdout.startswith(f"mailprobe, version {__version__} (revision: {REVISION})\n")
 
 
 def test_it_finds_its_data(mailprobe: Path, tmp_path: Path):

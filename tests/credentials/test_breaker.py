@@ -204,7 +204,7 @@ EVENTS = st.tuples(
         longest_pause=st.sampled_from([1800.0, DAY]),
     ),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_refusals_in_any_day_stay_within_the_bound(events, rules):
     """Refusals in any 24 h ≤ refusals_per_day + those under way at a kill while the credential was trusted."""
     life = Life(rules)

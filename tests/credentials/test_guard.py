@@ -424,7 +424,7 @@ CLOCK_JUMPS_AT_REBOOTS = [("refused", 0.0, True)] * 2 + [("jump", DAY, True), ("
 @example(events=CLOCK_JUMPS, reboots=False)
 @example(events=CLOCK_JUMPS_AT_REBOOTS, reboots=True)
 @given(events=st.lists(EVENTS, max_size=60), reboots=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_refusals_in_any_day_stay_within_the_bound(events, reboots):
     """Through restarts, kills before the answer and clocks that jump: refusals in any 24 h ≤ refusals_per_day.
 

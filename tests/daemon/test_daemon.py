@@ -107,6 +107,14 @@ def test_sighup_reloads_and_a_target_that_left_takes_its_series_along(daemon: Da
     assert 'target="alice-to-bob"' not in daemon.text("/metrics")
 
 
+def test_a_change_is_taken_over_without_being_asked():
+    config = "endpoints: [{name: first, host: 127.0.0.1, port: 1, security: tls, protocol: imap}]\n"
+    with Daemon(config, {}, ["--config.enable-auto-reload", "--config.auto-reload-interval=1s"]) as daemon:
+        assert 'target="first"' in daemon.text("/metrics")
+        daemon.config.write_text(config.replace("first", "second"))
+        wait_until(lambda: 'target="second"' in daemon.text("/metrics"), 30, "the new name is there")
+
+
 def test_sigterm_ends_it_with_code_0_even_while_probes_hang(mail_world: MailWorld):
     """A server that never answers does not hold the daemon."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -9,6 +9,7 @@ import pytest
 from exporter.cli.main import VERBS, language_of
 from exporter.daemon.options import FLAGS, OptionError, add_flags, listen_address, options, with_verb
 from exporter.model.sharding import Sharding
+from tests.docs.generate_flags import PAGE, page
 
 
 def parse(*arguments: str, **environ: str):
@@ -31,6 +32,15 @@ def test_every_flag_has_a_twin(flag):
     assert flag.env == "MAILPROBE_" + flag.name.upper().replace(".", "_").replace("-", "_")
 
 
+def test_the_interval_of_the_automatic_reload():
+    """Prometheus' flags: off until it is enabled, then every 30 seconds, or as written."""
+    assert parse().auto_reload is None
+    assert parse("--config.auto-reload-interval=5s").auto_reload is None
+    assert parse("--config.enable-auto-reload").auto_reload == 30
+    assert parse("--config.enable-auto-reload", "--config.auto-reload-interval=1m30s").auto_reload == 90
+    assert parse("--config.enable-auto-reload", MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL="2h").auto_reload == 7200
+
+
 def test_listen_addresses_are_repeatable_and_comma_separated_in_the_environment():
     assert parse("--web.listen-address=:1", "--web.listen-address=[::1]:2").listen == ((None, 1), ("::1", 2))
     assert parse(MAILPROBE_WEB_LISTEN_ADDRESS=":1, 127.0.0.2:2").listen == ((None, 1), ("127.0.0.2", 2))
@@ -50,6 +60,9 @@ def test_a_bad_listen_address_is_named(text):
         ("MAILPROBE_CONFIG_CHECK", "perhaps"),
         ("MAILPROBE_HISTORY_LIMIT", "0"),
         ("MAILPROBE_WEB_TELEMETRY_PATH", "metrics"),
+        ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "30"),
+        ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "500ms"),
+        ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "soon"),
     ],
 )
 def test_a_bad_value_in_the_environment_is_an_error(name, value):
@@ -73,7 +86,18 @@ def test_without_a_verb_the_daemon_runs(given, expected):
     assert with_verb(given, VERBS) == expected
 
 
-@pytest.mark.parametrize(("locale", "language"), [("zh_CN.UTF-8", "zh"), ("en_US", "en"), ("", "en"), ("C", "en")])
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("zh_CN.UTF-8", "zh"),
+        ("zh_TW.UTF-8", "zh-TW"),
+        ("zh_HK", "zh-TW"),
+        ("en_US", "en"),
+        ("de_DE.UTF-8", "en"),
+        ("", "en"),
+        ("C", "en"),
+    ],
+)
 def test_the_language_follows_the_locale(locale, language):
     assert language_of(locale) == language
 
@@ -85,3 +109,8 @@ def test_the_shard_is_told_by_flags_their_twins_or_the_pods_name():
     assert parse(**auto).sharding == Sharding(2, 3)
     with pytest.raises(OptionError, match="--shard 3: must be 0 to 2"):
         parse("--shard=3", "--total-shards=3")
+
+
+def test_the_flags_are_documented():
+    """On failure: python -m tests.docs.generate_flags."""
+    assert PAGE.read_text(encoding="utf-8") == page()

@@ -46,6 +46,7 @@ def test_without_systemd_nothing_happens(monkeypatch):
         ("", "", None),
         ("soon", "", None),
     ],
+    ids=["any-process", "this-process", "another-process", "zero", "none", "no-number"],
 )
 def test_the_watchdog_wants_a_sign_twice_in_its_time(monkeypatch, microseconds, pid, seconds):
     monkeypatch.setenv("WATCHDOG_USEC", microseconds)

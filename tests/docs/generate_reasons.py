@@ -57,7 +57,7 @@ def _row(reason: Reason) -> str:
     wait = "yes · 是" if about.waiting_helps else "no · 否"
     english, chinese = OWNERS[about.owner]
     mark = " (reserved · 预留)" if about.reserved else ""
-    return f"| `{reason}`{mark} | {english} · {chinese} | {wait} | {about.remedy_en} | {about.remedy_zh} |\n"
+    return f"| `{reason}`{mark} | {english} · {chinese} | {wait} | {about.remedy('en')} | {about.remedy('zh')} |\n"
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ def index() -> str:
     """docs/runbooks/README.md."""
     english, chinese = runbooks.library("en"), runbooks.library("zh")
     rows = [
-        f"| {name} | {book.facts} | [{book.lead}](en/{name}.md) | [{chinese[name].lead}](zh/{name}.md) |\n"
+        f"| {name} | {book.facts} | [{book.lead}](en/{name}.md) "
+        f"| [{chinese[name].lead}](zh/{name}.md) · [繁體](zh-TW/{name}.md) |\n"
         for name, book in english.items()
     ]
     return _HEAD + "".join(rows)

@@ -49,7 +49,7 @@ READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 MOST_OF_A_PICTURE = 400_000  # bytes
 # Of other programs, in running text.
 FOREIGN_FLAGS = frozenset({"--build-arg", "--enable-feature"})
-PLACEHOLDER = re.compile(r"\b(?:LAYER|NAME|PAGE|x|test_x)\b")
+PLACEHOLDER = re.compile(r"\b(?:CODE|LAYER|NAME|PAGE|x|test_x)\b")
 HASH = "$2y$10$Ty2KPGcsmrtJHWRHmYT./OKx8sQT8CEzFRr2z6XIJm2sT4HoEmtnW"
 
 
@@ -195,7 +195,7 @@ def test_tests_and_modules_in_the_text_exist(page):
         if found := re.fullmatch(r"python -m ([\w.]+)( .*)?", span):
             module = ROOT / found[1].replace(".", "/")
             assert module.with_suffix(".py").exists() or (module / "__main__.py").exists() or found[1] == "build", span
-        # LAYER, NAME and x stand for what a reader puts there.
+        # CODE, LAYER, NAME and x stand for what a reader puts there.
         if re.fullmatch(r"(tests|deploy|grafana|exporter|docs)/[\w./-]+", span) and not PLACEHOLDER.search(span):
             assert (ROOT / span).exists(), span
 

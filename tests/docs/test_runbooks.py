@@ -18,8 +18,8 @@ import pytest
 from deploy import thresholds
 from exporter.config import schema
 from exporter.daemon import options
-from exporter.incidents.alert_text import SUMMARIES
 from exporter.model import Kind, Phase, ProbeName
+from exporter.model.phrases import texts
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics.families import FAMILIES
 from exporter.web.pages import runbooks
@@ -92,7 +92,7 @@ def test_every_alert_of_the_rules_has_a_runbook_and_every_runbook_an_alert(langu
 
 
 def test_every_alert_that_mailprobe_pushes_has_a_runbook():
-    assert {*SUMMARIES, "Watchdog"} <= set(runbooks.library("en"))
+    assert {*texts("en")["alerts"], "Watchdog"} <= set(runbooks.library("en"))
 
 
 def test_the_rules_send_people_to_the_runbooks():

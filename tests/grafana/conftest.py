@@ -23,6 +23,8 @@ def scene(
     dkim_key: Key,
 ) -> Iterator[Scene]:
     """All of it, played to its end; the servers are left as they were found."""
+    for server in (dovecot_server, postfix_server, authoritative_server, resolver_server):
+        server.ensure_usable()
     resolver_server.flush()
     world = gather(dovecot_server, postfix_server, resolver_server.address)
     with TokenThread() as tokens:

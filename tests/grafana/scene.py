@@ -108,8 +108,9 @@ FAULTY = (
     'ALERTS{alertstate="firing"}',
 )
 
+EVERY = 2  # seconds between two scrapes
 PROMETHEUS = """\
-global: {{scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}}
+global: {{scrape_interval: {every}s, scrape_timeout: {every}s, evaluation_interval: 1s}}
 rule_files: [rules/*.yml]
 scrape_configs:
   - job_name: mailprobe
@@ -164,7 +165,7 @@ class Scene:
         self.first = self._start(self._daemon(everything=True))
         self.second = self._start(self._daemon(everything=False))
         self.healthy = self.stopped = self.faulty = 0.0
-        config = PROMETHEUS.format(first=self.first.port, second=self.second.port)
+        config = PROMETHEUS.format(every=EVERY, first=self.first.port, second=self.second.port)
         self.prometheus = self._start(Keeping(config, {"alerts.yml": impatient(ALERTS.read_text())}))
 
     @property
@@ -180,7 +181,8 @@ class Scene:
         self._break()
         for expected in FAULTY:
             self._until(expected)
-        time.sleep(5)  # two more scrapes: rates and the alerts want more than one sample
+        # Two more scrapes of both: rates and the alerts want more than one sample.
+        self._until(f"min(timestamp(up)) > {time.time() + 2 * EVERY}")
         self.faulty = self._until_all(FAULTY)
 
     def close(self) -> None:

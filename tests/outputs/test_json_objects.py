@@ -32,7 +32,7 @@ def test_a_failed_result_tells_everything_about_its_failure():
         "answer_to": None,
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
-        "remedy": {"en": known.remedy_en, "zh": known.remedy_zh},
+        "remedy": {"en": known.remedy("en"), "zh": known.remedy("zh")},
         "started": START,
         "duration_seconds": 0.25,
         "phases": [{"name": "connect", "seconds": 0.0125}, {"name": "tls", "seconds": 0.05}],

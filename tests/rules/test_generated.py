@@ -15,7 +15,7 @@ from deploy.rules.files import ALERT_FILE, KUBERNETES_FILE, MIXIN_FILE, RECORDIN
 from deploy.rules.rule import Options
 from deploy.rules.writer import as_data
 from exporter.incidents import alert_labels
-from exporter.incidents.alert_text import SUMMARIES
+from exporter.model.phrases import texts
 from tests.alertmanager.pushed import pushed
 from tests.rules.output import SCRAPED, walk
 
@@ -107,8 +107,8 @@ def test_a_pushed_alert_has_the_name_severity_and_summary_of_the_rule():
         if labels["alertname"] != "Watchdog":
             assert (labels["alertname"], labels["severity"]) in known, labels
     summaries = {(each.name, each.en.summary, each.zh.summary) for each in alerts()}
-    for name, told in SUMMARIES.items():
-        assert (name, *told) in summaries
+    for name, english in texts("en")["alerts"].items():
+        assert (name, english, texts("zh")["alerts"][name]) in summaries
 
 
 def test_a_pushed_alert_carries_only_labels_that_the_rules_have_too():

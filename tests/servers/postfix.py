@@ -11,12 +11,10 @@ A submission service that finds no dovecot to ask for passwords gives up, and po
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Self
 
 from tests.servers.certs import Pem
 from tests.servers.dovecot import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, Dovecot
@@ -47,13 +45,13 @@ class Postfix(Server):
 
     def __init__(self, dovecot: Dovecot, milters: Milters | None = None, *, domain: str = "example.test") -> None:
         super().__init__("postfix")
-        self._dovecot = dovecot
-        self._asked = 0  # the dovecot process that the submission services have asked for passwords
         self._binary = binary("master", "postfix")
         self._lda = binary("dovecot-lda", "dovecot-core")
         user_id("postfix")
         self.submission, self.submissions, self.smtp = free_port(), free_port(), free_port()
         self.domain = domain
+        self._dovecot = dovecot
+        self._knows = 0  # the dovecot process whose connections it has
         self.config = self.folder / "etc"
         self._make_folders()
         altered = self.folder / "altered"
@@ -74,6 +72,15 @@ class Postfix(Server):
     def ready(self) -> bool:
         return all(accepts(port) for port in (self.submission, self.submissions, self.smtp))
 
+    @property
+    def usable(self) -> bool:
+        """Its services keep connections to dovecot's SASL; where a restart of dovecot has closed one, a login fails."""
+        return super().usable and self._knows == self._dovecot.pid
+
+    def start(self) -> Self:
+        self._knows = self._dovecot.pid
+        return super().start()
+
     def _make_folders(self) -> None:
         """What `postfix check` would make."""
         queue = self.folder / "queue"
@@ -85,17 +92,6 @@ class Postfix(Server):
         for folder, mode in ((queue / "maildrop", 0o1730), (queue / "public", 0o2710)):
             shutil.chown(folder, "postfix", "postdrop")
             folder.chmod(mode)
-
-    def ask_the_running_dovecot(self) -> None:
-        """End the services that may hold a connection to a dovecot that has been restarted since.
-
-        They find it closed at the next login, and refuse that with 454: "Connection lost to authentication server".
-        """
-        if self._asked not in (0, self._dovecot.pid):
-            for pid in _children(self.pid, "smtpd"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-        self._asked = self._dovecot.pid
 
     def queue(self) -> int:
         """How many mails wait, held ones too."""
@@ -110,17 +106,6 @@ class Postfix(Server):
     def empty(self) -> None:
         """Throw away all that waits."""
         self.run(binary("postsuper", "postfix"), "-c", str(self.config), "-d", "ALL")
-
-
-def _children(parent: int, name: str) -> list[int]:
-    """The process ids of the children of that name."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            before, _, after = stat.read_text().rpartition(")")
-            if before.partition("(")[2] == name and int(after.split()[1]) == parent:
-                found.append(int(stat.parent.name))
-    return found
 
 
 def _master(postfix: Postfix, certs: Mapping[str, Pem], milters: Milters | None) -> str:

@@ -42,10 +42,21 @@ def binary(name: str, package: str) -> str:
     pytest.fail(f"{name} is missing: apt-get install {package} ({how})", pytrace=False)
 
 
+def ports_of(worker: str, workers: int) -> range:
+    """The ports that one of several workers of pytest-xdist (gw0, gw1, …) may give: no two of them give the same."""
+    width = (LAST_PORT - FIRST_PORT) // workers
+    first = FIRST_PORT + int(worker.removeprefix("gw")) % workers * width
+    return range(first, first + width)
+
+
+# A worker that died is replaced by one with a higher number, hence the modulo above.
+MY_PORTS = ports_of(os.environ.get("PYTEST_XDIST_WORKER", "gw0"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
 def free_port() -> int:
     """A port that nobody listens on, for TCP and UDP, on every loopback address; never given twice."""
     for _ in range(1000):
-        port = random.randrange(FIRST_PORT, LAST_PORT)
+        port = random.choice(MY_PORTS)
         if port not in _given and _is_free(port):
             _given.add(port)
             return port
@@ -173,6 +184,17 @@ class Server:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a test finds it as it must be. A subclass adds what else can spoil it."""
+        return self.running
+
+    def ensure_usable(self) -> Self:
+        """Start it again where an earlier test has stopped, killed or spoilt it."""
+        if not self.usable:
+            self.restart()
+        return self
 
     def start(self) -> Self:
         """Start and wait until it serves."""

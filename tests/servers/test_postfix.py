@@ -119,5 +119,6 @@ def test_a_login_after_a_restart_of_dovecot_asks_the_new_one(postfix: Postfix, d
 
     assert [log_in() for _ in range(4)] == [235] * 4
     dovecot.restart()
-    postfix.ask_the_running_dovecot()
+    assert not postfix.usable
+    postfix.ensure_usable()
     assert [log_in() for _ in range(4)] == [235] * 4

@@ -80,3 +80,12 @@ def test_ports_are_free_and_never_given_twice():
     ports = [free_port() for _ in range(50)]
     assert len(set(ports)) == 50
     assert not any(accepts(port) for port in ports[:5])
+
+
+def test_no_two_workers_give_the_same_port():
+    slices = [process.ports_of(f"gw{number}", 6) for number in range(6)]
+    every = [port for ports in slices for port in ports]
+    assert len(set(every)) == len(every)
+    assert min(every) >= process.FIRST_PORT
+    assert max(every) < process.LAST_PORT
+    assert process.ports_of("gw7", 6) == slices[1]  # in place of one that died

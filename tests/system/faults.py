@@ -124,7 +124,7 @@ def page() -> str:
     """The whole page, in Markdown."""
     parts = [HEAD, "\n| server | fault made | probe | reported | what to do | test |\n" + "| --- " * 6 + "|\n"]
     for fault in FAULTS:
-        remedy = about(fault.reason).remedy_en
+        remedy = about(fault.reason).remedy("en")
         parts.append(
             f"| {fault.server} | {fault.made} | {fault.probe} | `{fault.reason}` in {fault.phase} | {remedy} "
             f"| `{fault.id}` |\n"

@@ -46,13 +46,14 @@ def root(tmp_path: Path) -> Path:
     place.write_text(UNIT.read_text())
     targets = tmp_path / "usr/lib/systemd/system"
     targets.mkdir(parents=True)
-    for target in ("sysinit", "basic", "shutdown", "network-online", "nss-lookup", "multi-user"):
+    (place.parent / "mailprobe.socket").write_text((FOLDER / "mailprobe.socket").read_text())
+    for target in ("sysinit", "basic", "shutdown", "network-online", "nss-lookup", "multi-user", "sockets"):
         (targets / f"{target}.target").write_text("[Unit]\nDescription=there\n")
     return tmp_path
 
 
 def verify(root: Path) -> subprocess.CompletedProcess[str]:
-    return analyze("verify", "--man=no", f"--root={root}", "mailprobe.service")
+    return analyze("verify", "--man=no", f"--root={root}", "mailprobe.service", "mailprobe.socket")
 
 
 def test_it_verifies(root: Path):
@@ -80,11 +81,16 @@ def test_the_threshold_would_tell_of_a_hole(tmp_path: Path):
 def test_every_flag_and_variable_exists():
     flags = {f"--{flag.name}" for flag in FLAGS}
     variables = {flag.env for flag in FLAGS}
-    files = [UNIT.read_text(), (FOLDER / "mailprobe.default").read_text(), PAGE.read_text()]
+    beside = ("mailprobe.default", "mailprobe.socket")
+    files = [UNIT.read_text(), PAGE.read_text(), *((FOLDER / name).read_text() for name in beside)]
     for text in files:
         used = re.findall(r"--(?:web|config|storage|log|history)\.[a-z.-]+[a-z]", text)
         assert set(used) <= flags
         assert set(re.findall(r"MAILPROBE_[A-Z_]+", text)) <= variables
+
+
+def test_the_socket_is_at_our_port():
+    assert f"\nListenStream={DEFAULT_PORT}\n" in (FOLDER / "mailprobe.socket").read_text()
 
 
 def test_it_listens_on_our_port_and_may_be_told_otherwise():

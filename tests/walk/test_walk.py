@@ -38,8 +38,7 @@ def healthy(  # noqa: PLR0917  # one of each server
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("secrets")
     for server in (dovecot_server, postfix_server, authoritative_server, resolver_server):
-        if not server.running:
-            server.restart()
+        server.ensure_usable()
     try:
         with running(
             World(authority, dovecot_server, postfix_server, authoritative_server, resolver_server, folder)

@@ -15,6 +15,7 @@ from exporter.outputs.metrics.registry import Metrics
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Notice
 from exporter.web.bridge.bridge import Bridge
+from exporter.web.route_prefix import NO_PREFIX
 from tests.results import START
 
 
@@ -25,6 +26,7 @@ class FakeView:
         self.history = History(100)
         self.metrics = Metrics(SelfMetrics())
         self.external_url = ""
+        self.route_prefix = NO_PREFIX
         self.telemetry_path = "/metrics"
         self.timeout_offset = 0.5
         self.sharding = WHOLE

@@ -14,8 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Validatio
 
 from exporter.config.presets import presets
 from exporter.config.problems import nearest
-from exporter.config.schema import durations
-from exporter.model import Secret
+from exporter.model import Secret, durations
 from exporter.model.names import RESERVED_LABELS
 from exporter.net import urls
 

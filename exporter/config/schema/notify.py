@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from exporter.config.schema import fields
 from exporter.config.schema.mapping import Shape
+from exporter.model.phrases import languages
 from exporter.model.settings import RobotKind
 
 
@@ -53,6 +54,12 @@ class Push(Shape):
         return self
 
 
+if TYPE_CHECKING:
+    LanguageCode = str
+else:
+    LanguageCode = Literal[tuple(languages())]  # one for each file of data/words
+
+
 class Bridge(Shape):
     """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
 
@@ -65,7 +72,7 @@ class Bridge(Shape):
     token_file: fields.LocalPath = Field(
         description="file with the token that the caller shows: Authorization: Bearer …; read at each use"
     )
-    lang: Literal["zh", "en"] = Field(default="zh", description="language of the messages")
+    lang: LanguageCode = Field(default="zh", description="language of the messages")
 
     @model_validator(mode="after")
     def _signed_or_not(self) -> Bridge:

@@ -1,11 +1,12 @@
-"""A root cause, and the one sentence that tells it to people in English or Chinese."""
+"""A root cause, and the one sentence that tells it to people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.model import ProbeName, Scope
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Owner, Reason, about
 
 NAMED = 10  # targets that one sentence names
@@ -32,59 +33,11 @@ class Cause:
     inconclusive: bool = False  # it only keeps us from telling anything
 
 
-_SENTENCES: Mapping[str, tuple[str, str]] = {
-    "vantage_offline": (
-        "Our own network is down: nothing can be said about {count} targets.",
-        "本机网络已断开：{count} 个对象无法判断。",
-    ),
-    "port_blocked": (
-        "Port {subject} is blocked on our side, other ports answer: nothing can be said about {count} targets.",
-        "本机到端口 {subject} 的连接被拦截（其他端口正常）：{count} 个对象无法判断。",
-    ),
-    "clock_wrong": (
-        "This machine's clock is wrong, say many certificates: nothing can be said about {count} targets.",
-        "本机时钟不准（多家服务器的证书同时显示不在有效期内）：{count} 个对象无法判断。",
-    ),
-    "vantage": (
-        "This machine itself is in trouble ({reason}): nothing can be said about {count} targets.",
-        "本机自身有问题（{reason}）：{count} 个对象无法判断。",
-    ),
-    "host": (
-        "{mailboxes} of {of} mailboxes at {subject} fail ({reason}): it is the server, not you.",
-        "{subject} 上 {of} 个邮箱中有 {mailboxes} 个失败（{reason}）：是服务器的问题，不是您的问题。",
-    ),
-    "host_ours": (
-        "{mailboxes} of {of} mailboxes at {subject} fail ({reason}): they have one cause.",
-        "{subject} 上 {of} 个邮箱中有 {mailboxes} 个失败（{reason}）：原因相同。",
-    ),
-    "host_alone": ("The server {subject} fails ({reason}).", "服务器 {subject} 失败（{reason}）。"),
-    "provider": (
-        "{mailboxes} of {of} mailboxes at {subject} fail ({reason}): it is the provider, not you.",
-        "{subject} 的 {of} 个邮箱中有 {mailboxes} 个失败（{reason}）：是服务商的问题，不是您的问题。",
-    ),
-    "provider_ours": (
-        "{mailboxes} of {of} mailboxes at {subject} fail together ({reason}): look at what they have in common.",
-        "{subject} 的 {of} 个邮箱中有 {mailboxes} 个同时失败（{reason}）：请检查它们的共同点。",
-    ),
-    "domain": (
-        "{mailboxes} of {of} mailboxes of {subject} fail ({reason}): it is the domain's mail service, not one mailbox.",
-        "{subject} 的 {of} 个邮箱中有 {mailboxes} 个失败（{reason}）：是该域名的邮件服务的问题，不是单个邮箱的问题。",
-    ),
-    "dns": (
-        "The DNS of {subject} fails ({reason}); {count} targets depend on it.",
-        "域名 {subject} 的 DNS 失败（{reason}），{count} 个对象受影响。",
-    ),
-    "targets": ("{count} targets fail ({reason}): {subject}.", "{count} 个对象失败（{reason}）：{subject}。"),
-    "target": ("{subject} fails ({reason}).", "{subject} 失败（{reason}）。"),
-    "inconclusive": ("Nothing can be said about {subject} ({reason}).", "{subject} 无法判断（{reason}）。"),
-}
-_ALSO = ("Also failing: {also}.", "同时失败：{also}。")
-
-
 def sentence(cause: Cause, language: str) -> str:
     """One line: how many of what, why, and whose fault it is."""
-    index = 1 if language == "zh" else 0
-    told = _SENTENCES[_template(cause)][index].format(
+    say = Phrases(language, "causes")
+    told = say(
+        _template(cause, say),
         count=len(cause.targets),
         mailboxes=cause.mailboxes,
         of=cause.of,
@@ -93,8 +46,7 @@ def sentence(cause: Cause, language: str) -> str:
     )
     if cause.scope is not Scope.TARGET or not cause.also:
         return told
-    also = ("、" if index else ", ").join(cause.also)
-    return f"{told}{'' if index else ' '}{_ALSO[index].format(also=also)}"
+    return say("common.gap").join((told, say("also", also=say("common.comma").join(cause.also))))
 
 
 def fold(causes: Iterable[Cause]) -> tuple[Cause, ...]:
@@ -120,11 +72,11 @@ def _one(same: Sequence[Cause]) -> Cause:
     )
 
 
-def _template(cause: Cause) -> str:
+def _template(cause: Cause, say: Phrases) -> str:
     ours = about(cause.reason).owner is Owner.YOU
     match cause.scope:
         case Scope.VANTAGE:
-            return cause.reason if cause.reason in _SENTENCES else "vantage"
+            return cause.reason if say.find(f"causes.{cause.reason}") else "vantage"
         case Scope.HOST if cause.mailboxes < 2:
             return "host_alone"
         case Scope.HOST:

@@ -8,9 +8,11 @@ from typing import Self
 
 from aiohttp import web
 
+from exporter.model.phrases import Phrases
+
 _PAGE = """<!DOCTYPE html><html><meta charset="utf-8"><title>mailprobe</title>
-<p>mailprobe has the answer. You can close this page.</p>
-<p lang="zh">mailprobe 已收到结果，可以关闭此页面。</p></html>"""
+<p>{english}</p>
+<p lang="zh">{chinese}</p></html>"""
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
 
@@ -50,4 +52,8 @@ class RedirectListener:
             raise web.HTTPNotFound
         with contextlib.suppress(asyncio.QueueFull):
             self._addresses.put_nowait(f"{self.url}/?{request.query_string}")
-        return web.Response(text=_PAGE, content_type="text/html", headers=_HEADERS)
+        return web.Response(text=_page(), content_type="text/html", headers=_HEADERS)
+
+
+def _page() -> str:
+    return _PAGE.format(english=Phrases("en")("oauth.taken"), chinese=Phrases("zh")("oauth.taken"))

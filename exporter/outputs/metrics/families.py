@@ -102,7 +102,7 @@ PROBES = MetricFamily("probes_total", _C, _T, "Finished runs, inconclusive ones 
 PROBE_FAILURES = MetricFamily("probe_failures_total", _C, _T, "Finished runs that failed.", _PROBE)
 PROBES_INCONCLUSIVE = MetricFamily("probes_inconclusive_total", _C, _T, "Finished runs without a verdict.", _PROBE)
 PROBE_FAILURE = MetricFamily(
-    "probe_failure_info", _G, _T,
+    "probe_failure_info", _I, _T,
     "1 while failing: where and why the last conclusive run failed.", ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
 ROOT_CAUSE = MetricFamily(
@@ -159,7 +159,13 @@ FAILURE_REASONS = MetricFamily(
 )
 PROBE_LATENCY = MetricFamily("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
 
-BUILD_INFO = MetricFamily("build_info", _I, _S, "Version of mailprobe.", ("version", "revision", "pythonversion"))
+BUILD_INFO = MetricFamily(
+    "build_info",
+    _I,
+    _S,
+    "Version and git commit of mailprobe.",
+    ("version", "revision", "pythonversion"),
+)
 WEB_INFO = MetricFamily(
     "web_info", _I, _S, "Where the pages are: --web.external-url, else what the listen address tells.",
     ("external_url",),
@@ -334,6 +340,8 @@ def document() -> str:
         "- Every metric with `target` carries `kind`, `provider`, `domain` and the configured `alert_labels` too.",
         "- An inconclusive run leaves `mailprobe_probe_success`, and what is known of servers and domains, as it was.",
         "- Python's and the process's own metrics (`python_*`, `process_*`) are there as well.",
+        "- What ends in `_info` has the value 1 and the type info in OpenMetrics. The text format has no such type:",
+        "  there it is a gauge.",
         "",
         "| metric | type | labels | meaning |",
         "| --- | --- | --- | --- |",

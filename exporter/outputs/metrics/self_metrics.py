@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 
 import prometheus_client as client
 from prometheus_client import exposition as text_format
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics_format
+from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.model import ProbeName
@@ -33,7 +35,7 @@ class SelfMetrics:
         disable_created_series()
         self._registry = client.CollectorRegistry(auto_describe=True)
         client.ProcessCollector(registry=self._registry)
-        client.PlatformCollector(registry=self._registry)
+        self._registry.register(_PythonInfo())
         client.GCCollector(registry=self._registry)
         build = client.Info(
             table.BUILD_INFO.full_name.removesuffix("_info"), table.BUILD_INFO.help, registry=self._registry
@@ -156,6 +158,16 @@ class SelfMetrics:
         return client.Histogram(
             family.full_name, family.help, family.labels, buckets=family.buckets, registry=self._registry
         )
+
+
+class _PythonInfo(Collector):
+    """`python_info` of the client library, which declares it as a gauge, as what it is."""
+
+    def collect(self) -> Iterable[Metric]:
+        for gauge in client.PlatformCollector(registry=None).collect():
+            found = InfoMetricFamily(gauge.name.removesuffix("_info"), gauge.documentation)
+            found.samples = gauge.samples
+            yield found
 
 
 def _load(counters: Iterable[client.Counter], before: set[str], names: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""A ticket as plain text, Markdown or JSON, in English or Chinese."""
+"""A ticket as plain text, Markdown or JSON, in one language."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+from exporter.config.presets import provider_name
 from exporter.model import FactName, Line, Outcome, Result
 from exporter.model.reasons import about
 from exporter.outputs.history import Run
@@ -68,10 +69,17 @@ def _account(ticket: Ticket, words: TicketWords) -> Section:
     if ticket.name != ticket.account:
         rows.append((words("name"), ticket.name))
     if ticket.first.domain and ticket.first.domain != ticket.account:
-        rows.append((words("domain"), ticket.first.domain))
+        rows.append((words("common.domain"), ticket.first.domain))
     if ticket.first.provider:
-        rows.append((words("provider"), f"{words.pick(ticket.provider_name)} ({ticket.first.provider})"))
-    servers = [(words("server"), f"{e.name} ({str(e.protocol).upper()}, {e.security})") for e in ticket.endpoints]
+        rows.append(
+            (
+                words("common.provider"),
+                f"{provider_name(ticket.first.provider, words.language)} ({ticket.first.provider})",
+            )
+        )
+    servers = [
+        (words("common.server"), f"{e.name} ({str(e.protocol).upper()}, {e.security})") for e in ticket.endpoints
+    ]
     return Section(words("account_section"), (*rows, *servers))
 
 
@@ -86,7 +94,7 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
         rows.append((words("code"), case.code))
         rows.append((words("reason"), f"{failure.reason} ({about(failure.reason).layer})"))
         if failure.ambiguous:
-            rows.append((words("ambiguous"), ", ".join(str(each) for each in failure.ambiguous)))
+            rows.append((words("common.one_of"), ", ".join(str(each) for each in failure.ambiguous)))
         blocks.append((words("words"), failure.text or words("no_words")))
     rows.append((words("run"), result.probe_id))
     if case.state == "failing" and result.login_suspended:
@@ -118,15 +126,15 @@ def _environment(ticket: Ticket, words: TicketWords) -> Iterator[tuple[str, str]
     yield words("client"), client()
     if F.SOURCE_ADDRESS in facts:
         places = {"address": facts[F.SOURCE_ADDRESS], "family": facts.get(F.FAMILY, "")}
-        yield words("our_address"), words("our_address_note", **places)
+        yield words("common.our_address"), words("our_address_note", **places)
     if F.ADDRESS in facts:
-        yield words("server_address"), str(facts[F.ADDRESS])
+        yield words("common.server_address"), str(facts[F.ADDRESS])
     if F.MECHANISM in facts:
         yield words("mechanism"), str(facts[F.MECHANISM])
     if F.TLS_VERSION in facts:
-        yield words("tls"), f"{facts[F.TLS_VERSION]}, {facts.get(F.TLS_CIPHER, '')}"
+        yield "TLS", f"{facts[F.TLS_VERSION]}, {facts.get(F.TLS_CIPHER, '')}"
     for label, name in (
-        ("certificate", F.CERT_SUBJECT),
+        ("common.certificate", F.CERT_SUBJECT),
         ("issuer", F.CERT_ISSUER),
         ("fingerprint", F.CERT_FINGERPRINT),
     ):
@@ -135,7 +143,7 @@ def _environment(ticket: Ticket, words: TicketWords) -> Iterator[tuple[str, str]
     until = facts.get(F.CERT_NOT_AFTER)
     if isinstance(until, int | float):
         yield words("valid_until"), words.both(until)
-    for label, name in (("greeting", F.GREETING), ("capabilities", F.CAPABILITIES)):
+    for label, name in (("common.greeting", F.GREETING), ("common.capabilities", F.CAPABILITIES)):
         if facts.get(name):
             yield words(label), str(facts[name])
 

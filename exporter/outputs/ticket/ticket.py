@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from exporter import __version__
-from exporter.config.presets import presets
 from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Target
 from exporter.model.effective import IntervalOf
 from exporter.outputs.history import History, Run
@@ -51,7 +50,6 @@ class Ticket:
     name: str
     first: Target
     account: str
-    provider_name: tuple[str, str]  # en, zh; empty where it is not known
     cases: tuple[Case, ...]  # what matters most first
     others: tuple[Case, ...]  # those not told in full
     ruled_out: tuple[Statement, ...]
@@ -100,12 +98,10 @@ def make(
     about = leading.result if leading.state in ("failing", "recovered", "inconclusive") else None
     verdict_of = fresh_verdicts(history, interval_of, now)
     found = statements(about, targets, verdict_of) if about is not None else ()
-    preset = presets().get(own[0].provider)
     return Ticket(
         name=name,
         first=own[0],
         account=account_of(leading.target),
-        provider_name=(preset.name, preset.name_zh) if preset else ("", ""),
         cases=tuple(told),
         others=tuple(case for case in cases if case not in told),
         ruled_out=tuple(each for each in found if each.says in AGAINST),

@@ -13,6 +13,7 @@ from email.message import EmailMessage, Message
 from email.policy import SMTP, SMTPUTF8, compat32
 from email.utils import format_datetime
 
+from exporter.model.phrases import Phrases
 from exporter.probes.roundtrip.headers import fields
 
 HEADER = "X-Mailprobe-Token"
@@ -81,11 +82,8 @@ def build(sender: str, recipient: str, token: str, now: float) -> bytes:
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail[HEADER] = token
-    text = (
-        "This mail measures how long mail takes on this route. It may be deleted.\n"
-        "此邮件用于测量邮件往返时间，可以删除。\n"
-        f"Token: {token}\n"
-    )
+    english, chinese = (Phrases(language)("test_mail.purpose") for language in ("en", "zh"))
+    text = f"{english}\n{chinese}\nToken: {token}\n"
     digest = _digest(text)
     mail[DIGEST_HEADER] = f"sha256={digest}"
     mail.set_content(f"{text}Digest: sha256={digest}\n", charset="utf-8", cte="quoted-printable")

@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from exporter.model.logger import logger_of
 from exporter.model.token_bucket import TokenBucket
-from exporter.web.bridge.routes import PREFIX
+from exporter.web.bridge.routes import receive
 from exporter.web.config.load import Settings
 from exporter.web.config.reloader import Keeper
 from exporter.web.config.users import Busy, Users, credentials
@@ -73,7 +73,7 @@ class Admission:
         if settings.tls is not None and not request.secure:
             # Connected before there was a certificate.
             return _let_go(web.Response(text="400: this port speaks TLS now: use https://\n", status=400))
-        if settings.users and not request.path.startswith(PREFIX):  # a bridge asks for its token in the same header
+        if settings.users and request.match_info.handler is not receive:  # a bridge's token is in the same header
             refusal = await self._log_in(settings, request)
             if refusal is not None:
                 return refusal

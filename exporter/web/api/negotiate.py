@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.model.phrases import FALLBACK, matching
+
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -63,12 +65,9 @@ def accepts_gzip(header: str) -> bool:
 
 
 def language(header: str, chosen: str = "") -> str:
-    """`zh` or `en`: as chosen in the address, else the preferred one of the browser, else `en`."""
+    """As chosen in the address, else the preferred one of the browser, else English."""
     wanted = [chosen] if chosen else [r.name for r in sorted(_ranges(header), key=lambda r: -r.quality) if r.quality]
-    for tag in wanted:
-        if tag.lower().partition("-")[0] in ("zh", "en"):
-            return tag.lower().partition("-")[0]
-    return "en"
+    return next(filter(None, map(matching, wanted)), FALLBACK)
 
 
 def wants_html(accept: str) -> bool:

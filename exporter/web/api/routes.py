@@ -23,25 +23,23 @@ AT_ONCE = 200
 RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading")
 
 
-def add_api(app: web.Application) -> None:
-    """The routes for programs."""
+def api(app: web.Application) -> list[web.RouteDef]:
+    """The routes for programs, and what they keep between requests."""
     app[RELOADING] = asyncio.Lock()
-    app.add_routes(
-        [
-            web.get("/probe", probe),
-            web.get("/sd", discovery),
-            web.get("/api/v1/targets", targets),
-            web.get("/api/v1/targets/{name:.+}", target),
-            web.get("/api/v1/report", report),
-            web.get("/api/v1/causes", causes),
-            web.get("/api/v1/incidents", incidents),
-            web.post("/api/v1/run", run),
-            web.get("/-/healthy", healthy),
-            web.get("/-/ready", ready),
-            web.post("/-/reload", reload),
-            web.put("/-/reload", reload),
-        ]
-    )
+    return [
+        web.get("/probe", probe),
+        web.get("/sd", discovery),
+        web.get("/api/v1/targets", targets),
+        web.get("/api/v1/targets/{name:.+}", target),
+        web.get("/api/v1/report", report),
+        web.get("/api/v1/causes", causes),
+        web.get("/api/v1/incidents", incidents),
+        web.post("/api/v1/run", run),
+        web.get("/-/healthy", healthy),
+        web.get("/-/ready", ready),
+        web.post("/-/reload", reload),
+        web.put("/-/reload", reload),
+    ]
 
 
 async def targets(request: web.Request) -> web.Response:
@@ -133,7 +131,7 @@ async def discovery(request: web.Request) -> web.Response:
     groups = []
     for found in view.targets():
         labels = {
-            "__metrics_path__": f"{address.path.rstrip('/') if address else ''}/probe",
+            "__metrics_path__": f"{address.path.rstrip('/') if address else view.route_prefix.path}/probe",
             "__param_target": found.name,
             "__param_module": str(found.probe),
             "instance": found.name,

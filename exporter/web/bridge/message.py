@@ -1,12 +1,13 @@
-"""Notifications as a message for a group chat, in Chinese or English: what, with whom, since when, what to do."""
+"""Notifications as a message for a group chat, in one language: what, with whom, since when, what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
+from exporter.model.phrases import Phrases
 from exporter.web.bridge.webhook import Alert, Notification
 
 MOST_NAMES = 10  # mailboxes that are named for one kind of alert
@@ -40,22 +41,6 @@ class Message:
 
 
 _RANKS = {"critical": 0, "warning": 1}
-_WORDS: Mapping[str, Mapping[str, str]] = {
-    "zh": {
-        "critical": "严重：", "warning": "警告：", "info": "提示：", "": "告警：", "resolved": "已恢复：",
-        "who": "受影响：", "since": "开始时间：", "why": "原因：", "runbook": "处理办法", "dashboard": "详情",
-        "time": "时间：", "minutes": "（{n} 分钟）", "comma": "、", "more": "，另有 {n} 个",
-        "kinds": "另有 {n} 类告警未显示", "left_out": "另有 {n} 条告警未随通知发来",
-        "and_more": "等", "few": "（{names}）",
-    },
-    "en": {
-        "critical": "CRITICAL: ", "warning": "WARNING: ", "info": "INFO: ", "": "ALERT: ", "resolved": "RESOLVED: ",
-        "who": "Affected: ", "since": "Since: ", "why": "Why: ", "runbook": "What to do", "dashboard": "Details",
-        "time": "From – to: ", "minutes": " ({n} min)", "comma": ", ", "more": " and {n} more",
-        "kinds": "And {n} more kinds of alerts", "left_out": "And {n} alerts that the notification left out",
-        "and_more": " and more", "few": " ({names})",
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +77,7 @@ def compose(
     The first alone may be too long: then as many kinds of alerts as fit, and how many do not. It counts as told, for
     bringing it again would show the same again. However much comes, no more text is made than a few times what fits.
     """
-    words = _WORDS[language]
+    words = Phrases(language, "bridge")
     keys = [each.key or index for index, each in enumerate(notifications)]
     newest = dict(zip(keys, notifications, strict=True))
     order = sorted(newest, key=lambda key: min(map(_rank, newest[key].alerts)))
@@ -119,7 +104,7 @@ class _Page:
         self,
         notifications: Sequence[Notification],
         kinds: int,
-        words: Mapping[str, str],
+        words: Phrases,
         markup: Markup,
         zone: tzinfo | None,
     ) -> None:
@@ -133,8 +118,8 @@ class _Page:
         """With the first `shown` kinds of alerts, and how many more there are. 0: only its title."""
         for group in self.groups[len(self._blocks) : shown]:
             self._blocks.append(_block(group, self._words, self._markup, self._zone))
-        tail = [self._words["kinds"].format(n=self._kinds - shown)] if shown < self._kinds else []
-        tail += [self._words["left_out"].format(n=self._left_out)] if self._left_out else []
+        tail = [self._words("kinds", n=self._kinds - shown)] if shown < self._kinds else []
+        tail += [self._words("left_out", n=self._left_out)] if self._left_out else []
         lines = [*_between(self._blocks[:shown]), *tail, KEYWORD] if shown else []
         return Message(self._title, self._markup.newline.join(lines), self._level)
 
@@ -208,39 +193,43 @@ def _level(groups: Sequence[_Group]) -> Level:
     return Level.CRITICAL if first.severity == "critical" else Level.WARNING
 
 
-def _state(alert: Alert, words: Mapping[str, str]) -> str:
+def _state(alert: Alert, words: Phrases) -> str:
     if not alert.firing:
-        return words["resolved"]
-    return words.get(alert.severity, words[""]) if alert.severity in ("critical", "warning", "info") else words[""]
+        return words("resolved")
+    return words(alert.severity if alert.severity in ("critical", "warning", "info") else "alert")
 
 
-def _title(groups: Sequence[_Group], words: Mapping[str, str]) -> str:
+def _title(groups: Sequence[_Group], words: Phrases) -> str:
     first = groups[0].first
     told = [each for each in groups if each.first.firing == first.firing]
     names = list(dict.fromkeys(name for each in told for name in each.names()))
     few = ", ".join(names[:FEW_NAMES]) + (f" +{len(names) - FEW_NAMES}" if len(names) > FEW_NAMES else "")
-    more = words["and_more"] if len(told) > 1 else ""
-    return f"{_state(first, words)}{first.summary}{more}{words['few'].format(names=few)}"
+    more = words("and_more") if len(told) > 1 else ""
+    return f"{_state(first, words)}{first.summary}{more}{words('few', names=few)}"
 
 
-def _block(group: _Group, words: Mapping[str, str], markup: Markup, zone: tzinfo | None) -> list[str]:
+def _block(group: _Group, words: Phrases, markup: Markup, zone: tzinfo | None) -> list[str]:
     first, names = group.first, group.names()
-    more = words["more"].format(n=len(names) - MOST_NAMES) if len(names) > MOST_NAMES else ""
+    more = words("more", n=len(names) - MOST_NAMES) if len(names) > MOST_NAMES else ""
     level = _level([group])
     lines = [
         markup.heading(f"{_state(first, words)}{first.summary}", level),
-        f"{words['who']}{words['comma'].join(names[:MOST_NAMES])}{more}",
+        f"{words('who')}{words('common.comma').join(names[:MOST_NAMES])}{more}",
     ]
     starts = min((each.starts for each in group.alerts if each.starts), default=0.0)
     ends = max((each.ends for each in group.alerts), default=0.0)
     if first.firing:
-        lines += [f"{words['since']}{_clock(starts, zone)}"] if starts else []
-        lines += [f"{words['why']}{first.description}"] if first.description else []
-        links = [f"[{words[each]}]({url})" for each in ("runbook", "dashboard") if (url := getattr(first, each))]
+        lines += [f"{words('since')}{_clock(starts, zone)}"] if starts else []
+        lines += [f"{words('why')}{first.description}"] if first.description else []
+        links = [
+            f"[{words(label)}]({url})"
+            for label, url in (("common.what_to_do", first.runbook), ("dashboard", first.dashboard))
+            if url
+        ]
         lines += [" · ".join(links)] if links else []
     elif starts and ends >= starts:
-        minutes = words["minutes"].format(n=round((ends - starts) / 60))
-        lines.append(f"{words['time']}{_clock(starts, zone)} – {_clock(ends, zone)}{minutes}")
+        minutes = words("minutes", n=round((ends - starts) / 60))
+        lines.append(f"{words('time')}{_clock(starts, zone)} – {_clock(ends, zone)}{minutes}")
     return lines
 
 

@@ -21,7 +21,6 @@ logger = logger_of(__name__)
 MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
 AT_ONCE = 20  # requests whose bodies are read
 READ_WITHIN = 20.0  # seconds
-PREFIX = "/bridge/"
 READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
 
 
@@ -34,11 +33,11 @@ class FindBridge(Protocol):
 BRIDGES: web.AppKey[FindBridge] = web.AppKey("bridges")
 
 
-def add_bridges(app: web.Application, bridges: FindBridge) -> None:
-    """The route on which these take notifications."""
+def taking_notifications(app: web.Application, bridges: FindBridge) -> list[web.RouteDef]:
+    """The route on which these take notifications, and what it keeps between requests."""
     app[BRIDGES] = bridges
     app[READING] = asyncio.Semaphore(AT_ONCE)
-    app.add_routes([web.post(PREFIX + "{name}", receive)])
+    return [web.post("/bridge/{name}", receive)]
 
 
 async def receive(request: web.Request) -> web.Response:

@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from exporter.model.phrases import FALLBACK, languages
 
 MAX_ALERTS = 2000
 SUMMARY, DESCRIPTION, NAME = 80, 300, 64  # characters of each that are kept
@@ -63,11 +66,12 @@ def parse(body: object, language: str) -> Notification:
 
 def _alert(body: Mapping[str, Any], language: str) -> Alert:
     labels, annotations = _texts(body.get("labels")), _texts(body.get("annotations"))
+    suffixes = _suffixes(language)
     kind = clean(labels.get("alertname", ""), NAME) or "?"
 
     def told(name: str, most: int) -> str:
-        other = annotations.get(name, "")
-        return clean((annotations.get(f"{name}_zh") or other) if language == "zh" else other, most)
+        found = (annotations.get(f"{name}{suffix}") for suffix in suffixes)
+        return clean(next(filter(None, found), ""), most)
 
     return Alert(
         firing=body.get("status") != "resolved",
@@ -81,6 +85,14 @@ def _alert(body: Mapping[str, Any], language: str) -> Alert:
         runbook=_url(annotations.get("runbook_url", "")),
         dashboard=_url(annotations.get("dashboard_url", "")),
     )
+
+
+@cache
+def _suffixes(language: str) -> tuple[str, ...]:
+    """What stands after an annotation's name, the reader's own language first: summary_zh_TW, summary_zh, summary."""
+    own = () if language == FALLBACK else (f"_{language.replace('-', '_')}",)
+    nearest = ("_zh",) if languages()[language].like == "zh" else ()
+    return tuple(dict.fromkeys((*own, *nearest, "")))
 
 
 def _who(labels: Mapping[str, str]) -> str:

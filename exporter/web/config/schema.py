@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.config.problems import nearest
-from exporter.config.schema import durations, fields
+from exporter.config.schema import fields
 from exporter.config.schema.mapping import Shape
-from exporter.model import Secret
+from exporter.model import Secret, durations
 from exporter.web.config.go_names import CIPHERS, CURVES, TLS13_CIPHERS
 
 # What exporter-toolkit's YAML library takes for a truth value.

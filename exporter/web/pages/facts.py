@@ -88,48 +88,50 @@ class _Page:
         """Words that need no explanation, of those facts that are there."""
         for name in names:
             if text := self.text(name):
-                yield FactRow(self.says(name), text, code=code)
+                yield FactRow(self.says.name(name), text, code=code)
 
 
 def _certificate(page: _Page) -> Iterable[FactRow]:
     valid = page.number(FactName.CERT_VALID)
     if valid is not None:
-        yield FactRow(page.says(FactName.CERT_VALID), page.says("verifies" if valid else "fails"), _sign(valid))
+        yield FactRow(page.says.name(FactName.CERT_VALID), page.says("verifies" if valid else "fails"), _sign(valid))
     for name in (FactName.CERT_NOT_AFTER, FactName.CHAIN_NOT_AFTER):
         ends = page.number(name)
         if ends is not None and (name is FactName.CERT_NOT_AFTER or ends != page.number(FactName.CERT_NOT_AFTER)):
             left = ends - page.now
             sign = "failed" if left < CERTIFICATE_URGENT else "unclear" if left < CERTIFICATE_SOON else "ok"
-            yield FactRow(page.says(name), page.when(ends), sign, page.says("expired") if left < 0 else "")
+            yield FactRow(page.says.name(name), page.when(ends), sign, page.says("expired") if left < 0 else "")
     begins = page.number(FactName.CERT_NOT_BEFORE)
     if begins is not None:
-        yield FactRow(page.says(FactName.CERT_NOT_BEFORE), page.when(begins), "failed" if begins > page.now else "")
+        yield FactRow(
+            page.says.name(FactName.CERT_NOT_BEFORE), page.when(begins), "failed" if begins > page.now else ""
+        )
     if names := page.text(FactName.CERT_NAMES):
-        yield FactRow(page.says(FactName.CERT_NAMES), page.says.comma.join(names.split()))
+        yield FactRow(page.says.name(FactName.CERT_NAMES), page.says.comma.join(names.split()))
     yield from page.plain(FactName.CERT_SUBJECT, FactName.CERT_ISSUER)
     if fingerprint := page.text(FactName.CERT_FINGERPRINT):
         grouped = ":".join(fingerprint[at : at + 2] for at in range(0, len(fingerprint), 2))
-        yield FactRow(page.says(FactName.CERT_FINGERPRINT), grouped, code=True)
+        yield FactRow(page.says.name(FactName.CERT_FINGERPRINT), grouped, code=True)
 
 
 def _connection(page: _Page) -> Iterable[FactRow]:
     if address := page.text(FactName.ADDRESS):
         family = {"ipv4": "IPv4", "ipv6": "IPv6"}.get(page.text(FactName.FAMILY), "")
-        yield FactRow(page.says(FactName.ADDRESS), address, note=family, code=True)
+        yield FactRow(page.says.name(FactName.ADDRESS), address, note=family, code=True)
     yield from page.plain(FactName.SOURCE_ADDRESS, code=True)
     if version := page.text(FactName.TLS_VERSION):
         yield FactRow("TLS", version.replace("TLSv", "TLS "), note=page.text(FactName.TLS_CIPHER))
     yield from page.plain(FactName.MECHANISM)
     expiry = page.number(FactName.OAUTH_EXPIRY)
     if expiry is not None:
-        yield FactRow(page.says(FactName.OAUTH_EXPIRY), page.when(expiry), "failed" if expiry < page.now else "")
+        yield FactRow(page.says.name(FactName.OAUTH_EXPIRY), page.when(expiry), "failed" if expiry < page.now else "")
     limit = page.number(FactName.SMTP_SIZE_LIMIT)
     if limit is not None:
-        yield FactRow(page.says(FactName.SMTP_SIZE_LIMIT), size(limit) if limit else page.says("unlimited"))
+        yield FactRow(page.says.name(FactName.SMTP_SIZE_LIMIT), size(limit) if limit else page.says("unlimited"))
     yield from page.plain(FactName.BETTER_HOST, FactName.GREETING, FactName.CAPABILITIES, code=True)
     status = page.number(FactName.HTTP_STATUS)
     if status is not None:
-        yield FactRow(page.says(FactName.HTTP_STATUS), f"{status:.0f}")
+        yield FactRow(page.says.name(FactName.HTTP_STATUS), f"{status:.0f}")
     yield from page.plain(FactName.HTTP_LOCATION, code=True)
 
 
@@ -143,7 +145,7 @@ def _mailbox(page: _Page) -> Iterable[FactRow]:
             used, limit = page.number(used_name, *labels), page.number(limit_name, *labels)
             if used is None:
                 continue
-            label = page.says(used_name)
+            label = page.says.name(used_name)
             if not limit:
                 yield FactRow(label, shown(used), note=" ".join(labels))
                 continue
@@ -154,7 +156,7 @@ def _mailbox(page: _Page) -> Iterable[FactRow]:
     messages, octets = page.number(FactName.MAILDROP_MESSAGES), page.number(FactName.MAILDROP_BYTES)
     if messages is not None:
         yield FactRow(
-            page.says(FactName.MAILDROP_MESSAGES),
+            page.says.name(FactName.MAILDROP_MESSAGES),
             page.says("messages", count=number(messages)),
             note=size(octets) if octets is not None else "",
         )
@@ -198,7 +200,7 @@ def _dns(page: _Page) -> Iterable[FactRow]:
 def _round_trip(page: _Page) -> Iterable[FactRow]:
     received = page.number(FactName.ROUNDTRIP_RECEIVED)
     if received is not None:
-        yield FactRow(page.says(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok")
+        yield FactRow(page.says.name(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok")
     for labels in page.labels(FactName.ROUNDTRIP_HOP_DELAY):
         seconds = page.number(FactName.ROUNDTRIP_HOP_DELAY, *labels)
         yield FactRow(page.says("hop", hop=page.says.hop(labels[0])), duration(seconds or 0.0))
@@ -208,11 +210,11 @@ def _round_trip(page: _Page) -> Iterable[FactRow]:
     for name in (FactName.ROUNDTRIP_SENT, *_TROUBLES):
         count = page.number(name)
         if count:
-            yield FactRow(page.says(name), number(count), "failed" if name in _TROUBLES else "")
+            yield FactRow(page.says.name(name), number(count), "failed" if name in _TROUBLES else "")
     waiting, oldest = page.number(FactName.ROUNDTRIP_IN_FLIGHT), page.number(FactName.ROUNDTRIP_OLDEST_IN_FLIGHT)
     if waiting is not None:
         note = page.says("oldest", at=page.when(oldest)) if oldest else ""
-        yield FactRow(page.says(FactName.ROUNDTRIP_IN_FLIGHT), number(waiting), note=note)
+        yield FactRow(page.says.name(FactName.ROUNDTRIP_IN_FLIGHT), number(waiting), note=note)
 
 
 _TROUBLES = (
@@ -225,7 +227,7 @@ _TROUBLES = (
 )
 
 _GROUPS: Mapping[str, Callable[[_Page], Iterable[FactRow]]] = {
-    "certificate": _certificate,
+    "common.certificate": _certificate,
     "dns": _dns,
     "round_trip": _round_trip,
     "mailbox": _mailbox,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exporter.incidents.alert_text import SUMMARIES, cleaned
+from exporter.incidents.alert_text import cleaned
 from exporter.incidents.incident import Incident
 from exporter.model.reasons import about
 from exporter.web.pages.formatting import Moment, moment
@@ -34,16 +34,15 @@ class Item:
 
 def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
     """In the order given."""
-    index = 1 if words.language == "zh" else 0
     found = []
     for each in incidents:
         known, labels = about(each.reason), dict(each.labels)
         found.append(
             Item(
                 labels["alertname"],
-                each.told[index],
+                each.what(words.language),
                 cleaned(each.text),
-                known.remedy_zh if index else known.remedy_en,
+                known.remedy(words.language),
                 moment(each.since, now, words),
                 moment(each.resolved, now, words) if each.resolved else None,
                 len(each.targets),
@@ -53,8 +52,3 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
             )
         )
     return found
-
-
-def tells(alert: str) -> bool:
-    """Whether an incident can be this alert: some only Prometheus can tell."""
-    return alert in SUMMARIES

@@ -9,9 +9,10 @@ import jinja2
 from aiohttp import web
 
 from exporter import __version__
+from exporter.model.phrases import languages
 from exporter.web.api.negotiate import language
 from exporter.web.pages.escaping import shortened, shown
-from exporter.web.pages.words import LANGUAGES, Words
+from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
 
 FOLDER = Path(__file__).parent / "templates"
@@ -57,8 +58,8 @@ def render(
     pieces: list[str] = []
     for piece in _templates.get_template(template).generate(
         words=words,
-        languages=LANGUAGES,
-        root="../" * (request.rel_url.raw_path.count("/") - 1) or "./",
+        languages=languages().values(),
+        root=view.route_prefix.root(request.rel_url.raw_path),
         query_with=lambda **changes: query_with(request, **changes),
         lang_query=lang_query(request, words),
         version=__version__,

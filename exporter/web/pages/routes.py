@@ -8,6 +8,7 @@ import time
 
 from aiohttp import web
 
+from exporter.incidents.alert_text import tells
 from exporter.model.reasons import about
 from exporter.web.api.run_log import log_text
 from exporter.web.pages import incidents as incident_list
@@ -31,25 +32,23 @@ _STYLE = (FOLDER / "style.css").read_bytes()
 _SCRIPT = (FOLDER / "page.js").read_bytes()
 
 
-def add_pages(app: web.Application) -> None:
+def pages(app: web.Application) -> list[web.RouteDef]:
     """The routes of all pages for people, and what the pages keep between requests."""
     status.setup(app)
-    app.add_routes(
-        [
-            web.get("/", status.status),
-            web.get("/style.css", style),
-            web.get("/page.js", script),
-            web.get("/icon-{state}.svg", icon),
-            web.get("/targets/{name:.+}", target.target),
-            web.post("/targets/{name:.+}", target.run),
-            web.get("/incidents", incidents),
-            web.get("/runbooks/", runbook_index),
-            web.get("/runbooks/reasons", reasons),
-            web.get("/runbooks/{alert}", runbook),
-            web.get("/logs", logs),
-            web.get("/config", config),
-        ]
-    )
+    return [
+        web.get("/", status.status),
+        web.get("/style.css", style),
+        web.get("/page.js", script),
+        web.get("/icon-{state}.svg", icon),
+        web.get("/targets/{name:.+}", target.target),
+        web.post("/targets/{name:.+}", target.run),
+        web.get("/incidents", incidents),
+        web.get("/runbooks/", runbook_index),
+        web.get("/runbooks/reasons", reasons),
+        web.get("/runbooks/{alert}", runbook),
+        web.get("/logs", logs),
+        web.get("/config", config),
+    ]
 
 
 async def incidents(request: web.Request) -> web.Response:
@@ -71,7 +70,7 @@ async def runbook(request: web.Request) -> web.Response:
     if book is None:
         raise web.HTTPNotFound
     open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
-    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if incident_list.tells(alert) else None
+    shown = incident_list.items(open_ones[:PER_PAGE], words, now) if tells(alert) else None
     query = _lang_query(request, words)
     body = runbooks.body(alert, words.language, query)
     text = _render("runbook.html.j2", request, words, inline=runbooks.inline, book=book, body=body, incidents=shown)

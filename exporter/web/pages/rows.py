@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from exporter.config.presets import presets
+from exporter.config.presets import provider_name
 from exporter.model import Result, Target
 from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
@@ -78,7 +78,7 @@ def row_of(standing: TargetState, known: Known) -> TargetRow:
         entry.name,
         path_of(entry.name),
         entry.first.kind,
-        provider_name(entry.first.provider, known.words),
+        provider_name(entry.first.provider, known.words.language),
         entry.labels[:MAX_LABELS],
         STATES[standing.rank],
         moment(standing.since, known.now, known.words) if standing.since else None,
@@ -102,7 +102,6 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
     if failure is None:
         return None
     known = about(failure.reason)
-    chinese = words.language == "zh"
     causes = ((cause, about(cause)) for cause in failure.ambiguous)
     until = moment(result.login_next_attempt, now, words).text if result.login_next_attempt else ""
     return Finding(
@@ -111,19 +110,11 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         failure.text,
         failure.quoted,
         failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
-        known.remedy_zh if chinese else known.remedy_en,
+        known.remedy(words.language),
         known.waiting_helps,
         until if result.login_suspended else "",
-        tuple((str(cause), each.remedy_zh if chinese else each.remedy_en) for cause, each in causes),
+        tuple((str(cause), each.remedy(words.language)) for cause, each in causes),
     )
-
-
-def provider_name(provider: str, words: Words) -> str:
-    """As people call it."""
-    preset = presets().get(provider)
-    if preset is None:
-        return provider
-    return preset.name_zh or preset.name if words.language == "zh" else preset.name
 
 
 def brief(text: str) -> str:

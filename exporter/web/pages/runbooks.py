@@ -19,6 +19,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from exporter.model.phrases import languages
 from exporter.model.reasons import Layer, Reason, about
 
 REASONS = "reasons"
@@ -50,8 +51,9 @@ def folder() -> Path:
 
 @cache
 def library(language: str) -> Mapping[str, Runbook]:
-    """All runbooks of a language, by alert."""
-    files = sorted((folder() / language).glob("*.md"))
+    """All runbooks of a language, by alert; of the nearest one that has any."""
+    own = folder() / language
+    files = sorted((own if own.is_dir() else folder() / languages()[language].like).glob("*.md"))
     return {file.stem: parse(file.stem, file.read_text(encoding="utf-8")) for file in files}
 
 

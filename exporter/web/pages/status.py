@@ -7,13 +7,14 @@ import time
 
 from aiohttp import web
 
+from exporter.config.presets import provider_name
 from exporter.web.pages import causes as cause_list
 from exporter.web.pages import incidents as incident_list
 from exporter.web.pages.filters import UNKNOWN, Filters, parse
 from exporter.web.pages.fleet import STATES, Fleet, SnapshotCache, select
 from exporter.web.pages.formatting import moment, zone
 from exporter.web.pages.rendering import html, render, words_of
-from exporter.web.pages.rows import Known, brief, provider_name, row_of
+from exporter.web.pages.rows import Known, brief, row_of
 from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
 
@@ -82,7 +83,7 @@ async def status(request: web.Request) -> web.Response:
 
 def _choices(fleet: Fleet, filters: Filters, words: Words) -> dict[str, list[tuple[str, str]]]:
     """(value, what it is called) of each list to choose from; one that would not choose anything is left out."""
-    providers = [(each, provider_name(each, words)) for each in fleet.providers]
+    providers = [(each, provider_name(each, words.language)) for each in fleet.providers]
     if fleet.some_unrecognised:
         providers.append((UNKNOWN, words("provider_unknown")))
     found = {

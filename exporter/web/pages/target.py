@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from exporter.config.presets import provider_name
 from exporter.incidents.rootcause.cause import sentence
 from exporter.model import Kind
 from exporter.outputs.ticket import render as ticket_text
@@ -18,7 +19,7 @@ from exporter.web.pages import causes
 from exporter.web.pages.fleet import Fleet, target_state
 from exporter.web.pages.probe_detail import details, related
 from exporter.web.pages.rendering import html, query_with, render, words_of
-from exporter.web.pages.rows import Known, provider_name, row_of
+from exporter.web.pages.rows import Known, row_of
 from exporter.web.pages.status import RENDERING
 from exporter.web.view import VIEW, find
 
@@ -51,7 +52,7 @@ async def target(request: web.Request) -> web.Response:
             unscripted=LOOK_AGAIN if under_way else 0,
             first=targets[0],
             row=row_of(target_state(entry, view.history, view.interval, known.now), known),
-            provider=provider_name(targets[0].provider, words),
+            provider=provider_name(targets[0].provider, words.language),
             details=shown,
             cause=sentence(cause, words.language) if cause else "",
             cause_key=cause.key if cause else "",

@@ -230,6 +230,23 @@ async def test_openmetrics_ends_with_eof_and_carries_exemplars_and_the_text_form
     assert "probe_id" not in text
 
 
+async def test_what_ends_in_info_is_an_info_metric():
+    """The suffix is reserved for that type in OpenMetrics; the text format knows no such type."""
+    metrics = everything()
+    text = dict(re.findall(r"^# TYPE (\S+) (\S+)$", await scrape(metrics), re.MULTILINE))
+    openmetrics = dict(re.findall(r"^# TYPE (\S+) (\S+)$", await scrape(metrics, openmetrics=True), re.MULTILINE))
+    named = {name for name in text if name.endswith("_info")}
+    assert {"mailprobe_probe_failure_info", "mailprobe_build_info", "python_info"} <= named
+    assert {text[name] for name in named} == {"gauge"}
+    assert {name.removesuffix("_info") for name in named} == {
+        name for name in openmetrics if openmetrics[name] == "info"
+    }
+    assert not [name for name in openmetrics if name.endswith("_info")]
+    assert {family.full_name for family in FAMILIES if family.shape is Shape.INFO} == {
+        family.full_name for family in FAMILIES if family.name.endswith("_info")
+    }
+
+
 async def test_counters_stand_at_zero_and_no_result_gauge_is_there_before_the_first_run():
     metrics = loaded([mailbox()])
     assert await samples(metrics, "probes_total") == {("sales", "imap", "dovecot"): 0}

@@ -100,5 +100,5 @@ async def test_incidents_are_told_with_reason_targets_and_remedy(browse):
     assert (first["alert"], first["severity"], first["scope"]) == ("MailHostOutage", "critical", "host")
     assert (first["layer"], first["reason"], first["owner"]) == ("transport", "connection_refused", "provider")
     assert (first["targets"], first["provider"], first["resolved"]) == (["sales", "info"], None, None)
-    assert first["remedy"]["zh"] == about(Reason.CONNECTION_REFUSED).remedy_zh
+    assert first["remedy"]["zh"] == about(Reason.CONNECTION_REFUSED).remedy("zh")
     assert second["resolved"] > second["opened"]

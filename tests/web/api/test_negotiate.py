@@ -68,6 +68,12 @@ def test_gzip_is_used_where_it_is_accepted(header, answer):
         ("zh-TW", "en", "en"),
         ("en", "zh", "zh"),
         ("zh", "xx", "en"),
+        ("zh-TW,zh;q=0.9,en;q=0.8", "", "zh-TW"),
+        ("zh-HK,zh;q=0.9", "", "zh-TW"),
+        ("zh-Hant-HK", "", "zh-TW"),
+        ("zh-Hans-HK", "", "zh"),
+        ("en", "zh-TW", "zh-TW"),
+        ("en", "zh-tw", "zh-TW"),
     ],
 )
 def test_the_language_is_the_chosen_one_then_the_browsers(header, chosen, answer):

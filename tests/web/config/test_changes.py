@@ -46,6 +46,7 @@ async def test_a_file_that_breaks_never_opens_the_door(serve, folder, caplog, br
         (MUTUAL + "  client_allowed_sans: [a]\n", MUTUAL, "client_allowed_sans"),
         (TLS + USERS, TLS, "basic_auth_users"),
     ],
+    ids=["tls", "client_auth_type", "client_allowed_sans", "users"],
 )
 async def test_no_lock_is_taken_away_while_running(serve, folder, before, after, lost):
     served = await serve(before)

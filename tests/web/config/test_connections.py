@@ -83,6 +83,7 @@ async def test_all_addresses_are_listened_on_and_who_sees_the_pages_is_told(serv
 @pytest.mark.parametrize(
     ("text", "said"),
     [(USERS, "passwords of the web pages travel in the clear"), (TLS + USERS, ""), (MUTUAL, "")],
+    ids=["users", "tls-users", "mutual"],
 )
 async def test_what_an_open_address_lacks_is_told_once(serve, caplog, text, said):
     await serve(text, host="0.0.0.0")

@@ -8,6 +8,7 @@ from urllib.parse import urldefrag, urljoin
 
 import pytest
 
+from exporter.model.phrases import languages
 from exporter.model.reasons import Reason
 from exporter.web.pages import runbooks
 from tests.results import incident
@@ -46,12 +47,12 @@ async def crawl(client, start: str) -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", "zh", "zh-TW"])
 async def test_every_runbook_is_served_and_no_link_is_dead(browse, language):
     view = FakeView()
     view.known_incidents = [incident()]
     pages = await crawl(await browse(view), f"/runbooks/?lang={language}")
-    tag = {"en": "en", "zh": "zh-Hans"}[language]
+    tag = languages()[language].tag
     for alert, book in runbooks.library(language).items():
         page = pages[f"/runbooks/{alert}?lang={language}"]
         check_markup(page)
@@ -68,6 +69,8 @@ async def test_the_language_is_that_of_the_browser(browse):
     client = await browse(FakeView())
     chinese = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}
     assert "<h2>诊断</h2>" in await (await client.get("/runbooks/MailLoginRejected", headers=chinese)).text()
+    traditional = {"Accept-Language": "zh-HK,zh;q=0.9"}
+    assert "<h2>診斷</h2>" in await (await client.get("/runbooks/MailLoginRejected", headers=traditional)).text()
     assert "<h2>Diagnosis</h2>" in await (await client.get("/runbooks/MailLoginRejected")).text()
     other = await client.get("/runbooks/MailLoginRejected?lang=en", headers=chinese)
     assert "<h2>Diagnosis</h2>" in await other.text()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.schema import durations
+from exporter.model import durations
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Sockets that systemd listens on for us (sd_listen_fds(3)): --web.systemd-socket, as exporter-toolkit has it."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from exporter.web.listener import StartError
+
+FIRST = 3  # the number of the first descriptor
+
+
+def inherited() -> list[socket.socket]:
+    """The listening TCP sockets that were passed to this process, and to it alone. Raises StartError.
+
+    What tells of them is taken out of the environment, so that no program that we run takes them for its own.
+    """
+    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal() or int(count) == 0:
+        raise StartError("--web.systemd-socket: systemd has passed no socket: is mailprobe.socket enabled?")
+    return [_taken(number) for number in range(FIRST, FIRST + int(count))]
+
+
+def _taken(number: int) -> socket.socket:
+    try:
+        taken = socket.socket(fileno=number)
+    except OSError as exc:
+        raise StartError(f"--web.systemd-socket: descriptor {number} is no socket") from exc
+    # Through a Unix socket only our own account may come: whoever is there is asked for no password.
+    listens = taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if taken.family not in (socket.AF_INET, socket.AF_INET6) or taken.type != socket.SOCK_STREAM or not listens:
+        taken.close()
+        raise StartError(f"--web.systemd-socket: descriptor {number} is no listening TCP socket (ListenStream=)")
+    taken.set_inheritable(False)
+    taken.setblocking(False)
+    return taken

@@ -1,0 +1,35 @@
+"""Writes docs/flags.md from the table of flags: `python -m tests.docs.generate_flags`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.daemon.options import FLAGS, Flag
+
+PAGE = Path(__file__).parents[2] / "docs" / "flags.md"
+HEAD = """\
+# Flags
+
+What the command line takes, before or after the verb; `mailprobe --help` prints it too. Each flag has a twin in the
+environment, which is what a container or `/etc/default/mailprobe` sets; the flag wins. This page is made from
+`exporter/daemon/options.py` by `python -m tests.docs.generate_flags`.
+
+| flag | in the environment | default | meaning |
+| --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    return HEAD + "".join(_row(flag) for flag in FLAGS)
+
+
+def _row(flag: Flag) -> str:
+    default = ", ".join(flag.default) if isinstance(flag.default, list) else str(flag.default)
+    shown = f"`{default}`" if flag.kind is not bool and default else ""
+    choices = f" ({', '.join(f'`{each}`' for each in flag.choices)})" if flag.choices else ""
+    return f"| `--{flag.name}` | `{flag.env}` | {shown} | {flag.help}{choices} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,88 @@
+"""Makes words and runbooks in Traditional Chinese from the simplified: `python -m tests.docs.generate_traditional`.
+
+OpenCC converts characters and the terms of Taiwan; `traditional.yaml` corrects what it gets wrong. What the data files
+hold in Chinese, names of providers, where a code is made and how causes are told apart, becomes sections of its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import opencc
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "exporter" / "data"
+SOURCE = DATA / "words" / "zh.yaml"
+WORDS = DATA / "words" / "zh-TW.yaml"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+CORRECTIONS = Path(__file__).with_name("traditional.yaml")
+
+_HEAD = """\
+# What mailprobe says to people, in Traditional Chinese with the terms of Taiwan.
+# Made from zh.yaml by OpenCC and the corrections in tests/docs/traditional.yaml: `make docs`. Do not edit.
+name: 繁體中文
+tag: zh-Hant-TW
+answers_to: [zh-Hant, zh-HK, zh-MO]
+like: zh
+---
+"""
+
+
+@cache
+def corrections() -> dict[str, str]:
+    """In their order."""
+    found: dict[str, str] = yaml.safe_load(CORRECTIONS.read_text(encoding="utf-8"))["corrections"]
+    return found
+
+
+@cache
+def _converter() -> Any:
+    return opencc.OpenCC("s2twp")
+
+
+def traditional(text: str) -> str:
+    """Simplified Chinese into Traditional Chinese."""
+    text = _converter().convert(text)
+    for wrong, right in corrections().items():
+        text = text.replace(wrong, right)
+    return text
+
+
+def simplified() -> str:
+    """All that is converted: the words, then what the data files hold in Chinese, as YAML."""
+    _, _, words = SOURCE.read_text(encoding="utf-8").partition("\n---\n")
+    return words + yaml.safe_dump(_of_data(), allow_unicode=True, sort_keys=False, width=100_000)
+
+
+def converted() -> str:
+    """All of it as OpenCC makes it, not corrected yet."""
+    runbooks = (file.read_text(encoding="utf-8") for file in sorted((RUNBOOKS / "zh").glob("*.md")))
+    return str(_converter().convert("\n".join((simplified(), *runbooks))))
+
+
+def files() -> dict[Path, str]:
+    """Every file in Traditional Chinese, with what it must hold."""
+    runbooks = {
+        RUNBOOKS / "zh-TW" / file.name: traditional(file.read_text(encoding="utf-8"))
+        for file in sorted((RUNBOOKS / "zh").glob("*.md"))
+    }
+    return {WORDS: _HEAD + traditional(simplified()), **runbooks}
+
+
+def _of_data() -> dict[str, dict[str, str]]:
+    providers = yaml.load((DATA / "providers.yaml").read_bytes(), Loader=yaml.CSafeLoader)
+    signatures = yaml.load((DATA / "signatures.yaml").read_bytes(), Loader=yaml.CSafeLoader)
+    return {
+        "provider_names": {str(row["id"]): row["name_zh"] for row in providers if "name_zh" in row},
+        "code_made_at": {str(row["id"]): row["code_at"]["zh"] for row in providers if "code_at" in row},
+        "apart": {row["id"]: row["apart"]["zh"] for row in signatures if "apart" in row},
+    }
+
+
+if __name__ == "__main__":
+    (RUNBOOKS / "zh-TW").mkdir(exist_ok=True)
+    for path, text in files().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,217 @@
+"""Every language says the same, nothing is missing or left over, and the program asks for what is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+import pytest
+import yaml
+
+import exporter
+from exporter.config.presets import FLAGS, code_made_at, presets, provider_name
+from exporter.diagnosis import signatures
+from exporter.incidents.rootcause.cause import Cause, sentence
+from exporter.model import FactName, Scope
+from exporter.model.phrases import FALLBACK, Phrases, languages, matching, texts
+from exporter.model.reasons import Owner, Reason, about
+from exporter.outputs.ticket.evidence import Says
+
+PACKAGE = Path(exporter.__file__).parent
+OTHERS = [code for code in languages() if code != FALLBACK]
+ENGLISH = texts(FALLBACK)
+# What the data files hold in English and Chinese; another language has it, as far as it wants, among its words.
+OF_DATA = {
+    "provider_names": set(presets()),
+    "code_made_at": {preset.id for preset in presets().values() if preset.code_at},
+    "apart": {row.id for row in signatures.rows() if row.apart[0]},
+}
+# The keys of these sections are closed lists of the program, beside a few that are asked for by name.
+LISTS: dict[str, set[str]] = {
+    "owners": set(Owner),
+    "remedies": set(Reason),
+    "statements": set(Says),
+    "hops": {"sender", "relay", "receiver"},
+    "flags": set(FLAGS),
+    "logins": {preset.login for preset in presets().values() if preset.login},
+    "fact_names": set(ENGLISH["fact_names"]) & set(FactName),
+}
+
+
+@cache
+def own(code: str) -> dict[str, dict[str, str]]:
+    """What the file of a language itself says."""
+    found: dict[str, dict[str, str]]
+    _, found = yaml.load_all((PACKAGE / "data" / "words" / f"{code}.yaml").read_bytes(), Loader=yaml.CBaseLoader)
+    return found
+
+
+def places(text: str) -> list[str]:
+    return sorted({f"{name}{spec}" for _, name, spec, _ in Formatter().parse(text) if name is not None})
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_language_has_every_text_and_none_that_english_lacks(code):
+    found = own(code)
+    for section, known in OF_DATA.items():
+        assert set(found.pop(section, {})) <= known, section
+    assert {section: set(each) for section, each in found.items()} == {
+        section: set(each) for section, each in ENGLISH.items()
+    }
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_text_has_the_same_places_in_every_language(code):
+    for section, each in ENGLISH.items():
+        for key, text in each.items():
+            assert places(own(code)[section][key]) == places(text), f"{section}.{key}"
+
+
+@pytest.mark.parametrize("code", languages())
+def test_no_text_is_empty_but_the_gap_between_chinese_sentences(code):
+    empty = {f"{section}.{key}" for section, each in texts(code).items() for key, text in each.items() if not text}
+    assert empty <= {"common.gap"}
+
+
+@pytest.mark.parametrize("section", LISTS)
+def test_a_closed_list_has_its_words(section):
+    assert set(ENGLISH[section]) == set(LISTS[section])
+
+
+def test_a_sentence_is_written_once():
+    """Single words may be the same by chance; sentences that are the same in each language are one."""
+    said = [(section, key) for section, each in ENGLISH.items() for key, text in each.items() if len(text.split()) > 3]
+    found = Counter(tuple(texts(code)[section][key] for code in ("en", "zh")) for section, key in said)
+    assert [text for text, count in found.items() if count > 1] == []
+
+
+# -- what the program asks for --------------------------------------------------------------------------------------
+
+
+CALLED = {"say", "words", "says", "_words", "_say", "_texts", "labelled", "self", "_phrases"}
+DYNAMIC = {"pages", *LISTS, "alerts", "causes", "notices", "folders"}
+"""Sections whose keys are made of something at run time, among others."""
+
+
+def calls() -> Iterator[tuple[str, str]]:
+    """(file, key) of each text that is asked for by name, in Python and in the templates."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            is_phrases = isinstance(node.func, ast.Call) and getattr(node.func.func, "id", "") == "Phrases"
+            if name in CALLED or is_phrases:
+                for each in ast.walk(node.args[0]):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        yield path.name, each.value
+    for path in sorted(PACKAGE.rglob("*.j2")):
+        for key in re.findall(r'words\("([\w.]+)"(?! ~)', path.read_text(encoding="utf-8")):
+            yield path.name, key
+
+
+def strings() -> set[str]:
+    """All literal strings of the program, and the keys that its templates ask for."""
+    found = {key for _, key in calls()}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_a_text_that_is_asked_for_with_its_section_is_there():
+    asked = [(file, key) for file, key in calls() if re.fullmatch(r"[a-z_]+\.[a-z_]+", key)]
+    assert len(asked) > 40
+    missing = [(file, key) for file, key in asked if Phrases(FALLBACK).find(key) is None]
+    assert missing == []
+
+
+def test_a_text_that_a_template_asks_for_is_there():
+    asked = [(file, key) for file, key in calls() if file.endswith(".j2") and "." not in key]
+    assert len(asked) > 100
+    assert [(file, key) for file, key in asked if key not in ENGLISH["pages"]] == []
+
+
+def test_the_program_asks_for_every_text():
+    known = strings()
+    left = {
+        f"{section}.{key}"
+        for section, each in ENGLISH.items()
+        if section not in DYNAMIC
+        for key in each
+        if key not in known and f"{section}.{key}" not in known
+    }
+    # made of a part and a value
+    made = {f"ticket.title_{state}" for state in ("failing", "recovered", "inconclusive", "working", "waiting")}
+    assert left <= made | {f"providers.by_{by}" for by in ("id", "domain", "host", "mx", "cname")}
+
+
+def test_no_file_of_the_program_holds_chinese_of_its_own():
+    """Names of folders on servers, and the demo's world, are no words of ours."""
+    data = {"net/imap/folders.py", "demo/scene.py"}
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"[\u4e00-\u9fff]", path.read_text(encoding="utf-8"))
+    }
+    assert found == data
+
+
+# -- which language -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        *[(tag, "en") for tag in ("en", "en-GB", "en_US.UTF-8", "EN")],
+        *[(tag, "zh") for tag in ("zh", "zh-CN", "zh_CN.UTF-8", "zh_CN.GB18030", "zh-Hans-HK", "zh-SG")],
+        *[(tag, "zh-TW") for tag in ("zh-TW", "zh_TW.UTF-8", "zh_HK.Big5-HKSCS", "zh-Hant", "zh-Hant-HK", "ZH-mo")],
+        *[(tag, None) for tag in ("", "C", "C.UTF-8", "POSIX", "de-AT", "zhx", "*")],
+    ],
+)
+def test_a_tag_or_a_locale_means_a_language(tag, code):
+    assert matching(tag) == code
+
+
+def test_what_data_files_hold_in_two_languages_is_found_in_a_third():
+    assert provider_name("exmail", "zh") == "腾讯企业邮箱"
+    assert provider_name("exmail", "zh-TW") == "騰訊企業信箱"
+    assert provider_name("exmail", "en") == presets()["exmail"].name
+    assert provider_name("nobody", "zh-TW") == "nobody"
+    assert "授權碼" in code_made_at(presets()["qq"], "zh-TW")
+    assert code_made_at(presets()["generic"], "zh-TW") == ""
+
+
+def test_an_unknown_language_is_english():
+    assert Phrases("xx")("what_to_do") == Phrases("en")("what_to_do") == "What to do"
+    assert Phrases("xx").language == "en"
+
+
+def test_english_is_the_first_and_each_is_like_one_of_the_two_that_always_exist():
+    assert list(languages())[:1] == [FALLBACK]
+    assert {each.like for each in languages().values()} == {"en", "zh"}
+
+
+def test_a_text_that_a_language_lacks_is_said_in_english(monkeypatch, tmp_path):
+    for code in languages():
+        (tmp_path / f"{code}.yaml").write_bytes((PACKAGE / "data" / "words" / f"{code}.yaml").read_bytes())
+    (tmp_path / "xx.yaml").write_text(
+        "{name: X, tag: xx, answers_to: [], like: en}\n---\ncommon: {colon: ' = '}\n", encoding="utf-8"
+    )
+    monkeypatch.setattr("exporter.model.phrases._folder", lambda: tmp_path)
+    languages.cache_clear()
+    try:
+        assert matching("xx-YY") == "xx"
+        assert Phrases("xx").labelled("what_to_do", "nothing") == "What to do = nothing"
+        assert about(Reason.BUG).remedy("xx") == about(Reason.BUG).remedy("en")
+        cause = Cause("k", Scope.TARGET, about(Reason.BUG).layer, Reason.BUG, ("a",), subject="a")
+        assert sentence(cause, "xx") == sentence(cause, "en")
+    finally:
+        languages.cache_clear()
+        texts.cache_clear()
