@@ -1,4 +1,8 @@
-"""The wiring: load, build, start, reload, stop. The only file that knows everybody."""
+"""The application: creates all parts of the daemon, connects them, starts, reloads and stops them.
+
+The flow: config → targets → scheduler → runner → probe → Result → outputs, incidents and web pages. A reload with an
+invalid configuration must leave everything as it was.
+"""
 
 from __future__ import annotations
 

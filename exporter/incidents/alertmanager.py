@@ -1,7 +1,7 @@
-"""Pushes alerts to every configured Alertmanager (API v2), for people who have no Prometheus to do it.
+"""Pushes alerts to every configured Alertmanager (API v2), for users without Prometheus.
 
-Level-triggered: what is wrong is said again and again. `endsAt` lies well ahead, so that a restart, a slow server or a
-few lost requests resolve nothing; only an incident that is over says so.
+In: the open incidents. Firing alerts are sent again at each interval, with an `endsAt` in the future, so that a
+restart, a slow server or lost requests do not resolve an alert. Only an incident that has ended is sent as resolved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The thin loop around incidents: every few seconds it looks at the causes, keeps what changed, tells Alertmanager."""
+"""The background task of incidents: every few seconds it updates them, saves changes, and notifies Alertmanager."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The loggers of this program: what a line is about goes in by name, `logger.info("works again", target=name)`.
+"""Loggers that take the fields of a log line as keyword arguments: `logger.info("works again", target=name)`.
 
-The names become keys of the line, in the order given: see `daemon/log_setup.py`.
+The names become keys of the line, in the order given; `daemon/log_setup.py` formats it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-_OWN = ("exc_info", "stack_info", "stacklevel")  # of the standard library
+_OWN = ("exc_info", "stack_info", "stacklevel")  # keyword arguments of the standard library
 
 
 class Logger(logging.LoggerAdapter[logging.Logger]):
@@ -21,5 +21,5 @@ class Logger(logging.LoggerAdapter[logging.Logger]):
 
 
 def logger_of(name: str) -> Logger:
-    """`name`: the module's `__name__`."""
+    """Return a logger. `name`: the module's `__name__`."""
     return Logger(logging.getLogger(name))

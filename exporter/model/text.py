@@ -1,4 +1,4 @@
-"""Text of a server, made safe to show."""
+"""Makes text from a server safe to show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MAX_TEXT = 512
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
-    """Server text made safe to show: control characters become `.`, and it is cut at `limit` characters."""
+    """Return server text that is safe to show: control characters become `.`, at most `limit` characters."""
     cut = text[:limit]
     if not cut.isprintable():
         cut = "".join(c if c.isprintable() else "\n" if c == "\n" else "." for c in cut)

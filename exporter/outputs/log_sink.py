@@ -1,4 +1,4 @@
-"""Tells the log what changed: a target that fails, fails otherwise, or works again; a login that is paused."""
+"""Logs what changed: a target starts to fail, fails for another reason, or works again; its logins are paused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the daemon listens: addresses to sockets, and in words what stands in the way."""
+"""Opens the listening sockets of --web.listen-address, with error messages that say what prevents it."""
 
 from __future__ import annotations
 

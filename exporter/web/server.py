@@ -1,4 +1,4 @@
-"""Routes, security headers, errors, and the bounds that keep a slow or greedy client from holding anything."""
+"""The HTTP server itself: routes, security headers, error pages, and limits against slow or greedy clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails at this moment, kept up result by result, and the causes of it whenever somebody asks."""
+"""Tracks the current failures with each result and computes their root causes on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every metric on /metrics: record() renders a target's lines once, exposition() only joins them."""
+"""Holds the samples of all targets for /metrics.
+
+`record` renders the lines of a target once per Result; `exposition` only joins them, so that a scrape stays fast with
+thousands of targets.
+"""
 
 from __future__ import annotations
 

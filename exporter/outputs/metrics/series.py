@@ -1,4 +1,4 @@
-"""What is remembered of one (target, probe) for its metrics, and the lines of /metrics that this makes."""
+"""The values of one (target, probe) for its metrics, and the lines of /metrics rendered from them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The labels of a target's series: which target, route, server or domain each line is about. Pure.
+"""The labels of a target's series: target, route, server or domain, depending on the metric. No I/O.
 
-What several series of a target have in common is rendered once, as the beginning of their labels.
+Labels that several series of a target have in common are rendered once, as the start of their label list.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from exporter.outputs.metrics.families import Subject
 
 
 def endpoints(target: Target) -> tuple[Endpoint, ...]:
-    """The servers that a target's settings name."""
+    """Return the servers that a target's settings name."""
     endpoint = getattr(target.settings, "endpoint", None)
     return (endpoint,) if isinstance(endpoint, Endpoint) else ()
 
 
 def prefixes(target: Target, alert_labels: tuple[str, ...]) -> dict[Subject, str]:
-    """The first labels of each series, by what it is about."""
+    """Return the first labels of each series, by the subject of its metric."""
     configured = dict(target.labels)
     extra = tuple((name, configured.get(name, "")) for name in alert_labels if name not in RESERVED_LABELS)
     own = (("target", target.name), ("kind", target.kind), ("provider", target.provider), ("domain", target.domain))
@@ -44,18 +44,18 @@ def prefixes(target: Target, alert_labels: tuple[str, ...]) -> dict[Subject, str
 
 
 def shared_prefix(found: dict[Subject, str], probe: ProbeName) -> str:
-    """The labels of its series that lack `target`: two targets with the same ones must not both show them."""
+    """Return the labels of the series without `target`: two targets with the same labels must not both show them."""
     subject = {ProbeName.TLS: Subject.ENDPOINT, ProbeName.DNS: Subject.DOMAIN}.get(probe)
     return found.get(subject, "") if subject is not None else ""
 
 
 def identity(target: Target, alert_labels: tuple[str, ...]) -> tuple[tuple[Subject, str], ...]:
-    """If this changes, the series are other ones, and their counters begin anew."""
+    """Return the identity of the series. If it changes, they are new series and their counters start again."""
     return tuple(sorted(prefixes(target, alert_labels).items()))
 
 
 def target_info(target: Target, alert_labels: tuple[str, ...]) -> str:
-    """The line of target_info, with every configured label."""
+    """Return the line of target_info, with every configured label."""
     others = tuple(
         (name, value) for name, value in target.labels if name not in RESERVED_LABELS and name not in alert_labels
     )

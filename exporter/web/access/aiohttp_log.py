@@ -1,7 +1,7 @@
-"""What aiohttp complains of, told in our log without a byte of the request, and not more than once a minute.
+"""Replaces aiohttp's log messages by our own, without any byte of the request and at most one per minute.
 
-Its own lines quote the header that it could not read, which may hold a password, and come with a stack for each
-request that anybody sends before he has logged in.
+aiohttp's own messages quote the header that it could not parse, which may contain a password, and include a traceback
+for every such request, even before authentication.
 """
 
 from __future__ import annotations

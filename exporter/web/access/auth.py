@@ -1,4 +1,4 @@
-"""Who may ask: the rate limit, the client's certificate, then user and password, before any page is looked for."""
+"""The access check of every request: rate limit, client certificate, then user and password, before routing."""
 
 from __future__ import annotations
 

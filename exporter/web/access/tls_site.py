@@ -1,7 +1,7 @@
-"""Accepts connections for a server with a web configuration: each one gets the TLS context that holds at that moment.
+"""Accepts TLS connections. Each connection gets the TLS context that is valid at that moment.
 
-Not `create_server(ssl=…)`, which would keep its first context for ever, count nobody who is still shaking hands, and
-could not tell a client that speaks plain HTTP what is wrong.
+`create_server(ssl=…)` is not used: it keeps its first context forever, does not limit clients that are still in the
+handshake, and cannot tell a client that sends plain HTTP what is wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON for programs: targets, a run now, service discovery; and the management endpoints /-/healthy, ready, reload."""
+"""The JSON API (targets, run now, service discovery) and the endpoints /-/healthy, /-/ready and /-/reload."""
 
 from __future__ import annotations
 

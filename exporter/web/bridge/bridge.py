@@ -1,6 +1,7 @@
-"""Brings Alertmanager's notifications to group robots: what waits for its turn is merged, what fails goes back.
+"""Sends Alertmanager's notifications to the robot of a chat group.
 
-Nothing is kept here. Who posts hears what became of its notification, and Alertmanager, which keeps it, comes again.
+Notifications that have to wait are merged into one message. Nothing is stored here: a failure is returned to
+Alertmanager, which keeps the notification and sends it again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""POST /bridge/NAME: Alertmanager's webhook for the group robots of DingTalk, Feishu and WeCom."""
+"""The endpoint POST /bridge/NAME: a webhook receiver for Alertmanager that forwards to a group robot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The settings in use: read again at each request, kept where the files are broken, never taken for a wider door."""
+"""The web settings in use, checked for changes at each request.
+
+If the files become invalid, the last valid settings stay in use: a mistake must never make access less strict.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The top of the status page: one line per cause, with how far it reaches, since when, what to do and where to look."""
+"""The root causes at the top of the status page: one line each, with scope, start, remedy and links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers say, made fit to be shown: characters that would steer a page or a terminal become visible ones."""
+"""Makes text from servers safe to show: invisible and control characters become visible ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of the status table: a target, its checks, and why those fail that do."""
+"""The rows of the status table: a target, its probes, and why they fail."""
 
 from __future__ import annotations
 

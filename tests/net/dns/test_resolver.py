@@ -79,7 +79,7 @@ class TestAnswers:
     async def test_an_alias_to_what_is_no_host_name_is_a_failure_of_the_server(self):
         found = await look(always("example.test. 300 IN CNAME " + "\\001" * 40 + ".test.", RA=False), kind="A")
         assert found.kind == "servfail"
-        assert "alias leads nowhere" in found.text
+        assert "has an invalid target" in found.text
 
     async def test_a_loop_of_aliases_ends(self):
         loop = ("example.test. 300 IN CNAME b.test.", "b.test. 300 IN CNAME example.test.")
@@ -193,7 +193,7 @@ class TestFailures:
 
         found = await look(script)
         assert found.kind == "servfail"
-        assert "no DNS message" in found.text
+        assert "invalid DNS message" in found.text
 
     async def test_a_server_without_edns_is_asked_without(self):
         def script(query: Query, tcp: bool) -> list[bytes]:

@@ -125,7 +125,7 @@ async def answers_the_wrong_thing(peer: Peer):
         (endless_reply, greet, Garbage, None),
         (odd_code, greet, Garbage, "not SMTP: 999 hello"),
         (gbk_refusal, greet, Refusal, "554 您的IP地址被拒绝"),
-        (answers_the_wrong_thing, greet_and_ehlo, Garbage, "an answer that does not fit the command: 354 go on"),
+        (answers_the_wrong_thing, greet_and_ehlo, Garbage, "the reply does not fit the command: 354 go on"),
     ],
 )
 async def test_misbehaviour_becomes_an_exception_with_the_servers_words(script, steps, error, text):

@@ -320,7 +320,7 @@ async def test_a_silence_after_the_final_dot_leaves_the_submission_uncertain():
         with pytest.raises(ProbeError) as caught:
             await send(session)
         assert caught.value.reason is Reason.SUBMISSION_UNCERTAIN
-        assert caught.value.text == "after the whole message was sent: no answer in time"
+        assert caught.value.text == "after the whole message was sent: no reply in time"
 
     await run(script, steps, timeout=0.2)
 
