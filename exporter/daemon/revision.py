@@ -1,7 +1,7 @@
 """Finds the git commit of this program, for `--version` and `mailprobe_build_info`.
 
-A wheel contains it in a file written by hatch_build.py. In a checkout it is read from git's files: git is not run, so
-that it works without git and in a checkout of another user. Empty if unknown.
+A wheel contains it in a file written by .ci/hatch_build.py. In a checkout it is read from git's files: git is not run,
+so that it works without git and in a checkout of another user. Empty if unknown.
 """
 
 from __future__ import annotations

@@ -106,6 +106,13 @@ def test_an_incident_opens_at_the_third_failure_running_and_not_before():
     assert not daemon.tick(failed(mailbox()))
 
 
+def test_an_incident_knows_how_often_its_targets_are_really_looked_at():
+    """Alertmanager resolves an alert of itself when it is not repeated in time, so a stretched interval counts."""
+    daemon = Daemon(mailbox())
+    daemon.incidents.load(EffectiveConfig([mailbox()], intervals={mailbox().key: 1234.0}))
+    assert fail(daemon, failed(mailbox())).interval == 1234.0
+
+
 def test_runs_without_a_verdict_are_no_looks():
     daemon = Daemon(mailbox())
     daemon.tick(failed(mailbox()))
