@@ -30,6 +30,7 @@ class Answer(Enum):
     LIMITED = auto()  # "slow down": a pause, but nothing against the password
     UNDECIDED = auto()  # the server could not check it
     MISSING = auto()  # no answer: the connection broke, or the deadline struck
+    UNSENT = auto()  # the password was not sent after all
 
 
 class Breaker:
@@ -37,7 +38,8 @@ class Breaker:
 
     What it promises: in any DAY the answer REFUSED is given at most `refusals_per_day` times, and at most `failures`
     times in a row without a pause. So many logins are let out at once that even if all of them are refused, both hold.
-    A forced login is outside the promise, and so is what was under way at a kill while the credential was trusted.
+    Outside the promise are a forced login, and what was answered while the credential was trusted and is forgotten by a
+    kill: because it was under way then, or because the disk did not take the answer.
     """
 
     __slots__ = (
@@ -100,6 +102,8 @@ class Breaker:
             self.trusted = self.proven = True
             self.consecutive = self.limited = 0
             self.paused_until = 0.0
+            return
+        if answer is Answer.UNSENT:
             return
         if answer is Answer.MISSING:
             # A server that hangs up on, or tarpits, a password that it has refused before must not be asked each beat.

@@ -14,12 +14,13 @@ from typing import Protocol
 from exporter.credentials.breaker import DAY, Breaker
 from exporter.credentials.clock import Clock
 from exporter.model import Login, Secret, Service
-from exporter.model.errors import Suspended
+from exporter.model.errors import Inconclusive, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 
 MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
 FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+STORE_WITHIN = 5.0  # seconds for the disk to store an attempt
 
 
 class Disk(Protocol):
@@ -27,6 +28,9 @@ class Disk(Protocol):
 
     signing_key: bytes
     breakers: dict[tuple[str, str], str]
+
+    @property
+    def write_error(self) -> str: ...
 
     def save_breaker(
         self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
@@ -91,6 +95,25 @@ class Records:
         account.saved[fingerprint] = breaker.under_way
         record = json.dumps(breaker.freeze(now) | {"saved": self._clock.stamp()})
         return self._state.save_breaker(name, fingerprint, record, durable=durable)
+
+    async def store(self, name: str, fingerprint: str) -> None:
+        """As `save`, and on the disk when this returns. Raises Inconclusive where the disk does not take it.
+
+        A password that is sent without this is forgotten by a crash: the next process would send it again.
+        """
+        saving = self.save(name, fingerprint, durable=True)
+        try:
+            async with asyncio.timeout(STORE_WITHIN):
+                stored = await asyncio.shield(saving)
+        except TimeoutError:
+            stored = False
+        if not stored:
+            why = self._state.write_error or f"no answer from the disk in {STORE_WITHIN:.0f} s"
+            raise Inconclusive(
+                Reason.LOCAL_ERROR,
+                f"no password is sent while the login guard cannot write its state file: {why}; "
+                "make room on the disk of --storage.path, or look at its permissions",
+            )
 
     def is_exception(self, account: Account, breaker: Breaker) -> bool:
         """Whether it must be remembered that this secret is good, because others of the account were not."""

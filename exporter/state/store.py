@@ -241,6 +241,8 @@ class State:
         db = self._db
         db.execute("PRAGMA synchronous = FULL")
         db.execute("INSERT OR IGNORE INTO meta VALUES ('signing_key', ?)", (secrets.token_bytes(32),))
+        # One write at each start: a disk that takes none is told now, not at the first login.
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('opened', ?)", (str(time.time()),))
         (self.signing_key,) = db.execute("SELECT value FROM meta WHERE key = 'signing_key'").fetchone()
         rows = db.execute("SELECT account, fingerprint, record FROM guard")
         self.breakers = {(account, fingerprint): record for account, fingerprint, record in rows}
