@@ -27,6 +27,8 @@ __all__ = ["InFlight", "Mailbag", "Notes", "State", "StateError", "StateLocked"]
 FILE = "mailprobe.db"
 LOCK_FILE = "mailprobe.lock"
 APPLICATION_ID = 0x6D707262  # "mprb", so that somebody else's SQLite file is not taken for ours
+BUSY_AT_START = 5.0  # seconds for another process (a backup, `sqlite3`) to let go of the file
+BUSY = 1000  # milliseconds, later
 MAX_PENDING = 10_000  # writes kept for a later try while the disk refuses them; the oldest go first
 
 # One script per schema version; `user_version` counts the ones that have been run. Old ones are never edited.
@@ -48,6 +50,9 @@ MIGRATIONS = (
     """,
     """
     CREATE TABLE incidents (key TEXT PRIMARY KEY, record TEXT NOT NULL);
+    """,
+    """
+    ALTER TABLE in_flight ADD COLUMN uncertain INTEGER NOT NULL DEFAULT 0;
     """,
 )
 SCHEMA = len(MIGRATIONS)
@@ -77,6 +82,7 @@ class State:
         self._directory = directory
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._pending: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_PENDING)
+        self._impossible: list[tuple[str, tuple[object, ...]]] = []  # of the last transaction; see `_execute`
         self.write_error = ""  # why the last write failed; empty: it did not
         self._closed = False
         self._lock_fd = -1
@@ -102,7 +108,9 @@ class State:
         self._worker.shutdown()
 
     def write(self, sql: str, parameters: tuple[object, ...], *, durable: bool = False) -> asyncio.Future[bool]:
-        """Queue one write. The result, False where the disk refused it, need not be awaited.
+        """Queue one write. The result is False where the disk refused it; then it is repeated with the next one.
+
+        Who has promised something acts on False (the login guard, the mails in flight); others need not wait for it.
 
         A committed write survives a kill; a `durable` one is on the disk and survives a power cut too.
         """
@@ -132,17 +140,20 @@ class State:
     # -- in the worker thread -----------------------------------------------------------------------------------
 
     def _write(self, sql: str, parameters: tuple[object, ...], durable: bool) -> bool:
-        self._pending.append((sql, parameters))
-        return self._commit(durable=durable)
+        write = (sql, parameters)
+        self._pending.append(write)
+        return self._commit(durable=durable) and write not in self._impossible
 
     def _commit(self, *, durable: bool) -> bool:
+        self._impossible.clear()
         try:
+            self._db.execute(f"PRAGMA busy_timeout = {self._busy_timeout()}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
-            for sql, parameters in self._pending:
-                self._db.execute(sql, parameters)
+            for write in self._pending:
+                self._execute(write)
             self._db.execute("COMMIT")
-        except Exception as exc:
+        except sqlite3.Error as exc:
             self._failed(exc)
             return False
         self._pending.clear()
@@ -151,13 +162,24 @@ class State:
         self.write_error = ""
         return True
 
-    def _failed(self, exc: Exception) -> None:
+    def _busy_timeout(self) -> int:
+        """Milliseconds to wait for another process that holds the file: once, not for each write."""
+        return 0 if self.write_error else BUSY
+
+    def _execute(self, write: tuple[str, tuple[object, ...]]) -> None:
+        """One write of a transaction. What SQLite cannot hold is left out, for it would block all others for ever."""
+        try:
+            self._db.execute(*write)
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeError) as exc:
+            self.write_failures += 1
+            self._impossible.append(write)
+            logger.error("a value cannot be written to %s: %s", self.path, exc)  # noqa: TRY400 - the message tells all
+
+    def _failed(self, exc: sqlite3.Error) -> None:
         self.write_failures += 1
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-        if not isinstance(exc, sqlite3.Error):
-            self._pending.clear()  # a value that SQLite cannot hold would block all later ones
         if not self.write_error:
             logger.error(
                 "cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc
@@ -216,7 +238,7 @@ class State:
 
     def _connect(self) -> None:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would ask the umask
-        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_AT_START)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -252,9 +274,14 @@ class State:
         db.execute("DELETE FROM settled WHERE at < ?", (oldest,))
         in_flight = [
             InFlight(
-                token, route, sent_at, bool(late), tuple((name, int(v), int(n)) for name, v, n in json.loads(marks))
+                token,
+                route,
+                sent_at,
+                bool(late),
+                tuple((name, int(v), int(n)) for name, v, n in json.loads(marks)),
+                bool(uncertain),
             )
-            for token, route, sent_at, late, marks in db.execute("SELECT * FROM in_flight ORDER BY sent_at")
+            for token, route, sent_at, late, marks, uncertain in db.execute("SELECT * FROM in_flight ORDER BY sent_at")
         ]
         settled = db.execute("SELECT token, route, at FROM settled ORDER BY at").fetchall()
         self.mailbag = Mailbag(self.write, in_flight, settled)
