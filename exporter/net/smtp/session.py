@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from aiosmtplib.esmtp import parse_esmtp_extensions
@@ -136,8 +136,14 @@ class SmtpSession:
         self._expect(reply, 2)
         exchange.verify()
 
-    async def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Submit one message. After the final dot a silence or loss raises ProbeError(submission_uncertain)."""
+    async def send(
+        self, sender: str, recipient: str, message: bytes, *, handing_over: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Submit one message. After the final dot a silence or loss raises ProbeError(submission_uncertain).
+
+        `handing_over` is awaited before any of the message is sent, when the server has agreed to take it. If it
+        raises, nothing was handed over, and the connection can only be closed.
+        """
         self.handed_over_at = None
         options = []
         if "size" in self.extensions:
@@ -147,6 +153,8 @@ class SmtpSession:
         self._expect(await self._command(b"MAIL", f"FROM:<{sender}>".encode(), *options), 2)
         self._expect(await self._command(b"RCPT", f"TO:<{recipient}>".encode()), 2)
         self._expect(await self._command(b"DATA"), 3)
+        if handing_over is not None:
+            await handing_over()
         text = PERIOD_REGEX.sub(b"..", normalize_message_line_endings(message))
         self._trace.said(">", f"(message of {len(text)} bytes)")
         self._protocol.write(text + b".\r\n")

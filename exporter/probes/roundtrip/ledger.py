@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 
 from exporter.model import FactName
-from exporter.model.errors import ProbeError
+from exporter.model.errors import Inconclusive, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes.roundtrip import authentication, message
@@ -47,9 +47,23 @@ class Ledger:
 
     # -- a mail's fate ------------------------------------------------------------------------------------------
 
-    async def sending(self, mail: InFlight) -> None:
-        """On disk when this returns: a kill at any later moment loses no mail."""
-        await self._mailbag.add(mail)
+    async def handing_over(self, mail: InFlight) -> None:
+        """Before the mail goes out. Raises Inconclusive where it cannot be stored: then it must not go.
+
+        It is in the state file when this returns, so a kill at any later moment loses no mail. A kill before leaves
+        nothing behind, as nothing was sent.
+        """
+        if not await self._mailbag.add(mail):
+            raise Inconclusive(
+                Reason.LOCAL_ERROR,
+                "no mail is sent, because the state file cannot be written and a restart would forget the mail; make "
+                "room on the disk of --storage.path, or look at its permissions",
+            )
+
+    async def accepted(self, mail: InFlight) -> None:
+        """The server took it: from now on it is received, bounced or lost one day."""
+        await self._mailbag.accepted(mail.token)
+        self.sent()
 
     async def not_sent(self, mail: InFlight) -> None:
         """The server did not take it. Should it come all the same, it is no duplicate."""
@@ -57,12 +71,15 @@ class Ledger:
         await self.remember([message.short_id(mail.token)])
 
     def sent(self) -> None:
-        """Submitted, or perhaps submitted: from now on it is received, bounced or lost one day."""
+        """Submitted, or perhaps submitted."""
         self._trace.fact(FactName.ROUNDTRIP_SENT, 1)
 
-    async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> None:
-        """It came. `seconds` where we saw it come; `whole` is None where it could not be fetched."""
-        await self._mailbag.settle(mail.token)
+    async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> bool:
+        """It came. `seconds` where we saw it come; `whole` is None where it could not be fetched.
+
+        Returns whether that is stored.
+        """
+        stored = await self._mailbag.settle(mail.token)
         trace = self._trace
         took = self._estimate(mail, whole or b"") if seconds is None else seconds
         trace.fact(FactName.ROUNDTRIP_RECEIVED, took)
@@ -83,6 +100,7 @@ class Ledger:
         if junk:
             trace.fact(FactName.ROUNDTRIP_MISFILED, 1)
             self.verdict = ProbeError(Reason.MESSAGE_IN_JUNK, f"it was filed in {junk}")
+        return stored
 
     def _estimate(self, mail: InFlight, whole: bytes) -> float:
         """Nobody watched when it came: the last server's stamp is nearer to the truth than the time of this run."""
@@ -90,10 +108,12 @@ class Ledger:
         stamp = last_stamp(whole)
         return age if stamp is None else min(max(0.0, stamp - mail.sent_at), age)
 
-    async def bounced(self, mail: InFlight, why: str) -> None:
-        await self._mailbag.settle(mail.token)
+    async def bounced(self, mail: InFlight, why: str) -> bool:
+        """A report says that it was not delivered. Returns whether that is stored."""
+        stored = await self._mailbag.settle(mail.token)
         self._trace.fact(FactName.ROUNDTRIP_BOUNCED, 1)
         self.verdict = ProbeError(Reason.BOUNCED, why)
+        return stored
 
     async def surplus(self, token: str, key: str, *, bounce: bool) -> None:
         """A copy of a mail that is not in flight (any more). `key` tells it from other copies."""
@@ -111,6 +131,10 @@ class Ledger:
             if mail.token in but:
                 continue
             age = self._now() - mail.sent_at
+            if mail.uncertain:
+                if age > self._lost_after:
+                    await self._drop(mail, age)
+                continue
             if age > self._late_after and not mail.late:
                 self._trace.fact(FactName.ROUNDTRIP_LATE, 1)
                 await self._mailbag.mark_late(mail.token)
@@ -134,6 +158,13 @@ class Ledger:
         self.verdict = ProbeError(Reason.MESSAGE_LOST, f"a mail that was sent {age:.0f} s ago has not come")
         await self._mailbag.settle(mail.token)
         await self.remember([message.short_id(mail.token)])
+
+    async def _drop(self, mail: InFlight, age: float) -> None:
+        """Nobody knows whether the server took it, so it is neither late nor lost."""
+        short = message.short_id(mail.token)
+        self._trace.said("#", f"mail {short}, handed over {age:.0f} s ago without an answer, has not come: given up")
+        await self._mailbag.settle(mail.token)
+        await self.remember([short])
 
     # -- from run to run ----------------------------------------------------------------------------------------
 
