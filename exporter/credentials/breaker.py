@@ -11,6 +11,7 @@ from exporter.model.settings import GuardSettings
 
 DAY = 86400.0
 LIMITED_PAUSE = 300.0  # after the first "slow down"; doubles, but looks again at least every `first_pause`
+MAX_COUNT = 1000  # of anything in a record; more is damage
 JITTER = 0.1  # a pause is up to this much longer, so that forty accounts of one server do not come back at once
 
 
@@ -163,7 +164,7 @@ class Breaker:
         frozen_at = now - age
         ages = record.get("refused", [])
         if isinstance(ages, list):
-            breaker.refused = tuple(sorted(frozen_at - float(each) for each in ages))
+            breaker.refused = tuple(sorted(frozen_at - max(0.0, float(each)) for each in ages))
         breaker.consecutive = _whole(record.get("consecutive"))
         breaker.limited = _whole(record.get("limited"))
         breaker.proven = record.get("proven") is True
@@ -209,4 +210,4 @@ class Breaker:
 
 
 def _whole(value: object) -> int:
-    return max(0, value) if isinstance(value, int) else 0
+    return min(max(0, value), MAX_COUNT) if isinstance(value, int) else 0

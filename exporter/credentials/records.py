@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,7 +21,10 @@ from exporter.model.settings import GuardSettings
 
 MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
 FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+DAMAGED: dict[str, object] = {"under_way": 1}  # somebody tried something
 STORE_WITHIN = 5.0  # seconds for the disk to store an attempt
+
+logger = logging.getLogger(__name__)
 
 
 class Disk(Protocol):
@@ -177,12 +181,19 @@ class Records:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            record = {"under_way": 1}  # unreadable: somebody tried something
+            record = DAMAGED
         age = self._clock.since(record.get("saved"))
         if age > FORGET_AFTER:
             self._unsettled.append((name, fingerprint))
             return
-        breaker = Breaker.thaw(record, self._clock.now(), age, self._settings_of(name), _jitter(fingerprint))
+        now, settings, jitter = self._clock.now(), self._settings_of(name), _jitter(fingerprint)
+        try:
+            breaker = Breaker.thaw(record, now, age, settings, jitter)
+        except (ValueError, TypeError, OverflowError):
+            record = DAMAGED
+            breaker = Breaker.thaw(record, now, 0.0, settings, jitter)
+        if record is DAMAGED:
+            logger.error("the login guard's record of %s is damaged: it counts as one refused login", name)
         account = self._account(name)
         account.breakers[fingerprint] = breaker
         account.saved[fingerprint] = 0

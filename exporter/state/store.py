@@ -16,11 +16,14 @@ import shutil
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from exporter.state.in_flight import MAX_AGE, InFlight, Mailbag
 from exporter.state.key_values import Notes
+from exporter.state.rows import breaker, mail_in_flight, texts, three_texts_and_a_time, two_texts_and_a_time
 
 __all__ = ["InFlight", "Mailbag", "Notes", "State", "StateError", "StateLocked"]
 
@@ -54,8 +57,22 @@ MIGRATIONS = (
     """
     ALTER TABLE in_flight ADD COLUMN uncertain INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE damaged (found REAL NOT NULL, source TEXT NOT NULL, content TEXT NOT NULL);
+    """,
 )
 SCHEMA = len(MIGRATIONS)
+
+# Table → how its rows are read, oldest first where it matters, and how one is removed.
+TABLES = {
+    "guard": ("SELECT rowid, * FROM guard", "DELETE FROM guard WHERE rowid = ?"),
+    "in_flight": ("SELECT rowid, * FROM in_flight ORDER BY sent_at", "DELETE FROM in_flight WHERE rowid = ?"),
+    "settled": ("SELECT rowid, * FROM settled ORDER BY at", "DELETE FROM settled WHERE rowid = ?"),
+    "notes": ("SELECT rowid, * FROM notes", "DELETE FROM notes WHERE rowid = ?"),
+    "incidents": ("SELECT rowid, * FROM incidents", "DELETE FROM incidents WHERE rowid = ?"),
+}
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -266,26 +283,29 @@ class State:
         # One write at each start: a disk that takes none is told now, not at the first login.
         db.execute("INSERT OR REPLACE INTO meta VALUES ('opened', ?)", (str(time.time()),))
         (self.signing_key,) = db.execute("SELECT value FROM meta WHERE key = 'signing_key'").fetchone()
-        rows = db.execute("SELECT account, fingerprint, record FROM guard")
-        self.breakers = {(account, fingerprint): record for account, fingerprint, record in rows}
-        self.incidents = dict(db.execute("SELECT key, record FROM incidents").fetchall())
+        self.breakers = {
+            (account, fingerprint): record for account, fingerprint, record in self._rows("guard", breaker)
+        }
+        self.incidents = dict(self._rows("incidents", texts))
         oldest = time.time() - MAX_AGE
         db.execute("DELETE FROM in_flight WHERE sent_at < ?", (oldest,))
         db.execute("DELETE FROM settled WHERE at < ?", (oldest,))
-        in_flight = [
-            InFlight(
-                token,
-                route,
-                sent_at,
-                bool(late),
-                tuple((name, int(v), int(n)) for name, v, n in json.loads(marks)),
-                bool(uncertain),
-            )
-            for token, route, sent_at, late, marks, uncertain in db.execute("SELECT * FROM in_flight ORDER BY sent_at")
-        ]
-        settled = db.execute("SELECT token, route, at FROM settled ORDER BY at").fetchall()
-        self.mailbag = Mailbag(self.write, in_flight, settled)
-        self.notes = Notes(self.write, db.execute("SELECT subject, key, value, changed FROM notes").fetchall())
+        in_flight = self._rows("in_flight", mail_in_flight)
+        self.mailbag = Mailbag(self.write, in_flight, self._rows("settled", two_texts_and_a_time))
+        self.notes = Notes(self.write, self._rows("notes", three_texts_and_a_time))
+
+    def _rows(self, table: str, read: Callable[[Sequence[object]], T]) -> list[T]:
+        """The rows of a table. A damaged one is set aside, where it does no harm and can be looked at."""
+        select, delete = TABLES[table]
+        found = []
+        for rowid, *values in self._db.execute(select).fetchall():
+            try:
+                found.append(read(values))
+            except (ValueError, TypeError, OverflowError):
+                self._db.execute("INSERT INTO damaged VALUES (?, ?, ?)", (time.time(), table, repr(values)))
+                self._db.execute(delete, (rowid,))
+                logger.error("%s: a row of table %s is damaged and set aside, in table damaged", self.path, table)  # noqa: TRY400
+        return found
 
     def _close(self) -> None:
         if hasattr(self, "_db"):

@@ -446,10 +446,13 @@ async def test_a_record_nobody_used_for_a_month_is_forgotten(logins, login, disk
     assert disk.rows == {}
 
 
-async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown(logins, login, disk, time):
+@pytest.mark.parametrize(
+    "record", ["\x00", "[]", '{"refused": ["z"]}', '{"refused": [null]}', '{"refused": [1' + "0" * 400 + "]}"]
+)
+async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown(logins, login, disk, time, record):
     await attempt(logins, login, WRONG)
     (key,) = disk.rows
-    disk.rows[key] = "\x00"
+    disk.rows[key] = record
     again = LoginGuard(disk.session(), RULES, clock=time.clock())
     await attempt(again, login, WRONG)
     await suspended(again, login)

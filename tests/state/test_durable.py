@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -104,3 +105,42 @@ async def test_a_locked_file_is_waited_for_once(tmp_path):
     timeouts.append(state._worker.submit(state._busy_timeout).result())
     await state.close()
     assert timeouts == [1000, 0, 1000]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("guard", "fingerprint", "no hex"),
+        ("guard", "fingerprint", "00"),
+        ("guard", "record", b"\xff"),
+        ("in_flight", "watermarks", "[[1]]"),
+        ("in_flight", "watermarks", "{"),
+        ("in_flight", "watermarks", "7"),
+        ("in_flight", "sent_at", "9 o'clock"),
+        ("settled", "at", "z"),
+        ("notes", "changed", "z"),
+        ("incidents", "record", b""),
+    ],
+)
+async def test_a_damaged_row_is_told_and_set_aside(tmp_path, caplog, table: str, column: str, value: object):
+    state = await State.open(tmp_path)
+    await state.save_breaker("a", "00" * 16, "{}")
+    await add_mail(state)
+    await state.mailbag.add(OLD)
+    await settle_mail(state)
+    await keep_incident(state)
+    await state.notes.put("s", "k", "v")
+    await state.close()
+    with sqlite3.connect(state.path) as db:
+        db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    db.close()
+    again = await reopened(tmp_path)
+    assert f"a row of table {table} is damaged" in caplog.text
+    kept = (again.breakers, await again.mailbag.in_flight("r"), again.incidents, await again.notes.get("s", "k"))
+    assert sum(not each for each in kept) == (table != "settled")
+    caplog.clear()
+    await reopened(tmp_path)
+    assert caplog.text == ""  # once is enough
+    with sqlite3.connect(state.path) as db:
+        assert [row[0] for row in db.execute("SELECT source FROM damaged")] == [table]
+    db.close()
