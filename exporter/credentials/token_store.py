@@ -41,6 +41,8 @@ class TokenStore:
         self._directory = directory
         self._held: dict[TokenSource, Held] = {}
         self._replaced: dict[str, tuple[str, Secret]] = {}  # name → digest of the seed, the refresh token in its place
+        self._unwritten: dict[str, TokenSource] = {}  # whose `_replaced` is not on the disk
+        self._writing = asyncio.Lock()
 
     def held(self, source: TokenSource) -> Held:
         return self._held.setdefault(source, Held())
@@ -58,17 +60,29 @@ class TokenStore:
 
     async def replace(self, source: TokenSource, seed: Secret, refresh: Secret) -> None:
         """Keep what the provider gave in place of the refresh token that was used."""
-        begun_by = digest(source, seed)
-        self._replaced[source.name] = (begun_by, refresh)
-        if self._directory is None:
+        self._replaced[source.name] = (digest(source, seed), refresh)
+        if self._directory is not None:
+            self._unwritten[source.name] = source
+            await self.write_again()
+
+    async def write_again(self) -> None:
+        """Write what the disk has refused before: else a restart would begin with a token that was used already."""
+        if self._directory is None or not self._unwritten:
             return
-        file = _file(self._directory, source)
-        try:
-            await asyncio.to_thread(_write, file, begun_by, refresh)
-        except OSError as exc:
-            logger.error(  # noqa: TRY400 - the message tells all
-                "cannot write %s: %s. A restart now may ask for a new sign-in (mailprobe oauth)", file, exc.strerror
-            )
+        async with self._writing:
+            for name in list(self._unwritten):
+                source = self._unwritten.pop(name)
+                file, (begun_by, refresh) = _file(self._directory, source), self._replaced[name]
+                try:
+                    await asyncio.to_thread(_write, file, begun_by, refresh)
+                except OSError as exc:
+                    self._unwritten[name] = source
+                    logger.error(  # noqa: TRY400 - the message tells all
+                        "cannot write %s: %s. It is tried again with the next login; a restart before may ask for a "
+                        "new sign-in (mailprobe oauth)",
+                        file,
+                        exc.strerror,
+                    )
 
     async def aclose(self) -> None:
         """Wait for the requests under way: their answers may hold the next refresh token."""
@@ -78,6 +92,7 @@ class TokenStore:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self.write_again()
 
 
 def digest(source: TokenSource, seed: Secret) -> str:
