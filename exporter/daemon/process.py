@@ -11,7 +11,7 @@ from collections.abc import Callable
 import uvloop
 
 from exporter.config import ConfigError
-from exporter.daemon import log_setup
+from exporter.daemon import descriptors, log_setup
 from exporter.daemon.app import App
 from exporter.daemon.early_signals import early
 from exporter.daemon.loading import load_all
@@ -63,6 +63,7 @@ def _check_web_config(options: Options) -> bool:
 def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
     """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
     early.hold()
+    descriptors.raise_limit()
     app = App(options)
     log_setup.setup(options.log_level, options.log_format, app.self_metrics.log_message)
     signatures.warm()  # before there is a loop that it would block
