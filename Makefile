@@ -26,7 +26,7 @@ help:
 	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
 	@echo 'make torture                  kills the daemon 500 times while it probes real servers (KILLS=50: fewer)'
-	@echo 'make docs                     makes docs/{metrics,configuration,flags,reasons,signatures}.md anew'
+	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
 	@echo 'make fmt · make clean         format the code · remove what was made'
 
@@ -81,6 +81,7 @@ docs: venv-dev
 	$(BIN)/python -m tests.docs.generate_flags
 	$(BIN)/python -m tests.docs.generate_reasons
 	$(BIN)/python -m tests.docs.generate_signatures
+	$(BIN)/python -m tests.docs.generate_architecture
 	$(BIN)/python -m deploy.rules
 	$(BIN)/python -m tests.rules.document > docs/alerts.md
 	$(BIN)/python -m tests.docs.generate_runbooks

@@ -1,4 +1,7 @@
-"""What the receiving side made of our mail's SPF, DKIM and DMARC, and what we make of its DKIM signature ourselves."""
+"""Reads what the receiver reported about SPF, DKIM and DMARC of our mail, and verifies its DKIM signature again.
+
+In: the header or the whole received mail. Out: passed or not, per method, as facts of the roundtrip probe.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
-
-import dkim
 
 from exporter.probes.roundtrip.headers import fields
 
@@ -21,7 +22,7 @@ _quiet.propagate = False
 
 
 class Answer(Protocol):
-    """The part of the resolver's answer that is looked at."""
+    """The part of the resolver's Answer that is used here."""
 
     @property
     def kind(self) -> str: ...
@@ -31,9 +32,9 @@ class Answer(Protocol):
 
 
 def results(headers: bytes) -> dict[str, bool]:
-    """Method → passed, from the topmost Authentication-Results (RFC 8601): those below it anyone may have written.
+    """Return method → passed from the topmost Authentication-Results (RFC 8601). Anyone may have written those below.
 
-    Of several results for one method (two DKIM signatures) one that passed is enough, as for DMARC.
+    If one method has several results (two DKIM signatures), one that passed is enough, as in DMARC.
     """
     found: dict[str, bool] = {}
     for name, value in fields(headers):
@@ -49,18 +50,20 @@ def results(headers: bytes) -> dict[str, bool]:
 
 
 def _plain(value: str) -> str:
-    """Without comments (they nest) and quoted strings."""
+    """Remove comments (they may be nested) and quoted strings."""
     while (shorter := _QUOTED_OR_COMMENT.sub(" ", value)) != value:
         value = shorter
     return value
 
 
 async def dkim_verified(message: bytes, lookup: Callable[[str, str], Awaitable[Answer]]) -> bool | None:
-    """Whether a DKIM signature (RFC 6376) of the whole message verifies with the key that DNS has now.
+    """Tell whether a DKIM signature (RFC 6376) of the whole message verifies with the key that is in DNS now.
 
-    None where that cannot be said: no signature, an algorithm that we lack, or no answer from DNS. `lookup` is the
-    resolver's; dkimpy would ask its own.
+    None if unknown: no signature, an unsupported algorithm, or no answer from DNS. `lookup` is the resolver's method;
+    dkimpy would otherwise use its own resolver.
     """
+    import dkim
+
     verdict = None
     for index in range(MAX_SIGNATURES):
         signature = dkim.DKIM(message, logger=_quiet)

@@ -1,4 +1,8 @@
-"""The books of a route within a run: what became of each mail, as facts, as the verdict, and for later runs."""
+"""Records what happened to each mail of a route during a run: as facts, as the verdict, and in the stored state.
+
+In: events (sent, received, bounced, missing). Out: facts in the Trace, the failure to raise, and entries in the Mailbag
+for later runs. Each mail is counted exactly once as received, bounced or lost.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from exporter.probes.roundtrip.headers import hop_delays, last_stamp
 from exporter.probes.roundtrip.inbox import Mark
 from exporter.state.store import InFlight, Mailbag, Notes
 
-MAX_KNOWN = 16  # copies remembered as none of the surplus kind
+MAX_KNOWN = 16  # copies remembered so that they are not counted as duplicates
 
 
 class Ledger:
-    """Times in seconds. `verdict` is about the message that was settled last; None while nothing is wrong with it."""
+    """Times are in seconds. `verdict` is about the mail that was settled last; None if nothing is wrong with it."""
 
     def __init__(
         self,
@@ -32,7 +36,7 @@ class Ledger:
         now: Callable[[], float],
     ) -> None:
         self.verdict: ProbeError | None = None
-        self.signed: bytes | None = None  # the mail that came last, whole: its DKIM signature can be verified
+        self.signed: bytes | None = None  # the newest mail, complete, so that its DKIM signature can be verified
         self._route = route
         self._subject = f"route:{route}"
         self._mailbag = mailbag
@@ -45,13 +49,13 @@ class Ledger:
     async def in_flight(self) -> tuple[InFlight, ...]:
         return await self._mailbag.in_flight(self._route)
 
-    # -- a mail's fate ------------------------------------------------------------------------------------------
+    # -- events of one mail --------------------------------------------------------------------------------------
 
     async def handing_over(self, mail: InFlight) -> None:
-        """Before the mail goes out. Raises Inconclusive where it cannot be stored: then it must not go.
+        """Store the mail before it is sent. Raises Inconclusive if that fails: then it must not be sent.
 
-        It is in the state file when this returns, so a kill at any later moment loses no mail. A kill before leaves
-        nothing behind, as nothing was sent.
+        It is in the state file when this returns, so a kill at any later time loses no mail. A kill before leaves no
+        record, because nothing was sent.
         """
         if not await self._mailbag.add(mail):
             raise Inconclusive(
@@ -61,21 +65,21 @@ class Ledger:
             )
 
     async def accepted(self, mail: InFlight) -> None:
-        """The server took it: from now on it is received, bounced or lost one day."""
+        """The server accepted the mail: later it becomes received, bounced or lost."""
         await self._mailbag.accepted(mail.token)
         self.sent()
 
     async def not_sent(self, mail: InFlight) -> None:
-        """The server did not take it. Should it come all the same, it is no duplicate."""
+        """The server rejected the mail. If it arrives nevertheless, it is not counted as a duplicate."""
         await self._mailbag.settle(mail.token)
         await self.remember([message.short_id(mail.token)])
 
     def sent(self) -> None:
-        """Submitted, or perhaps submitted."""
+        """The mail was submitted, or perhaps submitted."""
         self._trace.fact(FactName.ROUNDTRIP_SENT, 1)
 
     async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> bool:
-        """It came. `seconds` where we saw it come; `whole` is None where it could not be fetched.
+        """The mail arrived. `seconds`: measured, if we saw it arrive. `whole`: None if it could not be fetched.
 
         Returns whether that is stored.
         """
@@ -103,7 +107,7 @@ class Ledger:
         return stored
 
     def _estimate(self, mail: InFlight, whole: bytes) -> float:
-        """Nobody watched when it came: the last server's stamp is nearer to the truth than the time of this run."""
+        """Estimate when it arrived: the last server timestamp is closer to the truth than the time of this run."""
         age = max(0.0, self._now() - mail.sent_at)
         stamp = last_stamp(whole)
         return age if stamp is None else min(max(0.0, stamp - mail.sent_at), age)
@@ -116,7 +120,7 @@ class Ledger:
         return stored
 
     async def surplus(self, token: str, key: str, *, bounce: bool) -> None:
-        """A copy of a mail that is not in flight (any more). `key` tells it from other copies."""
+        """A copy of a mail that is no longer in flight. `key` identifies the copy."""
         known = await self._known()
         if bounce:
             self._trace.fact(FactName.ROUNDTRIP_BOUNCED, 1)
@@ -126,7 +130,7 @@ class Ledger:
             self._trace.fact(FactName.ROUNDTRIP_DUPLICATED, 1)
 
     async def missing(self, *, but: Collection[str] = ()) -> None:
-        """What has not come in time is late, what has not come for long is lost: of all in flight `but` these."""
+        """Count overdue mails as late, and very old ones as lost: of all mails in flight except `but`."""
         for mail in await self.in_flight():
             if mail.token in but:
                 continue
@@ -142,7 +146,7 @@ class Ledger:
                 await self._lose(mail, age)
 
     async def given_up(self, mail: InFlight, waited: float, *, lost: bool) -> None:
-        """It was waited for in vain."""
+        """The wait for this mail ended without success."""
         self._trace.fact(FactName.ROUNDTRIP_LATE, 1)
         await self._mailbag.mark_late(mail.token)
         if lost:
@@ -166,10 +170,10 @@ class Ledger:
         await self._mailbag.settle(mail.token)
         await self.remember([short])
 
-    # -- from run to run ----------------------------------------------------------------------------------------
+    # -- state between runs -----------------------------------------------------------------------------------------
 
     async def marks(self) -> list[Mark]:
-        """Where to begin looking: before every mail that is in flight, and where the last run ended."""
+        """Return where to start searching: before every mail in flight, and where the last run ended."""
         marks = [mark for mail in await self.in_flight() for mark in mail.watermarks]
         try:
             kept = json.loads(await self._notes.get(self._subject, "looked_at") or "[]")
@@ -183,7 +187,7 @@ class Ledger:
             await self._notes.put(self._subject, "looked_at", json.dumps(marks))
 
     async def remember(self, keys: Sequence[str]) -> None:
-        """Copies that may be met again and are no duplicates: given up, refused and yet delivered, not removable."""
+        """Store copies that may be found again and are no duplicates: given up, rejected but delivered, not removed."""
         if keys:
             known = [key for key in await self._known() if key not in keys]
             await self._notes.put(self._subject, "not_surplus", " ".join([*known, *keys][-MAX_KNOWN:]))
