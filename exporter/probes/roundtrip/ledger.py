@@ -192,5 +192,11 @@ class Ledger:
             known = [key for key in await self._known() if key not in keys]
             await self._notes.put(self._subject, "not_surplus", " ".join([*known, *keys][-MAX_KNOWN:]))
 
+    async def forget(self, key: str) -> None:
+        """The copy was removed: it will not be seen again."""
+        await self._notes.put(
+            self._subject, "not_surplus", " ".join(each for each in await self._known() if each != key)
+        )
+
     async def _known(self) -> list[str]:
         return (await self._notes.get(self._subject, "not_surplus") or "").split()

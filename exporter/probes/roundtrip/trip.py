@@ -176,6 +176,8 @@ class _Trip:
             await self._remove(watch, surplus)
 
     async def _settle_one(self, watch: InboxWatch, mail: InFlight, copy: Copy, sent: _Sent | None) -> None:
+        # Stored before it is settled: a kill before the copy is removed must not make it look like a second one.
+        await self._ledger.remember([copy.key])
         if copy.bounce:
             stored = await self._ledger.bounced(mail, copy.bounce)
         else:
@@ -187,22 +189,23 @@ class _Trip:
             except BaseException:
                 # It arrived, whatever happened since. What is left of it must not be counted as a second copy.
                 await self._ledger.received(mail, None, seconds=seconds, junk=junk)
-                await self._ledger.remember([copy.key])
                 raise
             stored = await self._ledger.received(mail, whole, seconds=seconds, junk=junk)
         if stored:
-            await self._remove(watch, [copy])
+            if not await self._remove(watch, [copy]):
+                await self._ledger.forget(copy.key)
         else:  # after a kill it would be missed: a later run removes it
             self._look_again = True
-            await self._ledger.remember([copy.key])
 
-    async def _remove(self, watch: InboxWatch, copies: Sequence[Copy]) -> None:
+    async def _remove(self, watch: InboxWatch, copies: Sequence[Copy]) -> Sequence[Copy]:
+        """Returns those that could not be removed."""
         left: Sequence[Copy] = copies
         try:
             with self._trace.phase(Phase.CLEANUP):
                 left = await watch.remove(copies)
         finally:
             await self._ledger.remember([copy.key for copy in left])
+        return left
 
     # -- sending and waiting ------------------------------------------------------------------------------------
 

@@ -121,3 +121,18 @@ async def test_a_mail_stays_in_the_mailbox_until_it_is_stored_that_it_came(bench
     trace = await bench.run()
     assert counts(trace) == {"sent": 1, "received": 2 if killed else 1}
     assert bench.left() == []
+
+
+async def test_a_kill_between_settling_and_removing_makes_no_duplicate(bench: Bench, monkeypatch):
+    async def killed(*_: object) -> list[object]:
+        await reopened_copy(bench.state, bench.folder.parent / "copy")
+        raise ConnectionResetError
+
+    await bench.run()  # from here on it is known where the last run ended
+    with monkeypatch.context() as patched:
+        patched.setattr("exporter.probes.roundtrip.inbox.InboxWatch.remove", killed)
+        await bench.run(ConnectionResetError)
+    assert len(bench.left()) == 1
+    bench.state = await State.open(bench.folder.parent / "copy")
+    assert counts(await bench.run()) == {"sent": 1, "received": 1}
+    assert bench.left() == []
