@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 # The longest first. A folder or a file; measured with `--durations=0`.
 LONG = (
     "tests/walk/test_walk.py",
+    "tests/torture/test_kills.py",
     "tests/daemon/test_daemon.py",
     "tests/alertmanager/test_live.py",
     "tests/web/pages/test_browser.py",

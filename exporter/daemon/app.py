@@ -171,6 +171,8 @@ class App:
 
     def _taken_over(self) -> None:
         """A reload is done."""
+        if not self._ready:  # it stops
+            return
         self._spawn(_settle())
         self._tell_where()  # a certificate may have come
 
