@@ -15,7 +15,7 @@ from dataclasses import replace
 from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED
 
 from exporter import __version__
-from exporter.model import Endpoint, Phase, Secret
+from exporter.model import Endpoint, Phase, Secret, bounds
 from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -230,7 +230,8 @@ class ImapSession:
 
     async def fetch_headers(self, uids: Sequence[int], fields: Sequence[str]) -> dict[int, bytes]:
         headers: dict[int, bytes] = {}
-        item = f"(BODY.PEEK[HEADER.FIELDS ({' '.join(fields)})])"
+        # A stranger makes a field as long as he likes, and one command is answered for many mails.
+        item = f"(BODY.PEEK[HEADER.FIELDS ({' '.join(fields)})]<0.{bounds.HEADER_FIELDS}>)"
         for start in range(0, len(uids), FETCH_BATCH):
             batch = ",".join(map(str, uids[start : start + FETCH_BATCH]))
             for each in await self._fetch(batch, item, prefix="UID"):
