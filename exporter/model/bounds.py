@@ -34,6 +34,7 @@ DNS_OTHER_RECORDS = 50  # in one message, of the types that dnspython reads
 # -- records in DNS -----------------------------------------------------------------------------------------------
 
 SPF_TERMS = 500
+DKIM_KEY_RECORD = 1024  # bytes of a key record that we cannot read and dkimpy perhaps can
 DKIM_KEY_BITS = 4096  # of the RSA keys that we verify with
 DKIM_EXPONENT_BITS = 64  # as in OpenSSL
 
