@@ -17,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from exporter.model import bounds
 from exporter.probes.records import tags
 from exporter.probes.records.errors import RecordError, shown
 
@@ -90,4 +91,6 @@ def _bits(algorithm: str, value: str) -> int:
         raise RecordError(_SECTION, "p is base64, but no RSA public key in it: cut off, perhaps") from exc
     if not isinstance(public, RSAPublicKey):
         raise RecordError(_SECTION, "p holds a key of another type than k says")
+    if public.public_numbers().e.bit_length() > bounds.DKIM_EXPONENT_BITS:
+        raise RecordError(_SECTION, f"the exponent of the RSA key has more than {bounds.DKIM_EXPONENT_BITS} bits")
     return public.key_size
