@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 import time
@@ -22,6 +23,8 @@ from exporter.model.errors import Garbage
 from exporter.model.trace import Trace
 from exporter.net.text import decode
 
+logger = logging.getLogger(__name__)
+
 READ_SIZE = 16384  # no less than a TLS record holds (RFC 8446 section 5.1): then OpenSSL keeps nothing back
 MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session
 GONE = "the server closed the connection during the TLS handshake"
@@ -31,7 +34,9 @@ _AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWr
 
 
 class Sink(Protocol):
-    """Who takes the bytes. Must not raise; `connection_lost` comes once, with None for an orderly end."""
+    """Who takes the bytes. `connection_lost` comes once: with None for an orderly end, with Garbage where
+    `data_received` has raised.
+    """
 
     def data_received(self, data: bytes, /) -> None: ...
 
@@ -258,8 +263,14 @@ class Wire:
         self._total += len(data)
         if self._total > MAX_TOTAL:
             self._lost(Garbage(f"the server sent more than {MAX_TOTAL} bytes"))
-        else:
+            return
+        try:
             self._sink.data_received(data)
+        except Garbage as exc:
+            self._lost(exc)
+        except Exception as exc:  # in a callback nobody would hear of it, and the run would end as a timeout
+            logger.exception("a server's answer cannot be read")
+            self._lost(Garbage(f"what the server sent cannot be read ({type(exc).__name__})"))
 
     def _writable(self) -> None:
         try:
@@ -275,5 +286,9 @@ class Wire:
     def _lost(self, exc: Exception | None) -> None:
         sink = self._sink
         self.abort()
-        if sink is not None:
+        if sink is None:
+            return
+        try:
             sink.connection_lost(exc)
+        except Exception:
+            logger.exception("the end of a connection cannot be told")
