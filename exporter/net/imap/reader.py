@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from exporter.model import bounds
 from exporter.model.errors import Garbage
 from exporter.model.text import clean
 from exporter.net.text import decode
 
-MAX_LINE = 64 * 1024  # bytes
-MAX_LITERAL = 1024 * 1024  # bytes
-MAX_LINES = 20_000  # for one command
+MAX_LINE = bounds.IMAP_LINE
+MAX_LITERAL = bounds.IMAP_LITERAL
+MAX_LINES = bounds.IMAP_LINES
+MAX_BYTES = bounds.IMAP_COMMAND
 
 Response = tuple[bytes, ...]
 """Text, literal, text, literal, … text, without line ends; nearly always one text."""
@@ -23,7 +25,7 @@ _FREE_TEXT = (b"OK ", b"NO ", b"BAD", b"BYE")
 class Reader:
     """Fed with what comes in, gives complete responses. Raises Garbage when the server breaks a bound."""
 
-    __slots__ = ("_at", "_buffer", "_count", "_missing", "_parts", "_scanned")
+    __slots__ = ("_at", "_buffer", "_bytes", "_count", "_missing", "_parts", "_scanned")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -31,7 +33,8 @@ class Reader:
         self._scanned = 0  # up to where it is known to hold no line end
         self._missing: int | None = None  # bytes of the literal that is coming in
         self._parts: list[bytes] = []  # of a response that has literals
-        self._count = 0
+        self._count = 0  # lines since the last command
+        self._bytes = 0  # likewise, literals included
 
     def feed(self, data: bytes) -> Iterator[Response]:
         """The responses that are complete now. Empty lines count, but are left out."""
@@ -39,6 +42,9 @@ class Reader:
         del buffer[: self._at]
         self._scanned = max(0, self._scanned - self._at)
         self._at = 0
+        self._bytes += len(data)
+        if self._bytes > MAX_BYTES:
+            raise Garbage(f"more than {MAX_BYTES} bytes to one command, now: {_start(data)}")
         buffer += data
         while (line := self._line()) is not None:
             self._count += 1
@@ -76,8 +82,13 @@ class Reader:
         ):
             return None
         lines = data.split(b"\r\n")
-        if data.count(b"\n") != len(lines) - 1 or self._count + len(lines) > MAX_LINES:
+        if (
+            data.count(b"\n") != len(lines) - 1
+            or self._count + len(lines) > MAX_LINES
+            or self._bytes + len(data) > MAX_BYTES
+        ):
             return None
+        self._bytes += len(data)
         self._count += len(lines) - 1
         return [line for line in lines if line]
 
@@ -86,7 +97,8 @@ class Reader:
         if self._missing is not None:
             if len(buffer) - at < self._missing:
                 return None
-            self._parts.append(bytes(buffer[at : at + self._missing]))
+            with memoryview(buffer) as view:  # one copy, not two
+                self._parts.append(bytes(view[at : at + self._missing]))
             self._at = at = at + self._missing
             self._missing = None
         end = buffer.find(b"\n", max(at, self._scanned))
@@ -100,8 +112,8 @@ class Reader:
         return bytes(buffer[at:end]).removesuffix(b"\r")
 
     def restart(self) -> None:
-        """A new command: count its lines anew."""
-        self._count = 0
+        """A new command: count its lines and bytes anew."""
+        self._count = self._bytes = 0
 
     def drop(self) -> int:
         """Forget what has not been given out; returns how many bytes that is."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED
 
@@ -35,10 +36,12 @@ from exporter.net.wire import Wire
 
 Uids = list[int]
 Messages = list[Fetched]
+T = TypeVar("T")
 Responses = list[Response]  # in the class below, `list` is the command
 
 FETCH_BATCH = 50  # messages a command; NetEase resets connections that ask for many
 MAX_FOLDERS = 5_000
+AT_ONCE = 200  # responses that are read before others get their turn
 MAX_QUOTA_ROOTS = 8
 _WILD = re.compile(r"[*%]")  # in a folder's name, what LIST takes for a pattern
 
@@ -149,7 +152,7 @@ class ImapSession:
         extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self._protocol.capabilities
         extra = ["RETURN (SPECIAL-USE)"] if extended else []
         _, untagged = await self._ask("LIST", '""', '"*"', *extra)
-        found = [parser.folder(each) for each in _of(untagged, b"LIST")[:MAX_FOLDERS]]
+        found = await _parsed(parser.folder, _of(untagged, b"LIST")[:MAX_FOLDERS])
         kept = tuple(replace(folder, decoded=self.shown(folder.decoded)) for folder in found if folder is not None)
         self._eight_bit = {folder.name for folder in kept if not folder.name.isascii()}
         return kept
@@ -279,8 +282,8 @@ class ImapSession:
 
     async def _fetch(self, numbers: str, items: str, prefix: str = "") -> Messages:
         _, untagged = await self._ask("FETCH", numbers, items, prefix=prefix)
-        found = [parser.fetched(each) for each in untagged if each[0][:60].upper().find(b" FETCH ") > 0]
-        return [each for each in found if each is not None]
+        fetched = [each for each in untagged if each[0][:60].upper().find(b" FETCH ") > 0]
+        return [each for each in await _parsed(parser.fetched, fetched) if each is not None]
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -320,6 +323,16 @@ class ImapSession:
             return writer.string(encoded)
         except ValueError as exc:
             raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r} {exc}") from None
+
+
+async def _parsed(parse: Callable[[Response], T], responses: Sequence[Response]) -> list[T]:
+    """Read many responses in turns: a server that sends thousands must not hold the event loop."""
+    found: list[T] = []
+    for start in range(0, len(responses), AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        found += map(parse, responses[start : start + AT_ONCE])
+    return found
 
 
 def _of(untagged: Sequence[Response], kind: bytes) -> list[Response]:

@@ -396,7 +396,7 @@ async def test_messages_are_found_and_fetched_by_uid_without_search_and_without_
         S: * 2 FETCH (UID 8 BODY[]<0> {4}
         S= X-A:)\\r\\n
         S: $ OK done
-        C: $ UID FETCH 5 (BODY.PEEK[]<0.1048576>)
+        C: $ UID FETCH 5 (BODY.PEEK[]<0.524288>)
         S: $ OK done
         C: $ UID STORE 8 +FLAGS.SILENT (\\Deleted)
         S: $ OK done
