@@ -1,4 +1,4 @@
-"""`python -m exporter` is `mailprobe`."""
+"""Makes `python -m exporter` the same as `mailprobe`."""
 
 from exporter.cli.main import main
 

@@ -1,4 +1,8 @@
-"""`mailprobe check`: every probe once. A running daemon is asked first, because it holds the login guard's memory."""
+"""The verb `check`: runs every probe once and prints the results.
+
+A running daemon is asked to do the runs, because it knows the state of the login guard. Without one, this process runs
+the probes itself with the stored state. The login guard is never bypassed without `--force`.
+"""
 
 from __future__ import annotations
 

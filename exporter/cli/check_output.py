@@ -1,4 +1,4 @@
-"""What `mailprobe check` prints: a table, then each cause with what the server said and what to do."""
+"""The output of `mailprobe check`: a table of results, then each root cause with the server's reply and the remedy."""
 
 from __future__ import annotations
 

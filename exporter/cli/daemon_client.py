@@ -1,4 +1,4 @@
-"""How the command line reaches a running daemon: its control socket, or its address with the login from ~/.netrc."""
+"""Connects the command line to a running daemon: by its control socket, or by HTTP with the login from ~/.netrc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mailprobe explain`: what a server's words or a reason's name mean, which rule says so, and what to do."""
+"""The verb `explain`: the meaning of a server's reply or of a reason, the rule that matches, and the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of the command line."""
+"""The command `mailprobe`: parses the arguments and calls the module of the verb."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mailprobe",
-        description="Watches mail services for Prometheus and says why they fail.",
+        description="Monitors mail services for Prometheus and reports why they fail.",
         # ASCII: it must print in every locale.
-        epilog="Without a verb the daemon runs; `mailprobe demo` shows it without a mailbox of yours. "
+        epilog="Without a verb, the daemon runs. `mailprobe demo` shows it without a mailbox of your own. "
         "First steps: docs/ten-minutes.md, docs/ten-minutes.zh-CN.md (Chinese). All pages: docs/README.md.",
     )
-    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="Print the version and exit.")
     add_flags(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
 
@@ -59,49 +59,61 @@ def _parser() -> argparse.ArgumentParser:
         add_flags(made)
         return made
 
-    verb("run", "Run the daemon (the default). Exits 0 on SIGTERM, 2 on a bad configuration.")
+    verb("run", "Run the daemon (the default). Exit code 0 after SIGTERM, 2 with an invalid configuration.")
     check = verb(
         "check",
-        "Run every probe once and tell causes and remedies. "
-        "Exits 0: all ok, 1: something failed, 3: something inconclusive, 2: bad configuration or unknown target.",
+        "Run every probe once and print causes and remedies. "
+        "Exit code 0: all ok, 1: a run failed, 3: a run was inconclusive, 2: invalid configuration or unknown target.",
     )
-    check.add_argument("targets", nargs="*", metavar="TARGET", help="names of mailboxes, domains, endpoints, routes")
-    check.add_argument("--probe", action="append", default=[], metavar="NAME", help="only this probe (repeatable)")
-    check.add_argument("--json", action="store_true", help="print the results as JSON")
-    check.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
-    check.add_argument("--force", action="store_true", help="log in even where the login guard has paused")
-    check.add_argument("--no-wait", action="store_true", help="do not wait for a late mail: in flight is inconclusive")
-    check.add_argument("--url", help=f"a running daemon to ask first; empty = never (default: {USUAL})")
-    explain = verb("explain", "Say what a server's words or a reason mean, and what to do. Exits 0: known, 1: unknown.")
-    explain.add_argument("text", metavar="TEXT|REASON", help="a reply as the server sent it, or a reason's name")
-    explain.add_argument("--protocol", choices=("imap", "pop3", "smtp", "http"), help="which protocol the words are of")
+    check.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="Names of mailboxes, domains, endpoints or routes. Default: all."
+    )
+    check.add_argument("--probe", action="append", default=[], metavar="NAME", help="Run only this probe. Repeatable.")
+    check.add_argument("--json", action="store_true", help="Print the results as JSON.")
+    check.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
+    check.add_argument("--force", action="store_true", help="Log in even if the login guard has paused the account.")
+    check.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="Do not wait for a late mail: a mail in flight makes the run inconclusive.",
+    )
+    check.add_argument("--url", help=f"URL of a running daemon to ask first; empty: none (default: {USUAL}).")
+    explain = verb("explain", "Explain a server's reply or a reason, and what to do. Exit code 0: known, 1: unknown.")
+    explain.add_argument("text", metavar="TEXT|REASON", help="A reply as the server sent it, or the name of a reason.")
+    explain.add_argument("--protocol", choices=("imap", "pop3", "smtp", "http"), help="Protocol of the reply.")
     explain.add_argument(
-        "--provider", default="", metavar="ID|FAMILY", help="whose words they are (mailprobe providers)"
+        "--provider", default="", metavar="ID|FAMILY", help="Provider or family of the server; see mailprobe providers."
     )
-    explain.add_argument("--json", action="store_true", help="print the answer as JSON")
-    explain.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
+    explain.add_argument("--json", action="store_true", help="Print the answer as JSON.")
+    explain.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     report = verb(
-        "report", "Write the support ticket about a target, from the running daemon's history where there is one."
+        "report", "Write a support ticket about a target, from the history of a running daemon if there is one."
     )
-    report.add_argument("target", metavar="TARGET", help="name of a mailbox, domain, endpoint or route")
-    report.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
-    report.add_argument("--format", choices=("text", "md", "json"), default="text", help="default: %(default)s")
-    report.add_argument("--url", help=f"the daemon to ask; empty = none (default: {USUAL})")
-    providers = verb("providers", "Show a provider's preset and a ready stanza; without argument, list them.")
-    providers.add_argument("what", nargs="?", default="", metavar="ADDRESS|DOMAIN|HOST", help="what to recognise")
-    providers.add_argument("--json", action="store_true", help="print the answer as JSON")
-    providers.add_argument("--lang", choices=tuple(languages()), help="language (default: LC_ALL, LANG)")
-    oauth = verb("oauth", "Obtain the first refresh token of a mailbox (device code, or browser and pasted code).")
-    oauth.add_argument("name", metavar="NAME", help="the mailbox's name")
+    report.add_argument("target", metavar="TARGET", help="Name of a mailbox, domain, endpoint or route.")
+    report.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
+    report.add_argument(
+        "--format", choices=("text", "md", "json"), default="text", help="Output format (default: %(default)s)."
+    )
+    report.add_argument("--url", help=f"URL of the daemon to ask; empty: none (default: {USUAL}).")
+    providers = verb(
+        "providers", "Show the preset of a provider and an entry for config.yaml. Without argument, list all providers."
+    )
+    providers.add_argument(
+        "what", nargs="?", default="", metavar="ADDRESS|DOMAIN|HOST", help="Address, domain or host to recognise."
+    )
+    providers.add_argument("--json", action="store_true", help="Print the answer as JSON.")
+    providers.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
+    oauth = verb("oauth", "Obtain the first refresh token of a mailbox, by device code or in a browser.")
+    oauth.add_argument("name", metavar="NAME", help="Name of the mailbox.")
     verb("schema", "Print the JSON schema of config.yaml.")
-    verb("demo", "Run the daemon over an embedded mail world on loopback, some of it broken on purpose.")
-    health = verb("healthcheck", "Ask /-/healthy of a running daemon. Exits 0 or 1.")
-    health.add_argument("--url", default="", help="the daemon (default: the listen address)")
+    verb("demo", "Run the daemon with embedded mail servers on loopback, some of them broken on purpose.")
+    health = verb("healthcheck", "Request /-/healthy from a running daemon. Exit code 0 or 1.")
+    health.add_argument("--url", default="", help="URL of the daemon (default: the listen address).")
     return parser
 
 
 class _ShowVersion(argparse.Action):
-    """argparse's own action would refill the lines into one."""
+    """Like argparse's own action, which would join the lines into one."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(_version())

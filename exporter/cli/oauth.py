@@ -1,4 +1,7 @@
-"""`mailprobe oauth NAME`: somebody signs in once, and the mailbox has its refresh token. Says all in two languages."""
+"""The verb `oauth NAME`: signs in once and writes the refresh token of a mailbox.
+
+In: the mailbox's `oauth2` settings. Out: the file `refresh_token_file`, mode 0600. Prints each text in two languages.
+"""
 
 from __future__ import annotations
 

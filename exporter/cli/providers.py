@@ -1,4 +1,4 @@
-"""`mailprobe providers`: whose an address, a domain or a server is, what is known of them, and a stanza to paste."""
+"""The verb `providers`: recognises the provider of an address or server and prints an entry for config.yaml."""
 
 from __future__ import annotations
 

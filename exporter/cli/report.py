@@ -1,4 +1,4 @@
-"""`mailprobe report`: the support ticket, from a running daemon's history; without one, the target is probed once."""
+"""The verb `report`: prints a support ticket from a running daemon's history, or after one run without a daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mailbox's stanza of config.yaml, ready to be pasted: what a preset knows is left to it, the rest is written out."""
+"""Writes the entry of a mailbox for config.yaml: only the keys that the provider's preset does not fill in."""
 
 from __future__ import annotations
 

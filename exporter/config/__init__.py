@@ -1,4 +1,4 @@
-"""config.yaml: its shape, loading it with all its includes, and where passwords lie."""
+"""Reads config.yaml and the files it includes into a typed Config, and holds the provider presets."""
 
 from exporter.config.load import Config, ConfigFile, load
 from exporter.config.problems import ConfigError, Problem

@@ -1,6 +1,7 @@
-"""What no single key can tell: names that clash, routes that lead nowhere, passwords that are missing or double.
+"""Checks that span several keys or files: duplicate names, routes to unknown mailboxes, missing or double passwords.
 
-Works on what the files say, not on validated models, so that these mistakes are told together with all others.
+In: the plain values of all files, not validated models, so that these mistakes are reported together with all others.
+Out: (file, key path, message).
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ PASSWORDS = ("password_file", "password_env", "password_command", "password_cred
 TOKEN_AUTH = ("xoauth2", "oauthbearer")
 
 Found = tuple[int, KeyPath, str]
-"""Index of the file, place in it, message."""
+"""Index of the file, key path, message."""
 
 
 @dataclass(slots=True)
 class _Names:
-    """Who is who, over all files."""
+    """The names used in all files."""
 
     place: Callable[[int, KeyPath], str]
-    taken: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → what it is, where
+    taken: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → kind of thing, where it is defined
     domains: dict[str, str] = field(default_factory=dict)
     mailboxes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: set[str] = field(default_factory=set)
@@ -39,9 +40,9 @@ class _Names:
 
 
 def check(roots: list[Any], place: Callable[[int, KeyPath], str], *, complete: bool) -> Iterator[Found]:
-    """Everything wrong between the files' parts.
+    """Return everything that is wrong between the parts of the files.
 
-    `complete` is False where a file could not be read: a name that is not found may be in it.
+    `complete` is False if a file could not be read: a name that is not found may be in that file.
     """
     names = _Names(place)
     for file, root in enumerate(roots):
@@ -133,5 +134,5 @@ def _text(item: Mapping[str, Any], key: str) -> str:
 
 
 def _is_off(item: Mapping[str, Any], key: str, *, absent: bool = False) -> bool:
-    """`absent`: what a missing key means."""
+    """Tell whether a switch is off. `absent`: the result for a missing key."""
     return absent if item.get(key) is None else _text(item, key).lower() in targets.OFF

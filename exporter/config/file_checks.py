@@ -1,4 +1,8 @@
-"""What a usable config may still have: secrets that others can read, files that are not there, passwords in clear."""
+"""Warnings about a valid configuration: secrets that others can read, missing files, passwords in the configuration.
+
+In: the validated models. Out: Doubt objects, which `load` turns into warnings or, if `broken`, into errors of
+`--config.check`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from exporter.net.urls import MAX_LENGTH
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something to tell. `broken`: a probe cannot work with it, so that `--config.check` says no."""
+    """A warning. `broken`: a probe cannot work with it, so `--config.check` fails."""
 
     path: problems.KeyPath
     message: str
@@ -30,7 +34,7 @@ class Doubt:
 
 @dataclass(slots=True)
 class Audit:
-    """Looks at the files that keys name, each once."""
+    """Checks the files that keys refer to, each file once."""
 
     environment: Mapping[str, str]
     seen: dict[str, str] = field(default_factory=dict)
@@ -141,9 +145,9 @@ def _slip(path: problems.KeyPath, password: str | None) -> Iterator[Doubt]:
 
 
 def _content(file: Path) -> str | None:
-    """As a secret is read; the first MAX_LENGTH + 3 bytes of a longer one.
+    """Return the content as a secret is read, at most its first MAX_LENGTH + 3 bytes.
 
-    None where nothing is, which `_look` tells, or where reading may hang.
+    None if there is no content (`_look` reports that), or if reading could block.
     """
     try:
         if not file.is_file() or file.stat().st_size == 0:
@@ -155,9 +159,9 @@ def _content(file: Path) -> str | None:
 
 
 def _look(file: str) -> str:
-    """`` where all is well, `mode 0644` where others can read it, else the system's words."""
+    """Return "" if all is well, `mode 0644` if others can read it, else the error of the operating system."""
     try:
-        found = os.stat(file)  # noqa: PTH116 - thousands of them, and Path's costs twice as much
+        found = os.stat(file)  # noqa: PTH116 - there may be thousands, and Path's method costs twice as much
     except OSError as exc:
         return exc.strerror or "unreadable"
     if stat.S_ISDIR(found.st_mode):

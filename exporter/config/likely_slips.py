@@ -1,6 +1,6 @@
-"""Slips that are valid all the same: a blank at the end of a password, TLS on the port of STARTTLS.
+"""Finds likely mistakes in valid values: a space at the end of a password, TLS on the port for STARTTLS.
 
-Comes in: a password, or a server as it is written. Goes out: a doubt in words, or none. A password is never quoted.
+In: a password, or a server as written. Out: a warning, or "". A password must never be quoted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STARTTLS_PORTS = {Service.IMAP: 143, Service.POP3: 110, Service.SMTP: 587}
 
 
 def password_slip(password: str) -> str:
-    """What is odd about the first or last character of a password; empty: nothing."""
+    """Return what is unusual about the first or last character of a password, or ""."""
     for where, char in (("begins", password[:1]), ("ends", password[-1:])):
         if char.isspace():
             return f"the password {where} with a blank: take it away, unless the password really has it"
@@ -31,7 +31,7 @@ def password_slip(password: str) -> str:
 
 
 def port_slip(service: Service | None, port: int | None, security: Security | None) -> str:
-    """What does not fit in a server as it is written; empty: all fits. `service` None: the port tells it."""
+    """Return what does not fit together in a server as written, or "". `service` None: taken from the port."""
     if port is None or port not in WELL_KNOWN:
         return ""
     usual, protected = WELL_KNOWN[port]

@@ -1,4 +1,8 @@
-"""Files → Config: read, include, validate, and tell everything that is wrong at once."""
+"""Loads the configuration: reads the files, follows `include`, validates, and reports all problems at once.
+
+In: the path of config.yaml. Out: a frozen Config, or ConfigError with every Problem found (file, line, key, message).
+First step of the flow: config → targets. This package must not import the runtime (sockets, aiohttp).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ MAX_FILES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """What one file says about targets. `defaults` are the main file's, overlaid by its own."""
+    """The targets of one file. `defaults` are those of the main file, overridden by the file's own."""
 
     file: Path
     labels: Mapping[str, str]
@@ -49,7 +53,10 @@ class ConfigFile:
     routes: tuple[shape.Route, ...]
 
     def problems(self, found: Iterable[tuple[errors.KeyPath, str]]) -> Iterator[Problem]:
-        """Problems at keys of this file. Finding their lines reads the file again: only for errors."""
+        """Turn (key path, message) into Problems of this file.
+
+        Finding the lines reads the file again: only for errors.
+        """
         try:
             document = parse(self.file.read_bytes())
         except (OSError, BadYamlError):
@@ -61,10 +68,10 @@ class ConfigFile:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that can be used."""
+    """A usable configuration."""
 
     path: Path
-    parts: tuple[ConfigFile, ...]  # the main file's first
+    parts: tuple[ConfigFile, ...]  # one per file, the main file's first
     resolvers: tuple[str, ...]
     limits: Limits
     login_guard: GuardSettings
@@ -74,19 +81,15 @@ class Config:
     bridges: tuple[BridgeSettings, ...]
     alert_labels: tuple[str, ...]
     hash: str  # SHA-256 over the files, hex
-    warnings: tuple[Problem, ...]  # to log; what is broken is among them
+    warnings: tuple[Problem, ...]  # to log; problems that break a probe are among them
     broken: tuple[Problem, ...] = field(default=(), repr=False)
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return tuple(part.file for part in self.parts)
-
     def problems(self) -> tuple[Problem, ...]:
-        """What lets a probe fail and the daemon run on: `--config.check` answers no, the daemon warns and starts."""
+        """Problems that make a probe fail but not the daemon: `--config.check` fails, the daemon warns and starts."""
         return self.broken
 
     def hash_now(self) -> str:
-        """`hash` of the files as they are now; something else where they cannot be read. Blocks, as `load` does."""
+        """Return the `hash` of the files as they are now, another value if they cannot be read. Blocks, like `load`."""
         loader = _Loader()
         loader.read_all(self.path, validate=False)
         broken = "".join(map(str, loader.problems))
@@ -94,7 +97,7 @@ class Config:
 
 
 def load(path: Path | str) -> Config:
-    """Blocks: call it through a thread. Raises ConfigError with everything that was found."""
+    """Load the configuration. Blocks: call it in a thread. Raises ConfigError with every problem found."""
     loader = _Loader()
     main = loader.read_all(Path(path))
     return loader.config(Path(path), main)
@@ -105,14 +108,14 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Shaped(Generic[M]):
-    """A single file of a shape of its own, such as web.config."""
+    """A single file with its own schema, such as the file of --web.config.file."""
 
     value: M
     document: Document
 
 
 def shaped(path: Path, model: type[M]) -> Shaped[M]:
-    """The same reader and the same words for a file that is not config.yaml. Blocks. Raises ConfigError."""
+    """Read another file with the same reader and the same messages. Blocks. Raises ConfigError."""
     return _Loader(next(iter(model.model_fields))).only(path, model)
 
 
@@ -120,19 +123,19 @@ def shaped(path: Path, model: type[M]) -> Shaped[M]:
 class _File:
     path: Path
     document: Document
-    shaped: shape.Main | shape.Included | None = None  # None: it is wrong
+    shaped: shape.Main | shape.Included | None = None  # None if it is invalid
 
 
 class _Loader:
     def __init__(self, example: str = "mailboxes") -> None:
-        self.example = example  # a key, for words
+        self.example = example  # an example key for messages
         self.files: list[_File] = []
         self.problems: list[Problem] = []
-        self.complete = True  # every file could be read
+        self.complete = True  # False if a file could not be read
         self.sum = hashlib.sha256()
 
     def read_all(self, path: Path, *, validate: bool = True) -> _File | None:
-        """Read the main file, which is the answer, and all that it includes. What is wrong is noted."""
+        """Read the main file and all files that it includes, and collect the problems. Returns the main file."""
         main = self._read(path, missing=errors.NO_FILE)
         files = [self._read(each) for each in self._included(main)] if main else []
         for file in [main, *files] if validate else []:
@@ -177,7 +180,7 @@ class _Loader:
         except ValidationError as exc:
             for error in exc.errors(include_url=False):
                 if error["type"] == "too_short" and error["input"]:
-                    continue  # only because its items are wrong, which is told
+                    continue  # only because its items are invalid, which is reported for them
                 self.problems.append(self._at(file, *explain(model, error)))
         return None
 
@@ -185,13 +188,13 @@ class _Loader:
         return Problem(str(file.path), file.document.line(key), dotted(key), message)
 
     def _included(self, main: _File) -> Iterator[Path]:
-        """The files that `include` names, each once, sorted within a pattern."""
+        """Return the files that `include` names, each once, sorted within a pattern."""
         patterns = main.document.root.get("include")
         folder, seen = main.path.parent, {main.path}
         for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
             if not isinstance(pattern, str) or not pattern:
                 continue
-            # Not Path.glob, which takes no absolute patterns.
+            # Not Path.glob, which does not accept absolute patterns.
             found = sorted(glob.glob(pattern, root_dir=folder))  # noqa: PTH207
             if not found and not glob.has_magic(pattern):
                 self.problems.append(self._at(main, ("include", index), "no such file"))

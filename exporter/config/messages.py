@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in our words: the key, what it must be, and the spelling that was probably meant."""
+"""Turns pydantic's errors into messages for users: the key, what it must be, and the spelling probably meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from exporter.config.problems import KeyPath, nearest
 from exporter.config.schema import mapping, targets
 
-# What people write who come from other mail programs.
+# Key names of other mail programs that people write by habit.
 _USUAL = {
     "ssl": "security",
     "tls": "security",
@@ -36,7 +36,7 @@ _USUAL = {
     "recipient": "rcpt",
 }
 _PLAIN = {
-    "missing": "is missing, and required",
+    "missing": "is missing but required",
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -48,7 +48,10 @@ _PLAIN = {
 
 
 def explain(root: type[BaseModel], error: ErrorDetails) -> tuple[KeyPath, str]:
-    """The path as the file has it, and a message. Values are quoted only where they come from a closed list."""
+    """Return the key path as in the file, and a message.
+
+    A value is quoted only if the key has a closed list of values.
+    """
     path = tuple(step for step in error["loc"] if step != "[key]")
     kind, ctx = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -103,7 +106,7 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _inner(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The single mappings (not lists of them) right below a model."""
+    """Return the mappings (not the lists of mappings) directly inside a model."""
     for name, field in model.model_fields.items():
         inner = None if get_origin(field.annotation) is tuple else _model_of(field.annotation)
         if inner is not None:
@@ -111,7 +114,7 @@ def _inner(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model in X, X | None, tuple[X, ...] and Annotated[X, …]."""
+    """Return the model in X, X | None, tuple[X, ...] or Annotated[X, …]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in get_args(annotation):
@@ -139,7 +142,7 @@ def _field_at(root: type[BaseModel], path: KeyPath) -> Any:
 
 
 def _choices(annotation: Any) -> list[Any]:
-    """The closed list in Literal[…], an enum, or either | None."""
+    """Return the closed list of a Literal[…] or an enum, with or without | None."""
     if isinstance(annotation, EnumMeta):
         return list(annotation)
     inner = get_args(annotation)

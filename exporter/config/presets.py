@@ -1,4 +1,8 @@
-"""Provider presets: what is known about the servers of a mail provider, and whose a domain is."""
+"""Provider presets: servers, folders and special behaviour of known mail providers, and which domains are theirs.
+
+In: exporter/data/providers.yaml. Used to fill in what a mailbox in config.yaml leaves out. What the user wrote always
+has priority.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from exporter.model.phrases import Phrases
 from exporter.model.servers import site
 
 GENERIC = "generic"
-"""The preset of no provider in particular."""
+"""The preset of an unknown provider."""
 
 _SECURITY = {"implicit_tls": Security.TLS, "starttls": Security.STARTTLS}
 _ROLES = ("sent", "junk", "trash", "drafts")
@@ -26,13 +30,13 @@ FLAGS = frozenset(
         *("imap_user_is_local_part", "subdomains", "local_bridge", "decided_by_mx"),
     }
 )
-"""The quirks that the program acts on; `exporter/data/providers.yaml` says how."""
+"""The quirks that change what the program does; `exporter/data/providers.yaml` says how."""
 
 WELL_KNOWN: Mapping[int, tuple[Service, Security]] = {
     25: (Service.SMTP, Security.STARTTLS),
     465: (Service.SMTP, Security.TLS),
     587: (Service.SMTP, Security.STARTTLS),
-    994: (Service.SMTP, Security.TLS),  # NetEase's second implicit-TLS port
+    994: (Service.SMTP, Security.TLS),  # the second implicit-TLS port of NetEase
     2525: (Service.SMTP, Security.STARTTLS),
     143: (Service.IMAP, Security.STARTTLS),
     993: (Service.IMAP, Security.TLS),
@@ -40,7 +44,7 @@ WELL_KNOWN: Mapping[int, tuple[Service, Security]] = {
     995: (Service.POP3, Security.TLS),
     443: (Service.HTTPS, Security.TLS),
 }
-"""What is spoken on a port, and how it is protected, where nobody says otherwise (RFC 8314)."""
+"""Default protocol and security of a port (RFC 8314)."""
 
 _DEFAULT_PORT = {
     (Service.IMAP, Security.TLS): 993,
@@ -57,31 +61,31 @@ _DEFAULT_PORT = {
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """One server of a preset. `security` is None where nobody has verified it: then the user must say it."""
+    """One server of a preset. `security` is None if nobody has verified it: then the user must write it."""
 
-    host: str  # may hold <domain>, the mailbox's, or <region>, which its MX or the user tells
+    host: str  # may contain <domain> (of the mailbox) or <region> (known from its MX or the user)
     port: int
     security: Security | None
-    own_domain: bool = False  # for companies' domains, not for the provider's own
-    for_domains: tuple[str, ...] = ()  # of the provider's: comes first for these
+    own_domain: bool = False  # for customers' domains, not for the provider's own
+    for_domains: tuple[str, ...] = ()  # domains of the provider for which this server is the best
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthPreset:
-    """A provider's OAuth 2.0 endpoints; <domain> is the mailbox's."""
+    """A provider's OAuth 2.0 endpoints. <domain> stands for the domain of the mailbox."""
 
     token_url: str
     device_url: str = ""
     authorize_url: str = ""
-    redirect_url: str = ""  # shows the code, where a redirect to this machine is refused
+    redirect_url: str = ""  # a page that shows the code, if the provider does not redirect to this machine
     scope: str = ""
-    imap: str = ""  # scopes beside it, each for one service
+    imap: str = ""  # additional scopes, one per service
     pop3: str = ""
     smtp: str = ""
-    application_scope: str = ""  # for client_credentials
+    application_scope: str = ""  # scope for client_credentials
 
     def scopes(self, services: Sequence[Service]) -> str:
-        """What a sign-in asks for."""
+        """Return the scopes that a sign-in requests."""
         return " ".join(filter(None, [self.scope, *(str(getattr(self, service.value, "")) for service in services)]))
 
 
@@ -96,32 +100,32 @@ class Preset:
     imap: tuple[ServerRow, ...]
     pop3: tuple[ServerRow, ...]
     smtp: tuple[ServerRow, ...]
-    login: str  # what the provider takes as password: authorization_code, app_password, oauth2_only …
-    folders: tuple[tuple[str, tuple[str, ...]], ...]  # role, names as they are listed, raw or decoded
+    login: str  # what the provider accepts as password: authorization_code, app_password, oauth2_only …
+    folders: tuple[tuple[str, tuple[str, ...]], ...]  # (role, names as listed by the server, raw or decoded)
     signature_families: tuple[str, ...]
     help_url: str
-    quirks: tuple[str, ...]  # for people
-    mx: tuple[re.Pattern[str], ...]  # of the MX hosts of domains that are here
-    cname: tuple[re.Pattern[str], ...]  # of what imap.<domain> or mail.<domain> is another name for
-    code_at: tuple[tuple[str, str], ...]  # (language, where the password for mail programs is made)
-    old_hosts: tuple[str, ...]  # once named as servers, and none (any more)
-    superseded_by: str  # id of the preset whose servers took the place of these, or ""
+    quirks: tuple[str, ...]  # notes for people
+    mx: tuple[re.Pattern[str], ...]  # patterns of the MX hosts of domains at this provider
+    cname: tuple[re.Pattern[str], ...]  # patterns of the CNAME target of imap.<domain> or mail.<domain>
+    code_at: tuple[tuple[str, str], ...]  # (language, where to create the password for mail programs)
+    old_hosts: tuple[str, ...]  # host names that were published once and are not servers (any more)
+    superseded_by: str  # id of the preset whose servers replaced these, or ""
     idle_timeout: float | None  # seconds after which an idle connection is dropped
-    visible_after: float  # seconds from delivery until IMAP shows a mail, at worst
+    visible_after: float  # longest time in seconds from delivery until IMAP shows a mail
     oauth2: OAuthPreset | None = None
-    needs_id: bool = False  # RFC 2971 ID after LOGIN, else SELECT is refused
-    no_sasl_ir: bool = False  # an initial response is advertised and refused
+    needs_id: bool = False  # requires ID (RFC 2971) after LOGIN, otherwise SELECT is refused
+    no_sasl_ir: bool = False  # announces SASL-IR but refuses an initial response
     no_idle: bool = False
-    search_unreliable: bool = False  # SEARCH is never used, whoever the provider is
-    status_omits_uidnext: bool = False  # whether mail has come is seen by opening the folder
+    search_unreliable: bool = False  # SEARCH returns wrong results (the program never uses SEARCH)
+    status_omits_uidnext: bool = False  # new mail is found by opening the folder
     imap_user_is_local_part: bool = False
-    subdomains: bool = False  # the subdomains of its domains are its own too
+    subdomains: bool = False  # the subdomains of its domains belong to it too
     local_bridge: bool = False  # the host is a program on this machine
-    decided_by_mx: bool = False  # has no servers of its own: the domain's MX tells whose they are
+    decided_by_mx: bool = False  # it has no servers of its own: the domain's MX shows whose they are
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Whose texts its servers answer with. A provider without signatures is one of its own, not an unknown one."""
+        """Return the signature families of its servers. A provider without signatures counts as a family of its own."""
         return self.signature_families or (() if self.id == GENERIC else (self.id,))
 
     def rows(self, service: Service) -> tuple[ServerRow, ...]:
@@ -130,7 +134,7 @@ class Preset:
 
 @cache
 def presets() -> Mapping[str, Preset]:
-    """All presets by id; read on first use."""
+    """Return all presets by id; read at the first use."""
     text = resources.files("exporter").joinpath("data/providers.yaml").read_bytes()
     rows: list[dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
     by_id = {str(row["id"]): row for row in rows}
@@ -188,7 +192,7 @@ def _by_domain() -> Mapping[str, Preset]:
 
 
 def recognise(domain: str) -> Preset | None:
-    """The provider whose own domain this is. A company's domain on a provider's servers is not known by its name."""
+    """Return the provider that owns this domain. A customer's domain at a provider cannot be found by its name."""
     found = _by_domain().get(domain)
     if found is None and domain.count(".") > 1:
         above = _by_domain().get(domain.partition(".")[2])
@@ -212,7 +216,7 @@ def code_made_at(preset: Preset, language: str) -> str:
 
 
 def is_free_mail(domain: str) -> bool:
-    """Whether the domain belongs to a provider, and so is not its mailboxes' owner's business."""
+    """Tell whether the domain belongs to a mail provider, so that its DNS is not the mailbox owner's concern."""
     return recognise(domain) is not None
 
 
@@ -228,18 +232,21 @@ def _by_host() -> Mapping[str, tuple[Preset, ...]]:
 
 
 def at_host(host: str, *, own_domain: bool = False) -> Preset | None:
-    """The provider whose server has this name. `own_domain`: asked for a company's domain, not for a free-mail one."""
+    """Return the provider that has a server with this name.
+
+    `own_domain`: for a customer's domain, not a free-mail one.
+    """
     found = _by_host().get(host.lower().removesuffix("."), ())
     return min(found, key=lambda preset: own_domain and bool(preset.domains), default=None)
 
 
 def current(preset: Preset) -> Preset:
-    """The preset whose servers are to be used: its own, unless they are gone."""
+    """Return the preset whose servers are in use: its own, or that of its successor."""
     return presets()[preset.superseded_by] if preset.superseded_by else preset
 
 
 class NoServerError(Exception):
-    """No server can be named. The text says what to write."""
+    """No server can be chosen. The text says what to write in the configuration."""
 
 
 def choose(
@@ -252,9 +259,9 @@ def choose(
     security: Security | None,
     mx: str = "",
 ) -> tuple[str, int, Security]:
-    """Host, port and security for a mailbox: what the user wrote wins, the rest is the preset's, else by RFC 8314.
+    """Return host, port and security for a mailbox: what the user wrote, else the preset, else RFC 8314.
 
-    `mx` is the host by which the domain was recognised, if so. Raises NoServerError.
+    `mx` is the host by which the domain was recognised, if it was. Raises NoServerError.
     """
     known = candidates(service, preset, domain, mx)
     usable = [row for row in known if row.security or security]
@@ -277,7 +284,7 @@ def choose(
 
 
 def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "") -> list[ServerRow]:
-    """The servers of a preset that can be named for a domain, the likeliest first. Unverified ones are among them."""
+    """Return the servers of a preset that fit a domain, the best first, including unverified ones."""
     if preset is None:
         return []
     own = domain not in preset.domains
@@ -286,7 +293,7 @@ def candidates(service: Service, preset: Preset | None, domain: str, mx: str = "
         (row for row in filled if "<" not in row.host),
         key=lambda row: (
             domain not in row.for_domains,
-            not row.host.endswith(f".{domain}"),  # one of several of the provider's domains
+            not row.host.endswith(f".{domain}"),  # the server belongs to another domain of the provider
             row.own_domain != own,
             not mx or site(row.host) != site(mx),
         ),

@@ -1,4 +1,4 @@
-"""What can be wrong with a config file, told with file, line, key and the likely fix."""
+"""Problem: one mistake in a configuration file, with file, line, key and a suggested fix. ConfigError: all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
-"""Where in a file: ("mailboxes", 0, "imap", "port")."""
+"""The path of a key in a file: ("mailboxes", 0, "imap", "port")."""
 
 MAX_SHOWN = 100
 NO_FILE = (
@@ -22,7 +22,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake or doubt. `line` counts from 1; 0 = the file as a whole. `key` may be empty."""
+    """One mistake or warning. `line` counts from 1; 0 means the whole file. `key` may be empty."""
 
     file: str
     line: int
@@ -48,7 +48,7 @@ class ConfigError(Exception):
 
 
 def dotted(path: KeyPath) -> str:
-    """("mailboxes", 0, "imap") → mailboxes[0].imap. A key that is no word shows as `?`: a password may have slipped."""
+    """Write ("mailboxes", 0, "imap") as mailboxes[0].imap. A key that is no word becomes `?`: it may be a password."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -60,13 +60,13 @@ def dotted(path: KeyPath) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean WORD?` or nothing."""
+    """Return `; did you mean WORD?` or ""."""
     found = difflib.get_close_matches(word[:100].lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def fold(problems: Iterable[Problem], keep: int = 5) -> tuple[Problem, ...]:
-    """Of many with the same message, the first few and a count: 5,000 readable secret files are one story."""
+    """Of many problems with the same message, keep the first few and a count of the others."""
     shown: list[Problem] = []
     seen: dict[str, int] = {}
     for problem in problems:

@@ -1,4 +1,7 @@
-"""The configuration as it is in force, for people: every default filled in, every secret as `<secret>`."""
+"""Prints the effective configuration as YAML: every default filled in, every secret replaced by `<secret>`.
+
+Shown on the page /config. A password must never appear in it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ HIDDEN = "<secret>"
 
 
 def redacted(config: Config) -> str:
-    """YAML. Slow for thousands of mailboxes: call it through a thread."""
+    """Return the YAML text. Slow for thousands of mailboxes: call it in a thread."""
     document = {
         "resolvers": list(config.resolvers),
         "limits": asdict(config.limits),
@@ -84,5 +87,5 @@ def _mailbox(mailbox: dict[str, Any]) -> dict[str, Any]:
             mailbox[name] = "off"
     command = mailbox["password_command"]
     if command:
-        mailbox["password_command"] = [command[0], *[HIDDEN] * (len(command) - 1)]  # arguments may be secret too
+        mailbox["password_command"] = [command[0], *[HIDDEN] * (len(command) - 1)]  # arguments may contain a secret too
     return {key: value for key, value in mailbox.items() if value is not None}

@@ -1,6 +1,6 @@
-"""The reference of config.yaml, from its shape: docs/configuration.md and the JSON schema.
+"""Generates docs/configuration.md and the JSON schema from the models of config.yaml.
 
-`python -m tests.docs.generate_configuration` writes the former; a test compares.
+`python -m tests.docs.generate_configuration` writes docs/configuration.md; a test compares it with this code.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ INTRODUCTION = f"""\
 <!-- Generated from the code by `python -m tests.docs.generate_configuration`; a test compares the two. Do not edit. -->
 
 `mailprobe` reads one YAML file (`--config.file`, default `config.yaml`) and the files that it includes. Everything is
-optional: an empty file is valid. `mailprobe --config.check` tells what is wrong, all of it at once, with file, line,
-key and the likely fix; `mailprobe schema` prints a JSON schema for editors. A running daemon reads the files again on
-SIGHUP or `POST /-/reload`; files that are wrong are refused and the old configuration runs on. Only targets that have
+optional: an empty file is valid. `mailprobe --config.check` reports all problems at once, each with file, line, key and
+a suggested fix; `mailprobe schema` prints a JSON schema for editors. A running daemon reads the files again on
+SIGHUP or `POST /-/reload`; invalid files are rejected and the old configuration stays in use. Only targets that have
 changed are restarted.
 
 ## How values are written
 
 - **Unknown keys are errors.** Keys that are reserved for a later version say so.
-- **A key without a value** (`port:`) is as if it were not written.
-- **Text needs no quotes** because it looks like a number or a truth value: user name `013800138000`, password `1e5` and
-  label `no` are taken as written. Quote text that begins with one of ``* & ! | > % @ ` " ' [ {{ #`` or that holds `: `.
+- **A key without a value** (`port:`) counts as not written.
+- **Text needs no quotes** even if it looks like a number or a boolean: user name `013800138000`, password `1e5` and
+  label `no` are used as written. Quote text that begins with one of ``* & ! | > % @ ` " ' [ {{ #`` or that holds `: `.
 - **Durations**: `500ms`, `30s`, `5m`, `1h30m`, `1d`. A number without a unit is an error.
 - **Relative paths** are relative to the file that names them.
 - Anchors, aliases and merge keys (`<<`) work; tags (`!`) do not.
@@ -69,67 +69,68 @@ changed are restarted.
 
 ## Passwords
 
-Each mailbox names exactly one source, or has `oauth2` in its place:
+Each mailbox names exactly one source for its password, or has `oauth2` instead:
 
 | key | where the password is | read |
 | --- | --- | --- |
-| `password_file` | in a file; warns when others can read it | at each login |
+| `password_file` | in a file; gives a warning if others can read it | at each login |
 | `password_env` | in an environment variable | at each login |
-| `password_command` | in what a program prints: a list of program and arguments, run without a shell in the folder of \
-the file that names it, at most {COMMAND_DEADLINE:g} s | when the last answer is older than {COMMAND_CACHE:g} s |
+| `password_command` | in the output of a program: a list of program and arguments, run without a shell in the folder \
+of the file that names it, for at most {COMMAND_DEADLINE:g} s | when the last output is older than {COMMAND_CACHE:g} s |
 | `password_credential` | in a systemd credential, `$CREDENTIALS_DIRECTORY/NAME` (`LoadCredential=`) | at each login |
-| `password` | here; warns | with the configuration |
+| `password` | in the configuration; gives a warning | with the configuration |
 
-Line ends are cut off, blanks are not; a blank, an invisible or a full-width character at either end is warned about.
-A source that cannot be read makes the mailbox's runs inconclusive (`local_error`), is warned about at the
-start, and is an error of `--config.check`. No password is ever logged or shown.
+Line ends are removed, spaces are not; a space, an invisible or a full-width character at either end gives a warning. A
+source that cannot be read makes the mailbox's runs inconclusive (`local_error`), gives a warning at startup, and is an
+error of `--config.check`. Passwords are never logged or shown.
 
 ## Access tokens (OAuth 2)
 
 A mailbox with `oauth2` logs in with an access token, by XOAUTH2 or OAUTHBEARER. Endpoints and scopes of Google,
-Microsoft 365, its China cloud (21Vianet) and Outlook.com are known; elsewhere write `token_url` and `scope`.
+Microsoft 365, its China cloud (21Vianet) and Outlook.com are known; for other providers write `token_url` and `scope`.
 
-- `flow: refresh_token`: write `client_id` and `refresh_token_file`, then run `mailprobe oauth NAME` once. It says what
-  to do (a code to type into a web page, or a page to open in a browser) and writes that file, mode 0600.
-- `flow: client_credentials`: write `client_id` and `client_secret_file`. At Microsoft an administrator gives the
+- `flow: refresh_token`: write `client_id` and `refresh_token_file`, then run `mailprobe oauth NAME` once. It shows
+  what to do (a code to enter on a web page, or a page to open in a browser) and writes that file with mode 0600.
+- `flow: client_credentials`: write `client_id` and `client_secret_file`. At Microsoft an administrator grants the
   application IMAP.AccessAsApp (POP.AccessAsApp, SMTP.SendAsApp) and access to the mailboxes.
 - `flow: jwt_bearer`: write `key_file`, the JSON key of a Google service account with domain-wide delegation.
 
 `token_url` must be https (http on this machine); redirects are not followed. A token is kept in memory until five
-minutes before its end, and asked for once however many probes need it. Where the provider puts a new refresh token in
-the place of the old one, it is kept in `tokens/` of the storage folder, mode 0600: the configured file is where the
-chain began, and when its content changes a new chain begins. What the token endpoint refuses counts as a refused login
-of that credential (`login_guard`), and a server's no to a token does so whatever token it was. A token that a server
-calls expired is replaced in the next run.
+minutes before it expires, and requested only once for all probes that need it. If the provider replaces the refresh
+token, the new one is stored in `tokens/` of the storage folder with mode 0600; the configured file is only the first
+token, and when its content changes, it is used again. A refusal by the token endpoint counts as a refused login of
+that credential (`login_guard`), and so does a mail server's refusal of any token. A token that a server calls expired
+is replaced in the next run.
 
-## What is watched without asking
+## What is monitored automatically
 
-- Every distinct server of a mailbox is an endpoint named `host:port`, with a `tls` probe of its own. An entry under
-  `endpoints` with the same host and port takes its place. So is the server of a web page (`url`).
+- Every distinct server of a mailbox becomes an endpoint named `host:port` with its own `tls` probe, and so does the
+  server of a web page (`url`). An entry under `endpoints` with the same host and port replaces it.
 - Every domain of a mailbox has a `dns` probe, except domains of mail providers (163.com, gmail.com …). An entry under
-  `domains` takes its place.
+  `domains` replaces it.
 - Servers, ports and quirks of known providers come from presets: named by `provider`, else recognised from the address
-  or the name of a server, else (where no server is written) from the MX of the domain. Such an answer of the DNS
-  chooses the servers once and is remembered; a later, different one only warns.
-  `mailprobe providers ADDRESS` shows what is known, and a stanza to paste.
-  What is written here wins.
+  or the name of a server, else (if no server is written) from the MX of the domain. The answer from DNS chooses the
+  servers once and is stored; a different answer later only gives a warning. `mailprobe providers ADDRESS` shows what
+  is known, and an entry to paste. What is written in the configuration always has priority.
 
 ## Labels
 
-`labels` of a mailbox (and of an included file, for all its targets) go on `mailprobe_target_info`; those named in
-`alert_labels` go on every metric that has `target`, so that rules can use them. A route has the labels of its sender;
-a shared endpoint or domain those on which all its mailboxes agree. To keep mail addresses out of metrics, give each
-mailbox a `name`. These names are taken: {", ".join(f"`{name}`" for name in sorted(RESERVED_LABELS))}.
+`labels` of a mailbox (and of an included file, for all its targets) are added to `mailprobe_target_info`; those named
+in `alert_labels` are added to every metric that has `target`, so that rules can use them. A route has the labels of its
+sender; a shared endpoint or domain has the labels that are equal for all its mailboxes. To keep mail addresses out of
+metrics, give each mailbox a `name`.
+
+These names are reserved: {", ".join(f"`{name}`" for name in sorted(RESERVED_LABELS))}.
 """
 
 
 def markdown() -> str:
-    """All of docs/configuration.md."""
+    """Return the text of docs/configuration.md."""
     return "\n".join([INTRODUCTION, *(line for title, model in SECTIONS for line in _section(title, model))])
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the main file."""
+    """Return the JSON Schema (draft 2020-12) of the main file."""
     found = targets.Main.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": DIALECT, **found, "title": "mailprobe config.yaml"}
 

@@ -1,4 +1,7 @@
-"""The URL of a group robot: whether it can be one, what of it is secret, and words that shall not quote that."""
+"""Checks the URL of a chat group's robot, and removes its secret parts from messages.
+
+The URL of a robot contains its key, so messages must never quote it.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ _PATHS = {
     "/open-apis/bot/": RobotKind.FEISHU,
     "/cgi-bin/webhook/send": RobotKind.WECOM,
 }
-_KEYS = {RobotKind.DINGTALK: "access_token", RobotKind.WECOM: "key"}  # Feishu's is the end of the path
-SHORTEST = 4  # characters of a key: fewer would be found in any word
-OPAQUE = 16  # characters of what is no word, whatever it is called
+_KEYS = {RobotKind.DINGTALK: "access_token", RobotKind.WECOM: "key"}  # the key of Feishu is the last part of the path
+SHORTEST = 4  # characters of a key: a shorter one would match ordinary words
+OPAQUE = 16  # characters from which on a part of the URL is treated as secret
 _QUOTED = re.compile(r"(?i)\b(access_token|key|timestamp|sign)=[^&\s\"'<>()\[\]{},;]+")
 
 
 def fault(kind: RobotKind, url: str) -> str:
-    """Why no robot of this kind has such a URL, never quoting it; "" where it may have."""
+    """Return why this cannot be the URL of such a robot, without quoting it, or "" if it can."""
     example = EXAMPLES[kind]
     if why := urls.fault(url, example):
         return why
@@ -47,7 +50,7 @@ def fault(kind: RobotKind, url: str) -> str:
 
 
 def masked(kind: RobotKind, text: str, url: str, *secrets: str) -> str:
-    """A robot's words without the keys of its URL and these secrets: it may quote what it was asked."""
+    """Remove the keys of the URL and these secrets from a robot's reply, which may quote the request."""
     found = {*_keys(kind, url), *_opaque(url), *secrets}
     hidden = {form for each in found for form in (each, quote(each, safe=""), quote_plus(each, safe=""))}
     for each in sorted((each for each in hidden if len(each) >= SHORTEST), key=len, reverse=True):
@@ -66,8 +69,8 @@ def _keys(kind: RobotKind, url: str) -> Iterator[str]:
 
 
 def _opaque(url: str) -> Iterator[str]:
-    """What looks like a key in a URL of another shape, such as that of a proxy."""
+    """Return what looks like a key in a URL of another form, such as that of a proxy."""
     parts = urlsplit(url)
     values = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
-    values += [each.partition("=")[2] for each in parts.query.split("&")]  # as written
+    values += [each.partition("=")[2] for each in parts.query.split("&")]  # as written, not decoded
     yield from (each for each in values if len(each) >= OPAQUE)

@@ -1,8 +1,9 @@
-"""YAML text → plain values with line numbers, in one bounded pass.
+"""Reads YAML text into plain values with line numbers, in one pass with limits on size and depth.
 
-Read from libyaml's events, not through PyYAML's loaders: 5,000 mailboxes take a quarter of the time, deep nesting
-cannot overflow the C stack, and aliases are counted before they are followed. A scalar stays the text that was written
-and its key decides what it means, so a user name 013800138000, a password 1e5 and a label `no` need no quotes.
+It uses libyaml's events instead of PyYAML's loaders: 5,000 mailboxes take a quarter of the time, deep nesting cannot
+overflow the C stack, and aliases are counted before they are expanded. A scalar stays the text that was written and its
+key decides the type, so that the user name 013800138000, the password 1e5 and the label `no` need no quotes. Error
+messages never quote the file, because it may contain passwords.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from yaml.reader import ReaderError
 
 from exporter.config.problems import KeyPath
 
-MAX_NODES = 4_000_000  # with aliases followed: a hundred thousand mailboxes
+MAX_NODES = 4_000_000  # including expanded aliases: a hundred thousand mailboxes
 MAX_DEPTH = 32
-MAX_BYTES = 32 * 1024 * 1024  # of one file
+MAX_BYTES = 32 * 1024 * 1024  # per file
 NO_TAGS = "tags (!) are not used here; quote a text that begins with !"
 NO_KEY = "a key must be a word; quote a text that begins with [ or {"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 class BadYamlError(Exception):
-    """Not what we can read. `line` counts from 1. The text quotes nothing from the file: it may be a password."""
+    """The text is not YAML that we can read. `line` counts from 1. The message quotes nothing: it may be a password."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -48,14 +49,14 @@ class BadYamlError(Exception):
 
 @dataclass(slots=True)
 class Document:
-    """What a file says (text, None, dict or list) and on which lines."""
+    """The content of a file (text, None, dict or list) and the line of each value."""
 
     root: Any = field(default=None, repr=False)
-    duplicates: list[tuple[KeyPath, int, int]] = field(default_factory=list)  # key, its line, the first one's line
+    duplicates: list[tuple[KeyPath, int, int]] = field(default_factory=list)  # (key, its line, line of the first one)
     marks: dict[int, Any] = field(default_factory=dict, repr=False)  # id of a container → line of each key or item
 
     def line(self, path: KeyPath) -> int:
-        """The line of a key or item, or of the closest thing around it that the file has."""
+        """Return the line of a key or item, or of the closest enclosing value that is in the file."""
         value, line = self.root, 1
         for step in path:
             try:
@@ -67,7 +68,7 @@ class Document:
 
 
 def parse(data: bytes) -> Document:
-    """Raises BadYamlError. An empty file is a Document whose root is None."""
+    """Parse the bytes of a file. An empty file is a Document whose root is None. Raises BadYamlError."""
     document = Document()
     try:
         _Builder(document, data).run()
@@ -83,19 +84,19 @@ def parse(data: bytes) -> Document:
 
 
 class _Frame:
-    """A mapping or list under construction."""
+    """A mapping or list that is being read."""
 
     __slots__ = ("anchor", "began", "key", "line", "mapping", "marks", "merged", "value", "waiting")
 
     def __init__(self, *, mapping: bool, anchor: str | None = None, line: int = 1, began: int = 0) -> None:
         self.mapping = mapping
         self.value: Any = {} if mapping else []
-        self.marks: Any = {} if mapping else []  # a mapping's key → line, or a list's lines
+        self.marks: Any = {} if mapping else []  # line of each key (mapping) or item (list)
         self.anchor = anchor
         self.line = line
-        self.began = began  # nodes counted before it
+        self.began = began  # number of nodes before it
         self.key = ""
-        self.waiting = False  # a mapping's key was read, its value is next
+        self.waiting = False  # a key was read, its value comes next
         self.merged: list[Any] = []  # mappings that << names
 
 
@@ -103,8 +104,8 @@ class _Builder:
     def __init__(self, document: Document, data: bytes) -> None:
         self.parser = CParser(data)
         self.document = document
-        self.anchors: dict[str, tuple[Any, int]] = {}  # value, nodes in it
-        self.frame = _Frame(mapping=False)  # the innermost open container; outermost, a list of documents
+        self.anchors: dict[str, tuple[Any, int]] = {}  # name → (value, number of nodes in it)
+        self.frame = _Frame(mapping=False)  # the innermost open container; the outermost is a list of documents
         self.stack: list[_Frame] = []
         self.nodes = 0
 
@@ -116,7 +117,7 @@ class _Builder:
             event: Any = get_event()
             kind = type(event)
             nodes += 1
-            if kind is ScalarEvent:  # four events of five: written for speed
+            if kind is ScalarEvent:  # four of five events, so this branch must be fast
                 value = event.value
                 if value in _NULLS and event.implicit[0]:
                     value = None
@@ -142,15 +143,19 @@ class _Builder:
             elif kind is DocumentStartEvent:
                 documents += 1
                 if documents > 1:
-                    raise BadYamlError(event.start_mark.line + 1, "a second document (---): one file holds one")
+                    raise BadYamlError(
+                        event.start_mark.line + 1, "a second document (---): a file must contain only one"
+                    )
             elif kind is StreamEndEvent:
                 break
             if nodes > MAX_NODES:
-                raise BadYamlError(event.start_mark.line + 1, f"more than {MAX_NODES:,} values, aliases followed")
+                raise BadYamlError(
+                    event.start_mark.line + 1, f"more than {MAX_NODES:,} values, including expanded aliases"
+                )
         self.document.root = frame.value[0] if frame.value else None
 
     def add(self, value: Any, line: int) -> None:
-        """Put a finished value where it belongs."""
+        """Add a finished value to the innermost open container."""
         frame = self.frame
         if frame.waiting:
             frame.waiting = False
@@ -174,7 +179,7 @@ class _Builder:
     def merge(self, frame: _Frame, value: Any, line: int) -> None:
         for each in value if isinstance(value, list) else [value]:
             if not isinstance(each, dict):
-                raise BadYamlError(line, "<<: merges a mapping (or a list of them) that has an anchor")
+                raise BadYamlError(line, "<<: needs a mapping with an anchor, or a list of such mappings")
             frame.merged.append(each)
 
     def open(self, event: Any, nodes: int, *, mapping: bool) -> _Frame:
@@ -186,7 +191,7 @@ class _Builder:
         if self.frame.mapping and not self.frame.waiting:
             raise BadYamlError(line, NO_KEY)
         if event.anchor is not None:
-            self.anchors.pop(event.anchor, None)  # known again when complete: nothing holds itself
+            self.anchors.pop(event.anchor, None)  # known again when complete, so that no value contains itself
         self.stack.append(self.frame)
         self.frame = frame = _Frame(mapping=mapping, anchor=event.anchor, line=line, began=nodes)
         self.document.marks[id(frame.value)] = frame.marks
@@ -215,13 +220,13 @@ class _Builder:
         return size
 
     def path(self) -> KeyPath:
-        """Of the innermost open container."""
+        """Return the path of the innermost open container."""
         return tuple(each.key if each.mapping else len(each.value) for each in self.stack[1:])
 
 
 _KNOWN = {
     "found character that cannot start any token": "a character that cannot begin a value: quote the text",
-    "mapping values are not allowed in this context": "a colon where none may be: wrong indentation, or quote the text",
+    "mapping values are not allowed in this context": "unexpected colon: wrong indentation, or quote the text",
     "could not find expected ':'": "a key without its colon, or wrong indentation",
     "did not find expected key": "wrong indentation, or an unquoted special character",
     "did not find expected '-' indicator": "wrong indentation: a list item (-) was expected",
@@ -243,7 +248,7 @@ def _explain(exc: yaml.MarkedYAMLError, data: bytes, line: int) -> str:
 
 
 def mapping(document: Document, example: str) -> Document:
-    if document.root is None:  # nothing but comments
+    if document.root is None:  # empty, or only comments
         document.root = {}
     if not isinstance(document.root, dict):
         raise BadYamlError(1, f"must be a mapping of keys such as {example}:")
@@ -251,19 +256,19 @@ def mapping(document: Document, example: str) -> Document:
 
 
 class UnusableError(Exception):
-    """A file that must not be used. The text says why."""
+    """The file must not be used. The text says why."""
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """Raises OSError, UnusableError."""
+    """Read a file. Raises OSError, UnusableError."""
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
             shown = f"{stat.S_IMODE(mode):04o}"
-            raise UnusableError(f"mode {shown}: everyone can change it, and so run programs; chmod o-w")
+            raise UnusableError(f"mode {shown}: everyone can change it and so run programs; use chmod o-w")
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise UnusableError(f"longer than {MAX_BYTES // 1024 // 1024} MiB")
+        raise UnusableError(f"is longer than {MAX_BYTES // 1024 // 1024} MiB")
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as exc:

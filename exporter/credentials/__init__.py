@@ -1,1 +1,1 @@
-"""Passwords and tokens: where they lie, and whether one may be used now."""
+"""Passwords and tokens: where they are stored, and whether one may be used now."""

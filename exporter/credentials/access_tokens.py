@@ -1,6 +1,7 @@
-"""Access tokens for logins: kept until shortly before they end, one request at a time for each credential.
+"""Access tokens for logins: requested when needed, kept until shortly before they expire.
 
-A request goes through the login guard like any login: a token endpoint locks whoever asks for too much, too.
+At most one request per credential runs at a time. A request goes through the login guard like any login, because token
+endpoints lock clients after too many refusals too.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from exporter.net.dns.resolver import Resolver
 from exporter.net.oauth.client import Granted, Net, grant
 from exporter.net.tls import TlsContexts
 
-EARLY = 300.0  # seconds before its end that a token is replaced; half its life, where that is less
+EARLY = 300.0  # seconds before its expiry that a token is replaced; half its lifetime if that is shorter
 
 
 class AccessTokens:
-    """Fetches what is not in the store. A reload that changes the network makes another one over the same store."""
+    """Requests the tokens that are not in the store.
+
+    A reload that changes the network creates a new one on the same store.
+    """
 
     def __init__(
         self, resolver: Resolver, contexts: TlsContexts, guard: LoginGuard, store: TokenStore | None = None
@@ -33,10 +37,11 @@ class AccessTokens:
         self._store = store or TokenStore()
 
     async def token(self, login: Login, trace: Trace) -> AccessToken | None:
-        """The access token for a login, from memory or from the token endpoint, as phase `token`; None by password.
+        """Return the access token for a login, in phase `token`; None if it uses a password.
 
-        A request under way is waited for, and not given up when its run is: an answer with a new refresh token that
-        nobody hears would end the chain. Raises what `grant` does; Suspended where the endpoint has refused before.
+        The token comes from memory or from the token endpoint. A request in progress is always completed, even if its
+        run is cancelled: its answer may contain the next refresh token, without which no further token could be
+        requested. Raises the same exceptions as `grant`, and Suspended if the endpoint has refused before.
         """
         source = login.oauth
         if source is None:
@@ -71,7 +76,7 @@ class AccessTokens:
             raise
 
     async def _request(self, held: Held, source: TokenSource, *, force: bool) -> AccessToken:
-        """Under the login guard."""
+        """Request a token through the login guard."""
         try:
             credential = Login(source.name, source.client_id, source.seed)
             client_secret = await source.client_secret.read() if source.client_secret is not None else None
@@ -99,6 +104,6 @@ class AccessTokens:
 
 
 def _heard(task: asyncio.Task[AccessToken]) -> None:
-    """An exception that nobody waits for any more is no news: the next run meets it again."""
+    """Ignore an exception that nobody waits for: the next run will see it again."""
     if not task.cancelled():
         task.exception()

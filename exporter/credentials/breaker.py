@@ -1,6 +1,6 @@
-"""When a credential may be tried again: the login guard's decisions, with the time passed in and no I/O.
+"""The circuit breaker of one credential: decides when it may be tried again. No I/O; the time is passed in.
 
-Times are seconds of a clock that never jumps (the guard uses CLOCK_BOOTTIME). Nothing here knows the calendar.
+Times are seconds of a clock that never jumps (the login guard uses CLOCK_BOOTTIME), not dates.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from enum import Enum, auto
 from exporter.model.settings import GuardSettings
 
 DAY = 86400.0
-LIMITED_PAUSE = 300.0  # after the first "slow down"; doubles, but looks again at least every `first_pause`
-JITTER = 0.1  # a pause is up to this much longer, so that forty accounts of one server do not come back at once
+LIMITED_PAUSE = 300.0  # after the first "slow down"; doubles, but a login is tried at least every `first_pause`
+JITTER = 0.1  # a pause is up to this fraction longer, so that many accounts on one server do not all resume at once
 
 
 class Verdict(Enum):
-    """May a password be sent now?"""
+    """The answer to the question: may a password be sent now?"""
 
     GO = auto()
-    WAIT = auto()  # for the answer to a login that is under way
+    WAIT = auto()  # wait for the answer to a login in progress
     PAUSED = auto()
 
 
 class Answer(Enum):
-    """What came of a login."""
+    """The result of a login."""
 
     ACCEPTED = auto()
-    REFUSED = auto()  # also what may have been: an ambiguous answer counts
-    LIMITED = auto()  # "slow down": a pause, but nothing against the password
-    UNDECIDED = auto()  # the server could not check it
-    MISSING = auto()  # no answer: the connection broke, or the deadline struck
+    REFUSED = auto()  # also for an ambiguous answer, which may have been a refusal
+    LIMITED = auto()  # "slow down": logins pause, but the password is not suspected
+    UNDECIDED = auto()  # the server could not check the password
+    MISSING = auto()  # no answer: the connection was lost, or the deadline passed
 
 
 class Breaker:
     """One credential: an account with one user name and one secret.
 
-    What it promises: in any DAY the answer REFUSED is given at most `refusals_per_day` times, and at most `failures`
-    times in a row without a pause. So many logins are let out at once that even if all of them are refused, both hold.
-    A forced login is outside the promise, and so is what was under way at a kill while the credential was trusted.
+    It guarantees: within any DAY there are at most `refusals_per_day` REFUSED answers, and at most `failures` in a row
+    without a pause. It allows only so many logins at once that both limits hold even if all are refused. Two cases are
+    not covered: a forced login, and logins in progress at a kill while the credential was trusted.
     """
 
     __slots__ = (
@@ -55,20 +55,20 @@ class Breaker:
     )
 
     def __init__(self, jitter: float = 0.0) -> None:
-        self.jitter = jitter  # 0 to 1, fixed per credential
-        self.refused: tuple[float, ...] = ()  # times of the refusals of the last DAY, oldest first
+        self.jitter = jitter  # 0 to 1, constant for each credential
+        self.refused: tuple[float, ...] = ()  # times of the refusals within the last DAY, oldest first
         self.consecutive = 0  # refusals since the last acceptance
         self.limited = 0  # "slow down" answers in a row
         self.paused_until = 0.0
-        self.reason = ""  # of the last answer that was not an acceptance
+        self.reason = ""  # of the last answer other than ACCEPTED
         self.text = ""
-        self.answer_to = ""  # the protocol whose server said it
+        self.answer_to = ""  # the protocol of the server that gave the answer
         self.under_way = 0
-        self.trusted = False  # the last answer that this process saw was ACCEPTED
-        self.proven = False  # the last answer that anybody saw was
+        self.trusted = False  # the last answer in this process was ACCEPTED
+        self.proven = False  # the last answer in any process was ACCEPTED
 
     def resumes_at(self, now: float, settings: GuardSettings) -> float:
-        """When the next login is allowed; `now` where it is."""
+        """Return when the next login is allowed; `now` if it is allowed already."""
         at = self.paused_until
         recent = self._recent(now)
         if len(recent) >= settings.refusals_per_day:
@@ -77,11 +77,12 @@ class Breaker:
 
     def ask(self, now: float, settings: GuardSettings, *, forced: bool = False) -> Verdict:
         if not forced and self.resumes_at(now, settings) > now:
-            return Verdict.WAIT if self.under_way else Verdict.PAUSED  # an acceptance would end the pause
+            # if the login in progress is accepted, the pause ends
+            return Verdict.WAIT if self.under_way else Verdict.PAUSED
         return Verdict.GO if self.under_way < self._room(now, settings) else Verdict.WAIT
 
     def begin(self) -> None:
-        """A password is about to be sent."""
+        """Call before a password is sent."""
         self.under_way += 1
 
     def end(
@@ -94,7 +95,7 @@ class Breaker:
         *,
         answer_to: str = "",
     ) -> None:
-        """It was answered, or never will be. `answer_to` is the protocol of the server that said `text`."""
+        """Record the answer, or that none will come. `answer_to` is the protocol of the server that sent `text`."""
         self.under_way = max(0, self.under_way - 1)
         if answer is Answer.ACCEPTED:
             self.trusted = self.proven = True
@@ -102,7 +103,8 @@ class Breaker:
             self.paused_until = 0.0
             return
         if answer is Answer.MISSING:
-            # A server that hangs up on, or tarpits, a password that it has refused before must not be asked each beat.
+            # Some servers close or delay the connection after a password that they refused before. They must not be
+            # asked in every run.
             if self.consecutive >= settings.failures:
                 self._pause(now, self._length(settings), settings)
             return
@@ -116,7 +118,7 @@ class Breaker:
             self._refuse(now, settings)
 
     def idle(self, now: float, settings: GuardSettings) -> bool:
-        """Nothing has to be remembered about it."""
+        """Tell whether nothing has to be remembered."""
         return not (
             self.under_way
             or self.consecutive
@@ -126,13 +128,13 @@ class Breaker:
         )
 
     def quiet_at(self, now: float, settings: GuardSettings) -> float:
-        """When its refusals are a day old and it is not paused: forgetting it then breaks no promise."""
+        """Return when its refusals are older than a day and it is not paused: it can then be forgotten safely."""
         at = self.resumes_at(now, settings)
         if self.refused:
             at = max(at, self.refused[-1] + DAY)
         return at if not self.under_way else at + DAY
 
-    # -- across restarts: ages and remainders, which any clock can be added to ------------------------------------
+    # -- across restarts: stored as ages and remaining times, which can be added to any clock ---------------------
 
     def freeze(self, now: float) -> dict[str, object]:
         return {
@@ -151,9 +153,9 @@ class Breaker:
     def thaw(
         cls, record: dict[str, object], now: float, age: float, settings: GuardSettings, jitter: float = 0.0
     ) -> Breaker:
-        """What was frozen `age` seconds ago.
+        """Restore what was stored `age` seconds ago.
 
-        A login that was under way then got an answer that nobody heard: it counts as refused, as of now.
+        A login that was in progress got an answer that nobody saw, so it counts as refused now.
         """
         breaker = cls(jitter)
         frozen_at = now - age
@@ -176,7 +178,7 @@ class Breaker:
     # ---------------------------------------------------------------------------------------------------------------
 
     def spent(self, now: float) -> tuple[float, ...]:
-        """When refusals of the last DAY came, oldest first; what is under way untried may become one now."""
+        """Return the times of refusals within the last DAY, oldest first; logins in progress may become one."""
         return (*self._recent(now), *([] if self.proven else [now] * self.under_way))
 
     def _recent(self, now: float) -> tuple[float, ...]:

@@ -1,4 +1,7 @@
-"""Time that never jumps: seconds of CLOCK_BOOTTIME within a boot, bridged over restarts of the machine by the wall."""
+"""A clock that never jumps: CLOCK_BOOTTIME while the machine runs, the wall clock between two boots.
+
+Login pauses must not become shorter because somebody sets the clock.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 
 
 class Clock:
-    """`now` counts on while the machine sleeps and takes no notice of who sets the wall clock."""
+    """`now` continues while the machine sleeps, and does not change when the wall clock is set."""
 
     def __init__(
         self,
@@ -22,13 +25,13 @@ class Clock:
         self._boot = _boot_id() if boot is None else boot
 
     def stamp(self) -> dict[str, object]:
-        """The present moment, for `since` in this process or a later one."""
+        """Return the current time in a form for `since`, also in a later process."""
         return {"boot": self._boot, "elapsed": self.now(), "wall": self.wall()}
 
     def since(self, stamp: object) -> float:
-        """Seconds since a stamp; 0 where it seems to lie in the future, so that nothing ends early by a clock set back.
+        """Return the seconds since a stamp; 0 if it lies in the future, so that a clock set back ends no pause early.
 
-        Between two boots there is only the wall clock to go by.
+        Between two boots only the wall clock is available.
         """
         if not isinstance(stamp, dict):
             return 0.0

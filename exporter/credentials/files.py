@@ -1,4 +1,4 @@
-"""A secret written to disk: readable by its owner alone, whole or not at all."""
+"""Writes a secret to disk: readable only by its owner, and completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 
 def write_secret(file: Path, text: str) -> None:
-    """Replace a file's content; mode 0600, its folder 0700 where it has to be made. Raises OSError.
+    """Replace the content of a file, mode 0600; a missing folder is created with mode 0700. Raises OSError.
 
-    Written by root it belongs to whom the old file, or the folder, belongs: the daemon must be able to read it.
+    If root writes it, the file belongs to the owner of the old file or of the folder, because the daemon must be able
+    to read it.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = (file if file.exists() else file.parent).stat()

@@ -1,4 +1,8 @@
-"""Login discipline: monitoring never locks an account. Asked before each password, told after, remembers on disk."""
+"""The login guard: makes sure that monitoring never locks an account.
+
+It is asked before each password is sent, gets the answer afterwards, and stores both on disk. After too many refused
+logins it pauses the credential: runs then end with Suspended and no password is sent.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,9 @@ from exporter.model.trace import Trace
 
 __all__ = ["GuardSettings", "LoginGuard"]
 
-NEW_FOR = 60.0  # seconds in which a fresh access token would be no better than this one
+NEW_FOR = 60.0  # seconds during which a fresh access token would not be better than this one
 LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
-# The server answered, but not about the password. Everything else that it says to a login counts as a refusal.
+# The server answered, but did not check the password. Every other negative answer to a login counts as a refusal.
 UNDECIDED = frozenset(
     {
         Reason.AUTH_UNAVAILABLE,
@@ -38,10 +42,10 @@ UNDECIDED = frozenset(
 
 
 class LoginGuard:
-    """The guard. One per daemon: IMAP, SMTP and routes of an account count together.
+    """The login guard; one per daemon. IMAP, SMTP and routes of an account count together.
 
-    A breaker belongs to the credential, that is to the secret's content: a new password starts with a clean sheet at
-    once, and putting the old one back finds its pause still standing.
+    Each credential (the content of the secret) has its own Breaker: a new password starts without a pause, and going
+    back to the old one finds its pause unchanged.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class LoginGuard:
         self.clock = clock or Clock(now)
         self._allowed: set[str] = set()
         self._shares = LoginShares()
-        self._met: set[str] = set()  # newcomers that were let in since
+        self._met: set[str] = set()  # newcomers whose login was accepted since then
         self.records = Records(state, self.clock, self.settings_of)
 
     def attempt(
@@ -68,25 +72,25 @@ class LoginGuard:
         phase: Phase = Phase.LOGIN,
         force: bool = False,
     ) -> AbstractAsyncContextManager[Secret]:
-        """Hand out the secret for one login. Enter it inside `phase`, hold it for the login command alone.
+        """Return a context manager that gives the secret for one login. Enter it inside `phase`, for the login only.
 
-        What came of it is noted in `trace.login`. An exception that is the server's answer carries the diagnosis as
-        its `failure` afterwards: nobody needs to make a second one.
+        The result is stored in `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute
+        `failure`, so that it is not diagnosed twice.
 
-        With a `token` that is what is handed out; refusals still count for the credential that it was made from, so
-        that ever new tokens are no way around the guard.
+        With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
+        so that new tokens do not bypass the guard.
 
-        Raises Suspended while the credential is paused. `force` passes a pause, once; the answer counts all the same.
+        Raises Suspended while the credential is paused. `force` ignores a pause once; the answer is counted as usual.
         """
         return _Attempt(self, login, trace, token, phase, force=force)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take over a configuration's settings, and what of them is this shard's."""
+        """Set the settings of a new configuration, and this shard's part of the limits."""
         self.settings = config.login_guard
         self._shares = config.login_shares
 
     def settings_of(self, account: str) -> GuardSettings:
-        """The settings that hold for an account."""
+        """Return the settings that apply to an account."""
         shares = self._shares
         settings = shares.allotted.get(account, self.settings)
         if account in shares.newcomers and account not in self._met and self.clock.wall() < shares.careful_until:
@@ -94,29 +98,29 @@ class LoginGuard:
         return settings
 
     def allow_once(self, account: str) -> None:
-        """Let the next login of an account pass its pause."""
+        """Let the next login of an account ignore its pause."""
         self._allowed.add(account)
 
     def is_allowed(self, account: str) -> bool:
-        """Whether `allow_once` was called and its login has not come yet."""
+        """Tell whether `allow_once` was called and its login has not happened yet."""
         return account in self._allowed
 
     # -- for _Attempt -----------------------------------------------------------------------------------------------
 
     def accepted_since_move(self, name: str) -> None:
-        """It let us in: what others know of it does not matter any more."""
+        """It accepted a login: what other shards know about it does not matter any more."""
         if name in self._shares.newcomers:
             self._met.add(name)
 
     def consume_override(self, name: str) -> bool:
-        """Use up the permission that `allow_once` gave: it is for the next login, whether that one needs it or not."""
+        """Use up the permission of `allow_once`: it is for the next login, even if that one does not need it."""
         allowed = name in self._allowed
         self._allowed.discard(name)
         return allowed
 
 
 class _Attempt:
-    """One login under the guard's eyes."""
+    """One login, under the control of the guard."""
 
     __slots__ = (
         "_account",
@@ -198,7 +202,7 @@ class _Attempt:
         return diagnose(exc, self._phase, families=families, greeting=greeting, token_age=age)
 
     def _without_secrets(self, text: str) -> str:
-        """A server that echoes the password must not make us write it to disk."""
+        """Remove the secrets: a server that echoes the password must not make us write it to disk."""
         for secret in (self._secret, *([self._token.secret] if self._token is not None else [])):
             hidden = secret.reveal()
             if len(hidden) >= 4:
@@ -219,11 +223,11 @@ class _Attempt:
 
 
 def _answer_of(exc: Refusal | ServerClosed, failure: Failure) -> Answer:
-    """What a diagnosed answer counts as."""
+    """Return how a diagnosed answer is counted."""
     if failure.reason in LIMITS:
         return Answer.LIMITED
     if isinstance(exc, Refusal):
         return Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-    # It hung up: its last words may still be about the password.
+    # The connection was closed: the last lines may still be about the password.
     about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
     return Answer.REFUSED if about_login else Answer.MISSING

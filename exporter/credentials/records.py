@@ -1,6 +1,7 @@
-"""The breakers of all accounts: found by the content of the secret, kept in memory and, where it matters, on disk.
+"""The circuit breakers of all credentials, in memory, and on disk if they are needed after a restart.
 
-A breaker belongs to a credential. The disk holds no secret: a credential is known there by a keyed digest of it.
+They are found by account and fingerprint, a keyed digest of the secret. The secret itself must never be written to
+disk.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from exporter.model.errors import Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 
-MAX_SECRETS = 8  # different secrets of one account that are remembered; a source that makes up new ones gets no more
-FORGET_AFTER = 30 * 86400.0  # seconds without a login, after which a record is of a credential that is not used
+MAX_SECRETS = 8  # secrets remembered per account; a source that produces more new secrets gets no further logins
+FORGET_AFTER = 30 * 86400.0  # seconds without a login after which a record is deleted
 
 
 class Disk(Protocol):
@@ -34,13 +35,13 @@ class Disk(Protocol):
 
 
 class Account:
-    """The credentials of one account: usually one, more while a secret changes or where two entries contradict."""
+    """The credentials of one account: usually one, more while a secret changes or if two entries disagree."""
 
     __slots__ = ("answered", "breakers", "saved")
 
     def __init__(self) -> None:
         self.breakers: dict[str, Breaker] = {}
-        self.saved: dict[str, int] = {}  # fingerprint → logins under way according to its row on disk
+        self.saved: dict[str, int] = {}  # fingerprint → number of logins in progress, as stored on disk
         self.answered = asyncio.Event()  # replaced each time it is set
 
     def wake(self) -> None:
@@ -49,7 +50,7 @@ class Account:
 
 
 class Records:
-    """One per login guard. `settings_of` tells the settings that hold for an account."""
+    """The records of a login guard. `settings_of` returns the settings of an account."""
 
     def __init__(self, state: Disk, clock: Clock, settings_of: Callable[[str], GuardSettings]) -> None:
         self._state = state
@@ -61,7 +62,10 @@ class Records:
             self._restore(account, fingerprint, record)
 
     def find(self, login: Login, secret: Secret) -> tuple[Account, str, Breaker]:
-        """The account, the credential's fingerprint and its breaker. Raises Suspended where there are too many."""
+        """Return the account, the fingerprint of the credential and its Breaker.
+
+        Raises Suspended if there are too many.
+        """
         account = self._account(login.account)
         content = f"login guard\0{login.account}\0{login.username}\0{secret.reveal()}"
         digest = hmac.digest(self._state.signing_key, content.encode("utf-8", "surrogatepass"), "sha256")
@@ -72,9 +76,9 @@ class Records:
         return account, fingerprint, account.breakers[fingerprint]
 
     def account_budget_wait(self, name: str, account: Account, breaker: Breaker) -> float:
-        """Seconds until a secret that was never accepted may be tried, because others of the account were refused.
+        """Return the seconds until a new secret may be tried, if other secrets of the account were refused.
 
-        A source that makes up a new secret each time must not get round the day's limit.
+        A source that produces a new secret each time must not bypass the daily limit.
         """
         now = self._clock.now()
         spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
@@ -93,12 +97,12 @@ class Records:
         return self._state.save_breaker(name, fingerprint, record, durable=durable)
 
     def is_exception(self, account: Account, breaker: Breaker) -> bool:
-        """Whether it must be remembered that this secret is good, because others of the account were not."""
+        """Tell whether it must be remembered that this secret is good, because others of the account were refused."""
         now = self._clock.now()
         return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
 
     def flush(self) -> None:
-        """Write what was learned while the records were read, so that another restart does not learn it again."""
+        """Write what changed while the records were read, so that another restart does not repeat it."""
         while self._unsettled:
             name, fingerprint = self._unsettled.pop()
             if fingerprint in self._account(name).breakers:
@@ -106,10 +110,10 @@ class Records:
             else:
                 self._state.save_breaker(name, fingerprint, None)
 
-    # -- why there is no login now ----------------------------------------------------------------------------------
+    # -- why no login is allowed now ----------------------------------------------------------------------------------
 
     def paused(self, name: str, breaker: Breaker) -> Suspended:
-        """Why there is no login now, and until when."""
+        """Return the exception that says why and until when logins are paused."""
         now = self._clock.now()
         left = breaker.resumes_at(now, self._settings_of(name)) - now
         said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
@@ -117,7 +121,7 @@ class Records:
         return Suspended(_reason(breaker), text, self._clock.wall() + left, said_to)
 
     def too_many(self, account: Account, wait: float) -> Suspended:
-        """As `paused`, where other secrets of the account have used up its day."""
+        """Like `paused`, if other secrets of the account have used up the daily limit."""
         last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
         text = (
             "as many logins as a day may have were refused, with different secrets; "
@@ -134,7 +138,7 @@ class Records:
         return found
 
     def _make_room(self, name: str, account: Account) -> None:
-        """A source that makes up new secrets must not get two wrong logins for each."""
+        """Limit the remembered secrets: a source that produces new secrets must not get two wrong logins for each."""
         if len(account.breakers) < MAX_SECRETS:
             return
         now = self._clock.now()
@@ -154,7 +158,7 @@ class Records:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            record = {"under_way": 1}  # unreadable: somebody tried something
+            record = {"under_way": 1}  # unreadable: assume that a login was in progress
         age = self._clock.since(record.get("saved"))
         if age > FORGET_AFTER:
             self._unsettled.append((name, fingerprint))
@@ -168,7 +172,7 @@ class Records:
 
 
 def _reason(breaker: Breaker) -> Reason:
-    """Why it is paused. Without an answer (the daemon was killed before it came) nobody knows."""
+    """Return why it is paused. Without an answer (the daemon was killed before it came) the reason is unknown."""
     try:
         return Reason(breaker.reason)
     except ValueError:
@@ -176,5 +180,5 @@ def _reason(breaker: Breaker) -> Reason:
 
 
 def _jitter(fingerprint: str) -> float:
-    """From the fingerprint: spread over the accounts, steady for each."""
+    """Return a value from 0 to 1 from the fingerprint: different between accounts, constant for each."""
     return int(fingerprint[:8], 16) / 0xFFFFFFFF

@@ -1,4 +1,8 @@
-"""Where passwords lie. Frozen and comparable, read at each login, off the event loop; nothing here shows one."""
+"""The sources of passwords: file, environment variable, program, systemd credential, or the configuration itself.
+
+Sources are frozen and comparable, and are read at each login, outside the event loop. Errors name the source and never
+show its content.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +26,22 @@ from exporter.model.reasons import Reason
 MAX_BYTES = 64 * 1024
 COMMAND_DEADLINE = 10.0  # seconds
 COMMAND_CACHE = 60.0  # seconds: imap, smtp and routes of a mailbox share one run of the program
-AT_ONCE = 4  # programs
-GONE = 1.0  # seconds in which a killed program is gone, unless the kernel holds it
+AT_ONCE = 4  # programs running at the same time
+GONE = 1.0  # seconds after which a killed program has ended, unless the kernel holds it
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
-# Threads of our own: a secret on a hung file system must not hold up anything else's.
+# Our own threads: a secret on a hanging file system must not block other work.
 _THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="secrets")
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def _fail(what: str, why: str) -> NoReturn:
-    # `from None` where this is called: the cause's own words may quote what was read.
+    # Callers use `from None`: the text of the original exception may contain what was read.
     raise ProbeError(Reason.LOCAL_ERROR, f"{what}: {why}")
 
 
 def _checked(raw: bytes, what: str, *, one_line: bool = True) -> Secret:
-    """The secret in what was read. Only line ends are cut off: a password may end in a blank."""
+    """Return the secret from the bytes read. Only line ends are removed: a password may end with a space."""
     if len(raw) > MAX_BYTES:
         _fail(what, f"longer than {MAX_BYTES // 1024} KiB")
     try:
@@ -69,7 +73,7 @@ def _read_file(path: Path, what: str, *, one_line: bool = True) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class FileSecret:
-    """`password_file`: read at each login, so that a changed password needs no reload. Other keys of the kind too."""
+    """`password_file`: read at each login, so a changed password needs no reload. Also used for similar keys."""
 
     path: Path
     key: str = "password_file"
@@ -80,7 +84,7 @@ class FileSecret:
 
 @dataclass(frozen=True, slots=True)
 class KeySecret:
-    """`key_file`: a private key, which has many lines."""
+    """`key_file`: a private key, which has several lines."""
 
     path: Path
 
@@ -104,7 +108,7 @@ class CredentialSecret:
 
 @dataclass(frozen=True, slots=True)
 class EnvSecret:
-    """`password_env`: as the process was started."""
+    """`password_env`: the value when the process was started."""
 
     variable: str
 
@@ -116,7 +120,7 @@ class EnvSecret:
 
 @dataclass(frozen=True, slots=True)
 class InlineSecret:
-    """`password`: in the file itself."""
+    """`password`: in the configuration itself."""
 
     secret: Secret
 
@@ -126,7 +130,7 @@ class InlineSecret:
 
 @dataclass(slots=True)
 class _Printed:
-    """What a program printed last."""
+    """The last output of a program."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     secret: Secret | None = None
@@ -135,7 +139,7 @@ class _Printed:
 
 @dataclass(frozen=True, slots=True)
 class CommandSecret:
-    """`password_command`: what a program prints. Run without a shell, in the folder of the file that names it."""
+    """`password_command`: the output of a program, run without a shell in the folder of the configuration file."""
 
     argv: tuple[str, ...]
     folder: Path
@@ -152,8 +156,8 @@ class CommandSecret:
             return self.printed.secret
 
     async def _run(self) -> Secret:
-        """Raises ProbeError(local_error)."""
-        what = f"password_command {self.argv[0]}"  # never its arguments: they may be secret too
+        """Run the program and return the secret. Raises ProbeError(local_error)."""
+        what = f"password_command {self.argv[0]}"  # never its arguments, which may contain a secret
         program = await self._start()
         if isinstance(program, str):
             _fail(what, program)
@@ -169,7 +173,7 @@ class CommandSecret:
         return _checked(bytes(program.output), what)
 
     async def _start(self) -> _Program | str:
-        """The program under way, or why it cannot be started."""
+        """Start the program. Returns it, or why it cannot be started."""
         loop = asyncio.get_running_loop()
         if any("\0" in word for word in self.argv):
             return "a NUL character in its arguments"
@@ -198,24 +202,25 @@ class CommandSecret:
 
 
 class _Program(asyncio.SubprocessProtocol):
-    """One run of a password command: what it prints, one byte more than allowed at most, and its end."""
+    """One run of a password command: collects its output, at most one byte more than allowed, and waits for its end."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.output = bytearray()
-        self.done: asyncio.Future[None] = loop.create_future()  # has ended with its output closed, or printed too much
+        # it has ended and closed its output, or printed too much
+        self.done: asyncio.Future[None] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
         self._lost = False
 
     @property
     def code(self) -> int:
-        """Its exit status; the negative number of the signal that ended it."""
+        """The exit status, or the negative number of the signal that ended it."""
         return self._transport.get_returncode() or 0
 
     async def stop(self) -> None:
-        """Kill what is left of it, with its children, which share its process group, and wait until it is gone.
+        """Kill the program and its children (same process group), and wait for the end.
 
-        One that has closed its output and ended is let alone: the number of its group may be another one's by now.
+        A program that has closed its output and ended is not killed: its process group id may be reused.
         """
         if not self._lost:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -249,5 +254,5 @@ class _Program(asyncio.SubprocessProtocol):
 
 
 def _turns() -> asyncio.Semaphore:
-    """Programs run at once in this event loop: a start with hundreds of mailboxes must not be a storm of processes."""
+    """Limit the programs that run at the same time, because hundreds of mailboxes may be read at the start."""
     return _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))

@@ -1,7 +1,7 @@
-"""What is known of access and refresh tokens: kept while a daemon runs, also across reloads of its configuration.
+"""Stores access and refresh tokens while the daemon runs, also across reloads of the configuration.
 
-What must survive a restart is the refresh token, where the provider replaces it with each use: it lies in a file of its
-own, readable by us alone. The configured one is the seed of that chain; a changed seed begins a new chain.
+If a provider replaces the refresh token with each use, the new one is written to a file that only mailprobe can read,
+because it must survive a restart. The configured refresh token is only the first one; if it changes, it is used again.
 """
 
 from __future__ import annotations
@@ -9,44 +9,45 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.credentials.files import write_secret
 from exporter.model import AccessToken, Flow, Secret, TokenSource
+from exporter.model.logger import logger_of
 from exporter.model.trace import Trace
 
-GRACE = 3.0  # seconds for requests under way when stopping
+GRACE = 3.0  # seconds that requests in progress get when the daemon stops
 MAX_FILE = 64 * 1024  # bytes
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 @dataclass(slots=True)
 class Held:
-    """What is known of one source."""
+    """What is known about one source."""
 
     access: AccessToken | None = None
     renew_at: float = 0.0  # `Clock.now()`
     seed: str = ""  # digest of the seed that `access` was made from
     asking: asyncio.Task[AccessToken] | None = None
-    asked: Trace = field(default_factory=Trace)  # of the request: the login guard's note on it
+    asked: Trace = field(default_factory=Trace)  # of the request; contains the login guard's record
 
 
 class TokenStore:
-    """One per daemon. `directory`: where replaced refresh tokens lie; None keeps them in memory."""
+    """The tokens of all logins; one per daemon. `directory` holds replaced refresh tokens; None: memory only."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
         self._held: dict[TokenSource, Held] = {}
-        self._replaced: dict[str, tuple[str, Secret]] = {}  # name → digest of the seed, the refresh token in its place
+        # name → (digest of the seed, the refresh token that replaced it)
+        self._replaced: dict[str, tuple[str, Secret]] = {}
 
     def held(self, source: TokenSource) -> Held:
         return self._held.setdefault(source, Held())
 
     async def current(self, source: TokenSource, seed: Secret) -> Secret:
-        """The refresh token that has taken the seed's place, else the seed."""
+        """Return the refresh token that replaced the seed, or the seed."""
         if source.flow is not Flow.REFRESH_TOKEN:
             return seed
         known = self._replaced.get(source.name)
@@ -57,7 +58,7 @@ class TokenStore:
         return known[1] if known is not None and known[0] == digest(source, seed) else seed
 
     async def replace(self, source: TokenSource, seed: Secret, refresh: Secret) -> None:
-        """Keep what the provider gave in place of the refresh token that was used."""
+        """Store the refresh token that the provider returned as a replacement."""
         begun_by = digest(source, seed)
         self._replaced[source.name] = (begun_by, refresh)
         if self._directory is None:
@@ -71,7 +72,7 @@ class TokenStore:
             )
 
     async def aclose(self) -> None:
-        """Wait for the requests under way: their answers may hold the next refresh token."""
+        """Wait for the requests in progress: their answers may contain the next refresh token."""
         asking = [held.asking for held in self._held.values() if held.asking is not None]
         if asking:
             _, late = await asyncio.wait(asking, timeout=GRACE)
@@ -81,7 +82,7 @@ class TokenStore:
 
 
 def digest(source: TokenSource, seed: Secret) -> str:
-    """By which a changed seed is noticed."""
+    """Return a digest, by which a changed seed is noticed."""
     return hashlib.sha256(f"{source.name}\0{seed.reveal()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -90,7 +91,10 @@ def _file(directory: Path, source: TokenSource) -> Path:
 
 
 def _read(file: Path) -> tuple[str, Secret] | None:
-    """An unreadable file is as good as none: the seed is tried then, and its refusal says what to do."""
+    """Read a stored refresh token.
+
+    An unreadable file counts as none: the seed is used, and a refusal says what to do.
+    """
     try:
         with file.open("rb") as opened:
             record = json.loads(opened.read(MAX_FILE))
@@ -103,5 +107,5 @@ def _read(file: Path) -> tuple[str, Secret] | None:
 
 
 def _write(file: Path, begun_by: str, refresh: Secret) -> None:
-    """All or nothing, on the disk when this returns, and readable by us alone from the first byte."""
+    """Write the file completely or not at all; on disk when this returns, and readable only by us from the start."""
     write_secret(file, json.dumps({"seed": begun_by, "refresh_token": refresh.reveal()}))

@@ -1,1 +1,1 @@
-"""The process: it puts the parts together, reloads them, and talks to systemd."""
+"""The daemon process: creates and connects all parts, reloads the configuration, and talks to systemd."""

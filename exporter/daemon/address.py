@@ -1,4 +1,4 @@
-"""The address at which a daemon on this machine is reached, from its options."""
+"""Computes the URL of a daemon on this machine from its options."""
 
 from __future__ import annotations
 

@@ -1,12 +1,16 @@
-"""The wiring: load, build, start, reload, stop. The only file that knows everybody."""
+"""The application: creates all parts of the daemon, connects them, starts, reloads and stops them.
+
+The flow: config → targets → scheduler → runner → probe → Result → outputs, incidents and web pages. A reload with an
+invalid configuration must leave everything as it was.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from exporter.config import redacted
 from exporter.daemon import systemd
@@ -21,6 +25,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
+from exporter.model.logger import logger_of
 from exporter.outputs.history import History
 from exporter.outputs.log_sink import Journal
 from exporter.outputs.metrics.registry import Metrics
@@ -32,7 +37,7 @@ from exporter.targets.resharding import Move, remember
 from exporter.web.bridge.bridge import Bridges
 from exporter.web.listener import Listener, without_login
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 CAUSES_LOOK = 1.0  # seconds between looks at what has changed about the root causes
 STATE_LOOK = 10.0  # seconds between looks at the count of failed writes
@@ -85,9 +90,8 @@ class App:
         self._run_tasks()
         self._ready = True
         systemd.notify(f"READY=1\nSTATUS={self._configuration.status}")
-        shard = {"shard": str(self.sharding)} if self.sharding.on else {}
-        fields = {"targets": len(self.targets()), "listen": str(self._listener), **shard}
-        logger.info("started", extra={"fields": fields})
+        shard: dict[str, Any] = {"shard": str(self.sharding)} if self.sharding.on else {}
+        logger.info("started", targets=len(self.targets()), listen=str(self._listener), **shard)
 
     def _put_together(self, move: Move | None) -> None:
         """Everything that the configuration is then loaded into. `move`: this shard was another one a moment ago."""

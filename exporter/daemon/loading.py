@@ -1,10 +1,9 @@
-"""A configuration, the targets built from it, and the world that their probes get."""
+"""Loads the configuration and builds from it the targets and the Context of their probes."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from exporter.credentials.token_store import TokenStore
 from exporter.daemon.options import Options
 from exporter.model import Target
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import Limits, LoginShares, PushSettings
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.net.dns.resolver import Resolver
@@ -28,14 +28,14 @@ from exporter.targets.placement import allotted, newcomers
 from exporter.targets.provider_watch import Discovery
 from exporter.targets.resharding import Move
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
-TOKENS = "tokens"  # folder in the storage folder: refresh tokens that providers have put in the place of others
+TOKENS = "tokens"  # folder in the storage folder for refresh tokens that providers sent as a replacement
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration and what became of it."""
+    """A configuration and what was built from it."""
 
     config: Config
     built: Built
@@ -43,19 +43,19 @@ class Loaded:
 
     @property
     def limits(self) -> Limits:
-        """What this shard may use up."""
+        """Return this shard's part of the limits."""
         return self.config.limits.divided(self.sharding)
 
     @property
     def push(self) -> PushSettings | None:
-        """As configured. Shards must not speak for each other: one would resolve what another sees failing still."""
+        """Return as configured. Shards must not push for each other: one would resolve what still fails on another."""
         push = self.config.alertmanager
         if push is None or not self.sharding.on or "shard" in dict(push.labels):
             return push
         return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
 
     def effective(self, move: Move | None = None) -> EffectiveConfig:
-        """What the parts of the daemon take over. `move`: this shard was another one a moment ago."""
+        """Return what the parts of the daemon use. `move`: this daemon was another shard until now."""
         config, built = self.config, self.built
         planned = plan(built.targets, self.limits)
         shares = LoginShares(allotted(built.credentials, self.sharding, config.login_guard))
@@ -86,7 +86,7 @@ def load_all(options: Options, sharding: Sharding = WHOLE) -> Loaded:
 
 
 async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
-    """The same, with what is remembered of domains whose provider only the DNS tells."""
+    """Do the same with what is remembered about domains whose provider only DNS tells."""
     await discovery.recall(loaded.built.by_dns)
     if not loaded.built.by_dns:
         return loaded
@@ -94,15 +94,15 @@ async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
         built = await asyncio.to_thread(build, loaded.config, dict(discovery.known), loaded.sharding)
         return dataclasses.replace(loaded, built=built)
     except ConfigError as exc:
-        # What the DNS said must not stop what the user wrote.
+        # An answer from DNS must not stop what the user configured.
         logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
-            "mailboxes that were recognised cannot be watched", extra={"fields": {"err": str(exc)}}
+            "mailboxes that were recognised cannot be watched", err=str(exc)
         )
         return loaded
 
 
 def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
-    """Why mailboxes are not watched, by name."""
+    """Return the mailboxes without targets and why, by name."""
     told = {notice.domain: notice.text() for notice in discovery.notices()}
     return {each.name: each.why or told.get(each.domain, "its provider is being looked up") for each in built.waiting}
 
@@ -110,7 +110,7 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
 def make_context(
     resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: TokenStore | None = None
 ) -> Context:
-    """The capabilities that probes get. `resolvers`: as configured; without one, the system's are asked."""
+    """Return the Context for probes. `resolvers`: as configured; if empty, the system's are used."""
     resolver, contexts = Resolver(resolvers), TlsContexts()
     return Context(
         resolver=resolver,
@@ -124,12 +124,12 @@ def make_context(
 
 
 def stored_tokens(storage: Path) -> TokenStore:
-    """The OAuth tokens kept in this storage folder."""
+    """Return the OAuth tokens stored in this storage folder."""
     return TokenStore(storage / TOKENS)
 
 
 def logins_of(target: Target) -> set[str]:
-    """The accounts that a run of this target logs in to."""
+    """Return the accounts that a run of this target logs in to."""
     fields = dataclasses.fields(target.settings) if dataclasses.is_dataclass(target.settings) else ()
     found = (getattr(target.settings, field.name) for field in fields)
     return {value.account for value in found if hasattr(value, "account")}

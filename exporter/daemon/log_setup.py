@@ -1,7 +1,7 @@
-"""Logs to stderr in the style of Prometheus' slog: logfmt or JSON lines, each warning and error counted.
+"""Logs to stderr in the format of Prometheus: logfmt or JSON lines. Counts warnings and errors.
 
-Keys and values are given as `logger.info("message", extra={"fields": {"target": name}})`. Passwords never get here:
-they travel as `Secret`, and libraries that would print what they send are silenced.
+Write `logger.info("message", target=name)` to add keys and values, see `model/logger.py`. Passwords must never be
+logged: they are `Secret` objects, and libraries that log what they send are silenced.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The command line's flags: each works before and after the verb, and has a twin in the environment; the flag wins."""
+"""The flags of the command line. Each works before and after the verb.
+
+Each flag can also be set by an environment variable (--log.level: MAILPROBE_LOG_LEVEL); the flag has priority.
+"""
 
 from __future__ import annotations
 
@@ -38,28 +41,53 @@ class Flag:
 
 
 FLAGS = (
-    Flag("config.file", str, "config.yaml", "the configuration file"),
-    Flag("config.check", bool, False, "check the configuration and exit: 0 good, 2 bad"),
-    Flag("config.enable-auto-reload", bool, False, "reload when a configuration file's content changes"),
-    Flag("config.auto-reload-interval", str, "30s", "how often --config.enable-auto-reload looks, 1s or more"),
-    Flag("web.listen-address", list, [DEFAULT_LISTEN], "address to listen on, e.g. :9826 or [::1]:9826 (repeatable)"),
-    Flag("web.systemd-socket", bool, False, "use the sockets that systemd passes, not --web.listen-address"),
-    Flag("web.config.file", str, "", "TLS, users, headers: a file in the form of Prometheus' exporter-toolkit"),
-    Flag("web.external-url", str, "", "the URL under which others reach this daemon, for links"),
-    Flag("web.route-prefix", str, "", "path under which all of it lies (default: the path of --web.external-url)"),
-    Flag("web.telemetry-path", str, "/metrics", "path of the metrics"),
-    Flag("storage.path", str, "data/", "folder for what must survive a restart"),
-    Flag("log.level", str, "info", "least severe level to log", ("debug", "info", "warn", "error")),
-    Flag("log.format", str, "logfmt", "how to log, to stderr", ("logfmt", "json")),
-    Flag("history.limit", int, 100, "how many recent runs to keep for the page and /logs (failures as many again)"),
-    Flag("shard", str, "", "which of --total-shards this daemon is: a number from 0, or auto (from the pod's name)"),
-    Flag("total-shards", int, 1, "so many daemons share the targets of one configuration"),
-    Flag("timeout-offset", float, 0.5, "seconds to take off a scraper's timeout on /probe"),
+    Flag("config.file", str, "config.yaml", "Path of the configuration file."),
+    Flag("config.check", bool, False, "Check the configuration and exit: 0 if it is valid, 2 if not."),
+    Flag("config.enable-auto-reload", bool, False, "Reload the configuration when the content of a file changes."),
+    Flag(
+        "config.auto-reload-interval", str, "30s", "Interval of the checks by --config.enable-auto-reload. At least 1s."
+    ),
+    Flag(
+        "web.listen-address", list, [DEFAULT_LISTEN], "Address to listen on, such as :9826 or [::1]:9826. Repeatable."
+    ),
+    Flag("web.systemd-socket", bool, False, "Use the sockets passed by systemd instead of --web.listen-address."),
+    Flag(
+        "web.config.file",
+        str,
+        "",
+        "Path of the file that enables TLS, authentication and headers, in the format of Prometheus' exporter-toolkit.",
+    ),
+    Flag("web.external-url", str, "", "The URL under which mailprobe is externally reachable. Used for links."),
+    Flag("web.route-prefix", str, "", "Prefix of all paths. Default: the path of --web.external-url."),
+    Flag("web.telemetry-path", str, "/metrics", "Path under which to expose metrics."),
+    Flag("storage.path", str, "data/", "Folder for data that must survive a restart."),
+    Flag(
+        "log.level",
+        str,
+        "info",
+        "Only log messages with the given severity or above.",
+        ("debug", "info", "warn", "error"),
+    ),
+    Flag("log.format", str, "logfmt", "Output format of log messages on stderr.", ("logfmt", "json")),
+    Flag(
+        "history.limit",
+        int,
+        100,
+        "Number of recent runs to keep for the pages and /logs, and the same number of failures.",
+    ),
+    Flag(
+        "shard",
+        str,
+        "",
+        "Number of this daemon among --total-shards, starting from 0, or auto (from the name of the pod).",
+    ),
+    Flag("total-shards", int, 1, "Number of daemons that share the targets of one configuration."),
+    Flag("timeout-offset", float, 0.5, "Seconds to subtract from the timeout of the scraper on /probe."),
 )
 
 
 class OptionError(ValueError):
-    """A flag or its twin in the environment has no valid value."""
+    """A flag or its environment variable has an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +118,9 @@ class Options:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add every flag to a parser. Unset ones leave no attribute, so that the verb's parser overrides nothing."""
-    group = parser.add_argument_group("flags", "each has a twin in the environment: --log.level is MAILPROBE_LOG_LEVEL")
+    group = parser.add_argument_group(
+        "flags", "Each flag can also be set by an environment variable: --log.level is MAILPROBE_LOG_LEVEL."
+    )
     for flag in FLAGS:
         name = f"--{flag.name}"
         if flag.kind is bool:

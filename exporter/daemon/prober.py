@@ -1,7 +1,7 @@
-"""What runs the probes, put together in one place: for the daemon, and for `mailprobe check` without a daemon.
+"""Runs probes on request: for the daemon, and for `mailprobe check` without a daemon.
 
-A prober holds the state folder (locked, so that no second process logs in), the login guard, the access tokens, the
-network that probes use, and the check whether a failure is our own network's. Close it, or the folder stays locked.
+A Prober holds the state folder (locked, so that no second process logs in), the login guard, the access tokens, the
+network, and the check whether a failure is our own. It must be closed, otherwise the folder stays locked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.targets.provider_watch import Discovery
 
 
 class Prober:
-    """Runs one probe at a time of a target, as often as it is asked to. When to run is the scheduler's business."""
+    """Runs the probe of a target each time it is asked to. The scheduler decides when."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Prober:
     ) -> Prober:
         """Lock the state folder and read the state. Raises StateError.
 
-        `told` hears whether our own network is up, `skipped` counts runs that it spoilt (see `Vantage`); `notice` hears
-        what the user should know of a domain's DNS, in place of the log.
+        `told` is called with the state of our own network, `skipped` for each run that it made useless (see `Vantage`).
+        `notice` gets messages about the DNS of a domain, instead of the log.
         """
         return cls(await State.open(storage), storage, config, told=told, skipped=skipped, notice=notice)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a configuration over. Runs under way end with the network that they began with."""
+        """Use a new configuration. Runs in progress finish with the network that they started with."""
         self._logins.load(config)
         self.vantage.load(config)
         resolvers = tuple(config.resolvers)
@@ -73,11 +73,11 @@ class Prober:
             self._runner = VantageRunner(Runner(context), self.vantage)
 
     async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
-        """One run of one target, now. Never raises but when it is cancelled."""
+        """Run a target once, now. Raises only when it is cancelled."""
         return await self._runner.run(target, on_progress=on_progress)
 
     def allow_once(self, target: Target) -> None:
-        """The next login to each account of this target passes a pause of the login guard."""
+        """Let the next login to each account of this target ignore a pause of the login guard."""
         for account in logins_of(target):
             self._logins.allow_once(account)
 

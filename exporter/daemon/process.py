@@ -1,4 +1,4 @@
-"""`mailprobe run` and `--config.check`: the daemon in a process of its own, from signals to exit code."""
+"""Runs `mailprobe run` and `--config.check`: starts the process, handles signals, returns the exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from exporter.daemon import log_setup
 from exporter.daemon.app import App
 from exporter.daemon.loading import load_all
 from exporter.daemon.options import Options
-from exporter.diagnosis import signatures
 from exporter.state.store import StateError
 from exporter.web.config.load import load as load_web_config
 from exporter.web.listener import StartError
@@ -63,7 +62,6 @@ def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
     """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
     app = App(options)
     log_setup.setup(options.log_level, options.log_format, app.self_metrics.log_message)
-    signatures.warm()  # before there is a loop that it would block
     return uvloop.run(_serve(app, started))
 
 

@@ -1,13 +1,12 @@
-"""The configuration in use, and how a new one takes its place.
+"""The configuration in use, and its replacement at a reload.
 
-In come the configuration files, read again at each reload; out go the targets and settings, to every part of the
-daemon. A configuration with an error in it is refused as a whole, and the old one stays in use.
+In: the configuration files, read again at each reload. Out: targets and settings for every part of the daemon. A
+configuration with an error is rejected as a whole, and the old one stays in use.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -16,24 +15,26 @@ from exporter.config import ConfigError
 from exporter.daemon import systemd
 from exporter.daemon.loading import Loaded, load_all, recalled
 from exporter.daemon.options import Options
+from exporter.daemon.warm_up import warm_up
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.targets.provider_watch import Discovery
 from exporter.targets.resharding import Move
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Part(Protocol):
-    """What has to know the configuration."""
+    """A part of the daemon that uses the configuration."""
 
     def load(self, config: EffectiveConfig, /) -> None:
-        """Take it over, on the event loop."""
+        """Use a new configuration. Called on the event loop."""
         ...
 
 
 class Configuration:
-    """The one that is in use. `load` it once, then `reload` it or tell it that a provider was `recognised`."""
+    """The configuration in use. Call `load` once, then `reload`, or `recognised` when a provider was recognised."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class Configuration:
         taken_over: Callable[[], None],
         move: Move | None,
     ) -> None:
-        """`reread`: look at the web configuration; the answer says why it is refused. `move`: see `Loaded.effective`.
+        """`reread` checks the web configuration and returns why it is rejected. `move`: see `Loaded.effective`.
 
         `taken_over` is called when a reload is done.
         """
@@ -60,28 +61,29 @@ class Configuration:
         self._taken_over = taken_over
         self._move = move
         self._lock = asyncio.Lock()
-        self._refused: str | None = None  # why the configuration files were, at the last reload
-        self._web_refused: str | None = None  # why the web configuration was, at the last look
+        self._refused: str | None = None  # why the configuration files were rejected at the last reload
+        self._web_refused: str | None = None  # why the web configuration was rejected at the last check
 
     @property
     def error(self) -> str | None:
-        """Why the files are not what is in use. None: they are."""
+        """Return why the files are not in use, or None if they are."""
         return self._refused or self._web_refused
 
     @property
     def status(self) -> str:
-        """For systemd, in a few words."""
+        """Return a short status for systemd."""
         names = {target.name for target in self.effective.targets}
         sharding = self._options.sharding
         return f"watching {len(names)} targets" + (f", shard {sharding}" if sharding.on else "")
 
     async def load(self, loaded: Loaded) -> None:
-        """The first one."""
-        self._apply(await recalled(loaded, self._discovery))
+        """Set the first configuration."""
+        await self._take_over(await recalled(loaded, self._discovery))
         self._metrics.config_reloaded(True, loaded.config.hash, time.time())
 
-    def _apply(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
-        """`told`: warnings that need not be told again."""
+    async def _take_over(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
+        """`told`: warnings that were already logged."""
+        await asyncio.to_thread(warm_up, loaded.built.targets)
         self.loaded = loaded
         self.effective = loaded.effective(self._move)
         for part in self._parts:
@@ -91,13 +93,13 @@ class Configuration:
                 logger.warning("%s", warning)
 
     async def recognised(self) -> None:
-        """A provider was recognised: the targets of its mailboxes begin."""
+        """Start the targets of mailboxes whose provider was recognised."""
         async with self._lock:
-            self._apply(await recalled(self.loaded, self._discovery), self.effective.warnings)
+            await self._take_over(await recalled(self.loaded, self._discovery), self.effective.warnings)
             systemd.notify(f"STATUS={self.status}")
 
     async def reload(self) -> str | None:
-        """Read the configuration files again. Bad ones are refused and the old ones hold: returns which and why."""
+        """Read the configuration files again. Invalid files are rejected; returns which and why, or None."""
         async with self._lock:
             systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             web_refused = await self._reread()
@@ -110,35 +112,39 @@ class Configuration:
                 systemd.notify("READY=1")
             self._refused = None
             self._discovery.wake()
-            self._apply(loaded)
+            await self._take_over(loaded)
             self._metrics.config_reloaded(True, loaded.config.hash, time.time())
             self.web_config_looked_at(web_refused)
             self._taken_over()
             systemd.notify(f"STATUS={self.status}")
-            fields = {"targets": len(loaded.built.targets)}
+            count = len(loaded.built.targets)
             if web_refused is None:
-                logger.info("configuration reloaded", extra={"fields": fields})
+                logger.info("configuration reloaded", targets=count)
                 return None
             logger.warning(
                 "configuration reloaded, but not the web configuration: its old one holds",
-                extra={"fields": {**fields, "err": web_refused}},
+                targets=count,
+                err=web_refused,
             )
             return f"the config was reloaded; {_web_refused(web_refused)}"
 
     def _refuse(self, why: str, web_refused: str | None) -> str:
-        logger.error("the configuration is not reloaded, the old one runs on", extra={"fields": {"err": why}})
+        logger.error("the configuration is not reloaded, the old one runs on", err=why)
         self._metrics.config_reloaded(False, self.loaded.config.hash, time.time())
         self._refused = why
         refused = f"the config was not reloaded, the old one runs on: {why}"
         return refused if web_refused is None else f"{refused}\n{_web_refused(web_refused)}"
 
     def web_config_looked_at(self, refused: str | None) -> None:
-        """`refused`: why it is not used as it is now. It counts: we could not start again with what is broken in it."""
+        """`refused`: why the web configuration is rejected.
+
+        It counts as an error, because a restart would fail with it.
+        """
         self._web_refused = refused
         self._metrics.config_reloaded(self.error is None, self.loaded.config.hash, time.time())
 
     async def watch(self, pause: float) -> None:
-        """Reload whenever the content of a configuration file has changed, for ever. `pause`: seconds between looks."""
+        """Reload whenever the content of a configuration file has changed, forever. `pause`: seconds between checks."""
         refused = ""
         while True:
             await asyncio.sleep(pause)

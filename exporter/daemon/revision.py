@@ -1,7 +1,7 @@
-"""Which commit this program was built from: for `--version` and `mailprobe_build_info`.
+"""Finds the git commit of this program, for `--version` and `mailprobe_build_info`.
 
-A wheel holds it in a file that hatch_build.py writes. In a checkout it is read from git's own files: no git is run, so
-that it works without git, and for a checkout that belongs to somebody else. Unknown, it is empty.
+A wheel contains it in a file written by .ci/hatch_build.py. In a checkout it is read from git's files: git is not run,
+so that it works without git and in a checkout of another user. Empty if unknown.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def revision(package: Path = PACKAGE) -> str:
-    """Of the package in this folder."""
+    """Return the commit of the package in this folder."""
     return _commit(_text(package / BUILT_IN)) or of_checkout(package.parent)
 
 
 def of_checkout(root: Path) -> str:
-    """The commit that is checked out there; empty where `root` is not the top of a checkout."""
+    """Return the commit that is checked out there; "" if `root` is not the top of a checkout."""
     git = root / ".git"
-    elsewhere = _text(git).removeprefix("gitdir:").strip()  # `.git` is a file in a further worktree and in a submodule
+    elsewhere = _text(git).removeprefix("gitdir:").strip()  # in additional worktrees and in submodules `.git` is a file
     if elsewhere:
         git = root / elsewhere
     head = _text(git / "HEAD").strip()
     name = head.removeprefix("ref:").strip()
     if name == head:
         return _commit(head)
-    shared = git / (_text(git / "commondir").strip() or ".")  # where a worktree's branches are
+    shared = git / (_text(git / "commondir").strip() or ".")  # where the branches of a worktree are
     return _commit(_text(shared / name)) or _packed(_text(shared / "packed-refs"), name)
 
 

@@ -1,4 +1,4 @@
-"""Sockets that systemd listens on for us (sd_listen_fds(3)): --web.systemd-socket, as exporter-toolkit has it."""
+"""Takes over listening sockets from systemd (sd_listen_fds(3)), for --web.systemd-socket."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import socket
 
 from exporter.web.listener import StartError
 
-FIRST = 3  # the number of the first descriptor
+FIRST = 3  # number of the first file descriptor
 
 
 def inherited() -> list[socket.socket]:
-    """The listening TCP sockets that were passed to this process, and to it alone. Raises StartError.
+    """Return the listening TCP sockets that were passed to this process. Raises StartError.
 
-    What tells of them is taken out of the environment, so that no program that we run takes them for its own.
+    The environment variables about them are removed, so that programs started by mailprobe do not use them.
     """
     pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)

@@ -1,4 +1,4 @@
-"""Tells systemd how we are: READY=1, WATCHDOG=1, STOPPING=1 (sd_notify(3)). Does nothing elsewhere."""
+"""Sends READY=1, WATCHDOG=1 and STOPPING=1 to systemd (sd_notify(3)). Does nothing without systemd."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The embedded mail world of `mailprobe demo`: small honest servers on loopback, some of it broken on purpose."""
+"""The embedded mail servers of `mailprobe demo`, some of them broken on purpose."""

@@ -1,4 +1,4 @@
-"""Certificates for the demo's servers, from an authority that is made up at each start."""
+"""Certificates for the demo's servers, issued by a certificate authority created at each start."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ DAY = dt.timedelta(days=1)
 
 
 class Authority:
-    """Whoever trusts `write`'s file trusts these certificates; the keys never leave the process."""
+    """A certificate authority. Clients that trust the file of `write` trust its certificates. Keys stay in memory."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA(organization_name="mailprobe demo")
 
     def write(self, path: Path) -> None:
-        """The certificate to trust, in PEM."""
+        """Write the CA certificate to trust, in PEM."""
         self._ca.cert_pem.write_to_path(str(path))
 
     def good(self, *names: str) -> ssl.SSLContext:
-        """A server's context with a certificate for these host names."""
+        """Return a server's context with a certificate for these host names."""
         now = dt.datetime.now(dt.UTC)
         return self._context(names, now - DAY, now + 60 * DAY)
 
     def expired(self, *names: str) -> ssl.SSLContext:
-        """As `good`, but it ended yesterday."""
+        """Like `good`, but the certificate expired yesterday."""
         now = dt.datetime.now(dt.UTC)
         return self._context(names, now - 90 * DAY, now - DAY)
 

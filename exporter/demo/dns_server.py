@@ -1,4 +1,4 @@
-"""A small authoritative DNS server (RFC 1035), UDP and TCP: answers from a dict, or SERVFAIL where it is told to."""
+"""A small authoritative DNS server (RFC 1035) on UDP and TCP. It answers from a dict, or SERVFAIL for broken zones."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from exporter.demo.listener import ADDRESS, Listener
 
 TTL = 60  # seconds
 MAX_UDP = 1232  # bytes
-ATTEMPTS = 20  # for a port that is free for both TCP and UDP
-QUESTION = 65535  # bytes of a question over TCP at most
+ATTEMPTS = 20  # attempts to find a port that is free for both TCP and UDP
+QUESTION = 65535  # largest query over TCP, in bytes
 
 Records = Mapping[str, Mapping[str, Iterable[str]]]
-"""Name → type → the records' texts as in a zone file. A name without dots at its end is absolute all the same."""
+"""Name → type → the records' texts as in a zone file. Names are absolute even without a dot at the end."""
 
 
 class DnsServer:
-    """Answers for these zones: NXDOMAIN and "no data" with a SOA, REFUSED for any other name."""
+    """Answers for these zones; NXDOMAIN and "no data" come with a SOA record. REFUSED for any other name."""
 
     def __init__(self, zones: Iterable[str], records: Records, *, broken: Iterable[str] = ()) -> None:
         self.port = 0  # known once it listens
-        self._broken = [dns.name.from_text(zone) for zone in broken]  # zones whose every answer is SERVFAIL
+        self._broken = [dns.name.from_text(zone) for zone in broken]  # zones that answer every query with SERVFAIL
         self._zones = [dns.name.from_text(zone) for zone in zones]
         self._records = {
             (dns.name.from_text(name), dns.rdatatype.from_text(kind)): dns.rrset.from_text(
@@ -64,7 +64,10 @@ class DnsServer:
         await self._listener.__aexit__(*exc)
 
     def answer(self, question: bytes, limit: int) -> bytes | None:
-        """The reply in wire format; None for what is no question. One that is too long is cut, with TC set."""
+        """Return the reply in wire format, or None for an invalid query.
+
+        A reply that is too long is cut, with TC set.
+        """
         try:
             query = dns.message.from_wire(question, ignore_trailing=True)
         except (dns.exception.DNSException, ValueError):
@@ -102,7 +105,7 @@ class DnsServer:
         return response
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Over TCP each message follows its length (RFC 1035 section 4.2.2)."""
+        """Serve TCP: each message follows its length (RFC 1035 section 4.2.2)."""
         while True:
             length = int.from_bytes(await reader.readexactly(2), "big")
             reply = self.answer(await reader.readexactly(length), QUESTION)

@@ -1,4 +1,4 @@
-"""What an IMAP server tells of its folders and messages (RFC 3501 section 7), as bytes to send. No I/O."""
+"""Builds the responses of the demo's IMAP server about folders and messages (RFC 3501 section 7). No I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIELDS = re.compile(r"HEADER\.FIELDS \((?P<names>[^()]*)\)\Z", re.IGNORECASE)
 
 
 def listed(folders: Iterable[Folder], reference: str, pattern: str) -> list[str]:
-    """LIST, with the attributes of SPECIAL-USE (RFC 6154). No folder is inside another, so `%` is as good as `*`."""
+    """LIST, with the attributes of SPECIAL-USE (RFC 6154). Folders are not nested, so `%` means the same as `*`."""
     if not pattern:
         return ['* LIST (\\Noselect) "/" ""']
     asked = utf7.decode(reference + pattern[:200])
@@ -44,12 +44,12 @@ def status(folder: Folder, items: Token) -> str:
 
 
 def quota(mailbox: Mailbox) -> str:
-    """RFC 9208: STORAGE counts units of 1,024 bytes."""
+    """QUOTA (RFC 9208): STORAGE counts units of 1,024 bytes."""
     return f'* QUOTA "user" (STORAGE {-(-mailbox.used // 1024)} {mailbox.quota // 1024})'
 
 
 def opened(folder: Folder, *, read_only: bool) -> list[str]:
-    """SELECT and EXAMINE, before the tagged line."""
+    """The responses of SELECT and EXAMINE before the tagged line."""
     permanent = "" if read_only else "\\Seen \\Answered \\Flagged \\Deleted"
     return [
         "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)",
@@ -62,7 +62,7 @@ def opened(folder: Folder, *, read_only: bool) -> list[str]:
 
 
 def pick(command: Command, view: Sequence[Message]) -> tuple[list[tuple[int, Message]], tuple[Token, ...]]:
-    """(sequence number, message) for the set that comes first, and the arguments after it."""
+    """Return (sequence number, message) for the set in the first argument, and the other arguments."""
     match command.args:
         case (str(numbers), *rest):
             uids = command.name.startswith("UID")
@@ -73,7 +73,7 @@ def pick(command: Command, view: Sequence[Message]) -> tuple[list[tuple[int, Mes
 
 
 def item_names(command: Command, rest: Sequence[Token]) -> list[str]:
-    """What FETCH is to tell; UID FETCH tells the UID in any case (section 6.4.8)."""
+    """Return the item names of FETCH. UID FETCH always returns the UID (section 6.4.8)."""
     if len(rest) != 1:
         raise BadCommand("FETCH takes a set and a list")
     names = list(dict.fromkeys(words(rest[0])))
@@ -83,7 +83,7 @@ def item_names(command: Command, rest: Sequence[Token]) -> list[str]:
 
 
 def item(name: str, message: Message, *, read_only: bool) -> bytes:
-    """One data item of FETCH. BODY without PEEK marks the message as seen."""
+    """Return one data item of FETCH. BODY without PEEK marks the message as seen."""
     match name.upper():
         case "UID":
             return b"UID %d" % message.uid
@@ -119,7 +119,7 @@ def flags(message: Message) -> bytes:
 
 
 def change_flags(message: Message, action: str, changed: set[str]) -> None:
-    """STORE: +FLAGS, -FLAGS or FLAGS."""
+    """Apply the change of STORE: +FLAGS, -FLAGS or FLAGS."""
     match action:
         case "+FLAGS":
             message.flags |= changed

@@ -1,4 +1,4 @@
-"""A small honest IMAP server (RFC 3501, with SASL-IR, IDLE, SPECIAL-USE, UIDPLUS, QUOTA, ID) over a MailStore."""
+"""A small IMAP server (RFC 3501, SASL-IR, IDLE, SPECIAL-USE, UIDPLUS, QUOTA, ID) on top of a MailStore."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class No(Exception):
 
 
 class ImapServer:
-    """One socket: TLS at once, or with `starttls` after STARTTLS, before which no login is allowed."""
+    """One listening socket: TLS from the start, or with `starttls` after STARTTLS, which a login then requires."""
 
     def __init__(self, store: MailStore, context: ssl.SSLContext, *, starttls: bool = False) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class _Session:
         self.store = store
         self.context = context
         self.encrypted = writer.get_extra_info("ssl_object") is not None
-        self.upgrade = False  # to TLS, once the answer to STARTTLS has been sent
+        self.upgrade = False  # start TLS after the answer to STARTTLS was sent
         self.mailbox: Mailbox | None = None
         self.view: View | None = None  # of the selected folder
         self.over = False
@@ -113,7 +113,7 @@ class _Session:
             return always
         return f"{always} AUTH=PLAIN" if self.encrypted else f"{always} STARTTLS LOGINDISABLED"
 
-    # -- any time -----------------------------------------------------------------------------------------------
+    # -- any state ----------------------------------------------------------------------------------------------
 
     async def capability(self, _: Command) -> str:
         self.send(f"* CAPABILITY {self.capabilities}")
@@ -255,7 +255,7 @@ class _Session:
         return self.selected
 
     async def idle(self, _: Command) -> str:
-        """RFC 2177: tell the news as they come, until the client says DONE."""
+        """IDLE (RFC 2177): send news as they come, until the client sends DONE."""
         view, changed = self.selected, asyncio.Event()
         view.folder.watchers.add(changed)
         done = asyncio.ensure_future(read_line(self.reader))
@@ -303,4 +303,4 @@ COMMANDS: dict[str, tuple[str, Callable[[_Session, Command], Awaitable[str]]]] =
     "UID EXPUNGE": ("after", _Session.expunge),
     "IDLE": ("after", _Session.idle),
 }
-"""Each command's handler, and when it may be given: at any time, before the login, or after it."""
+"""Each command's handler, and when it is allowed: at any time, before the login, or after it."""

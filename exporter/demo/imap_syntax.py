@@ -1,4 +1,4 @@
-"""Reading IMAP commands and writing IMAP data (RFC 3501 section 9), for a server. Everything is bounded."""
+"""Parses IMAP commands and writes IMAP data (RFC 3501 section 9) for the demo's server. Sizes are limited."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RANGE = re.compile(r"(\d{1,10}|\*)(?::(\d{1,10}|\*))?\Z")
 
 
 class BadCommand(Exception):
-    """The client's mistake. `fatal`: what follows cannot be understood any more."""
+    """A mistake of the client. `fatal`: what follows cannot be parsed any more."""
 
     def __init__(self, text: str, *, tag: str = "*", fatal: bool = False) -> None:
         super().__init__(text)
@@ -42,7 +42,7 @@ class Command:
     args: tuple[Token, ...]
 
     def strings(self, count: int) -> tuple[str, ...]:
-        """The arguments where exactly so many strings are wanted."""
+        """Return the arguments if they are exactly `count` strings."""
         found = tuple(each for each in self.args if isinstance(each, str))
         if len(found) != count or len(self.args) != count:
             raise BadCommand(f"{self.name} takes {count} arguments")
@@ -50,7 +50,10 @@ class Command:
 
 
 async def read_command(reader: asyncio.StreamReader, go_on: Callable[[], None]) -> Command | None:
-    """The next command, None at the end. `go_on` sends the `+` that a literal waits for. Raises BadCommand."""
+    """Return the next command, or None at the end of the connection. Raises BadCommand.
+
+    `go_on` sends the `+` that a literal waits for.
+    """
     parts: list[str] = []
     size = 0
     while True:
@@ -66,7 +69,8 @@ async def read_command(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
             return _command(parts)
         length = int(announced[1])
         if size + length > MAX_COMMAND:
-            # Without `+` the client waits for our word and can be told; with it, the bytes are on their way already.
+            # Without LITERAL+ the client waits for our answer and can be told; with it, the bytes are already on their
+            # way.
             tag = (parts[0] if parts else text).partition(" ")[0]
             raise BadCommand("literal too large", tag=tag, fatal=bool(announced[2]))
         parts.append(text[: announced.start()])
@@ -77,7 +81,10 @@ async def read_command(reader: asyncio.StreamReader, go_on: Callable[[], None]) 
 
 
 async def read_line(reader: asyncio.StreamReader) -> bytes:
-    """With its end. Raises BadCommand where it is too long, IncompleteReadError at the end of the connection."""
+    """Read one line with its end.
+
+    Raises BadCommand if it is too long, IncompleteReadError at the end of the connection.
+    """
     try:
         return await reader.readuntil(b"\n")
     except asyncio.LimitOverrunError:
@@ -99,7 +106,7 @@ def _command(parts: Sequence[str]) -> Command:
 
 
 def _tokens(parts: Sequence[str]) -> list[Token]:
-    """Text and literals in turn → atoms, strings and lists."""
+    """Split alternating text and literals into atoms, strings and lists."""
     top: list[Token] = []
     stack = [top]
     for index, part in enumerate(parts):
@@ -133,7 +140,7 @@ def _tokens(parts: Sequence[str]) -> list[Token]:
 
 
 def chosen(text: str, numbers: Sequence[int]) -> set[int]:
-    """Which of these ascending numbers a sequence set names; `*` is the last (RFC 3501 section 9, sequence-set)."""
+    """Return the numbers that a sequence set selects; `*` is the last one (RFC 3501 section 9, sequence-set)."""
     last = numbers[-1] if numbers else 0
     found: set[int] = set()
     for piece in text.split(",")[:1000]:
@@ -146,7 +153,7 @@ def chosen(text: str, numbers: Sequence[int]) -> set[int]:
 
 
 def plain_response(text: str) -> tuple[str, str]:
-    """User name and password of SASL PLAIN (RFC 4616), in base64."""
+    """Return user name and password from a base64 response of SASL PLAIN (RFC 4616)."""
     try:
         _, username, password = base64.b64decode(text, validate=True).decode().split("\0")
     except ValueError:
@@ -155,7 +162,7 @@ def plain_response(text: str) -> tuple[str, str]:
 
 
 def words(token: Token) -> Iterator[str]:
-    """The strings of a list, or of what stands alone."""
+    """Return the strings of a list, or a single string."""
     for each in token if isinstance(token, list) else [token]:
         if not isinstance(each, str):
             raise BadCommand("a list of words is expected")
@@ -163,11 +170,11 @@ def words(token: Token) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """A string that has no line break."""
+    """Quote a string without line breaks."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def internal_date(at: float) -> str:
-    """Unix time → ` 7-Nov-2026 09:00:00 +0000`, quoted."""
+    """Format Unix time as quoted ` 7-Nov-2026 09:00:00 +0000`."""
     day = time.gmtime(at)
     return quoted(f"{day.tm_mday:2d}-{_MONTHS[day.tm_mon - 1]}-{day.tm_year} {time.strftime('%H:%M:%S', day)} +0000")

@@ -1,4 +1,4 @@
-"""A selected folder as one IMAP client knows it: sequence numbers hold until it is told otherwise."""
+"""A selected folder as one IMAP client sees it: sequence numbers are valid until the client is told otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from exporter.demo.mailstore import Folder, Message
 
 
 class View:
-    """`messages` are in the order of their sequence numbers, from 1. Some may be gone from the folder already."""
+    """`messages` are in the order of their sequence numbers, from 1. Some may already be deleted from the folder."""
 
     def __init__(self, folder: Folder, *, read_only: bool) -> None:
         self.folder = folder
@@ -16,7 +16,7 @@ class View:
         self.messages = folder.messages.copy()
 
     def news(self) -> list[str]:
-        """What has changed since the client was told last. Not for the answers to FETCH and STORE (section 7.4.1)."""
+        """Return what has changed since the last call. Not used in answers to FETCH and STORE (section 7.4.1)."""
         told: list[str] = []
         there = set(self.folder.messages)
         for number in range(len(self.messages), 0, -1):
@@ -31,5 +31,5 @@ class View:
         return told
 
     def expunge(self, messages: Iterable[Message]) -> None:
-        """Remove those of them that are marked as deleted."""
+        """Remove those messages that are marked as deleted."""
         self.folder.remove([message for message in messages if "\\Deleted" in message.flags])

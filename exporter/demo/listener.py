@@ -1,4 +1,4 @@
-"""A TCP socket on loopback and its connections: what the demo's servers, and the tests' scripted one, stand on."""
+"""A TCP listener on loopback and its connections, used by the demo's servers and by the tests' scripted server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Listener:
-    """An async context manager: listens on a free port, and leaves no connection behind."""
+    """An async context manager: listens on a free port, and closes every connection at the end."""
 
     def __init__(self, serve: Serve, context: ssl.SSLContext | None = None) -> None:
         self.port = 0  # known once it listens
@@ -50,7 +50,7 @@ class Listener:
         await self._server.wait_closed()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Our own task: asyncio's, in 3.11, complains of a cancelled one.
+        # Our own task, because asyncio's task in Python 3.11 logs an error when it is cancelled.
         if len(self._open) >= MAX_CONNECTIONS:
             writer.transport.abort()
             return
@@ -62,7 +62,7 @@ class Listener:
         try:
             await self._serve(reader, writer)
         except _GONE:
-            pass  # a client may hang up, or refuse our certificate, whenever it likes
+            pass  # a client may close the connection, or reject our certificate, at any time
         finally:
             writer.close()
             with contextlib.suppress(*_GONE):

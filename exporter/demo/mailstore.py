@@ -1,4 +1,4 @@
-"""Mailboxes in memory: folders, messages with UIDs and flags, a quota, and what becomes of mail that is sent there."""
+"""Mailboxes in memory: folders, messages with UIDs and flags, a quota, and the delivery of new mail."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-MAX_MESSAGES = 1000  # of a folder; the oldest go first, so that a demo that runs for days does not grow
-EPOCH = 1_700_000_000  # UIDVALIDITY of every folder: this world does not survive a restart anyway
+MAX_MESSAGES = 1000  # per folder; the oldest are removed, so that a demo running for days does not grow
+EPOCH = 1_700_000_000  # UIDVALIDITY of every folder; nothing here survives a restart
 
 
 @dataclass(slots=True, eq=False)
@@ -22,7 +22,7 @@ class Message:
     flags: set[str] = field(default_factory=set)
 
     def header(self, names: Iterable[str]) -> bytes:
-        """These fields, as they are written, and the empty line after them."""
+        """Return these fields as they were written, and the empty line after them."""
         wanted = {name.lower().encode() for name in names}
         kept, take = [], False
         for line in self.raw.partition(b"\r\n\r\n")[0].split(b"\r\n"):
@@ -34,11 +34,11 @@ class Message:
 
 
 class Folder:
-    """Messages in the order of their UIDs. `watchers` are set whenever it changes."""
+    """Messages in the order of their UIDs. `watchers` are set whenever the folder changes."""
 
     def __init__(self, name: str, flag: str = "") -> None:
         self.name = name  # as people read it
-        self.flag = flag  # of SPECIAL-USE (RFC 6154), or nothing
+        self.flag = flag  # of SPECIAL-USE (RFC 6154), or ""
         self.uidvalidity = EPOCH
         self.uidnext = 1
         self.messages: list[Message] = []
@@ -66,15 +66,15 @@ class Folder:
 
 @dataclass(slots=True, eq=False)
 class Mailbox:
-    """One account. `delay`, `junked` and `lost` are what happens to mail on its way in."""
+    """One account. `delay`, `junked` and `lost` control what happens to incoming mail."""
 
     address: str
     password: str
     folders: tuple[Folder, ...]
     quota: int = 100 * 1024 * 1024  # bytes
-    delay: float = 0.0  # seconds until a mail is there
-    junked: bool = False  # a mail is filed as junk: into the second folder
-    lost: bool = False  # a mail is accepted and never seen again
+    delay: float = 0.0  # seconds until a mail arrives
+    junked: bool = False  # mail goes to junk, the second folder
+    lost: bool = False  # mail is accepted but never appears
 
     @property
     def used(self) -> int:
@@ -84,7 +84,7 @@ class Mailbox:
         return self.used + size <= self.quota
 
     def folder(self, name: str) -> Folder | None:
-        """INBOX in any case (RFC 3501 section 5.1), every other name exactly."""
+        """INBOX in any case (RFC 3501 section 5.1), other names exactly."""
         for folder in self.folders:
             if folder.name == name or (folder.name == "INBOX" and name.upper() == "INBOX"):
                 return folder
@@ -92,7 +92,7 @@ class Mailbox:
 
 
 class MailStore:
-    """All accounts, and the mail that is on its way to them."""
+    """All accounts, and the mail on its way to them."""
 
     def __init__(self, mailboxes: Iterable[Mailbox] = ()) -> None:
         self.mailboxes = {mailbox.address.lower(): mailbox for mailbox in mailboxes}
@@ -102,14 +102,14 @@ class MailStore:
         return self.mailboxes.get(address.lower())
 
     def login(self, username: str, password: str) -> Mailbox | None:
-        """The mailbox, or None: unknown user and wrong password look alike from outside."""
+        """Return the mailbox, or None for an unknown user or a wrong password (a client cannot tell which)."""
         mailbox = self.find(username)
         expected = mailbox.password if mailbox is not None else ""
         right = hmac.compare_digest(expected.encode(), password.encode("utf-8", "surrogateescape"))
         return mailbox if right else None
 
     def deliver(self, mailbox: Mailbox, arrive: Callable[[], bytes]) -> None:
-        """Take responsibility for a mail; `arrive` gives its final form when its mailbox's fate lets it in."""
+        """Accept a mail for delivery. `arrive` returns its final form when it reaches the mailbox."""
         if mailbox.lost:
             return
         task = asyncio.get_running_loop().create_task(self._arrive(mailbox, arrive))
@@ -121,7 +121,7 @@ class MailStore:
         mailbox.folders[1 if mailbox.junked else 0].add(arrive())
 
     async def close(self) -> None:
-        """Forget what is under way."""
+        """Drop the mail that is still on its way."""
         tasks = list(self._under_way)
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The demo's mail world: who has a mailbox, on which servers, and what is wrong with it."""
+"""The accounts and servers of the demo, and what is broken on purpose."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from exporter.demo.signing import SELECTOR, DkimKey
 from exporter.demo.smtp_server import SmtpServer
 
 CONFIG = "config.yaml"
-TEMPLATE = "config.yaml.tmpl"  # beside this file
-SLOW = 8.0  # seconds that a mail to support takes
+TEMPLATE = "config.yaml.tmpl"  # next to this file
+SLOW = 8.0  # seconds that a mail to support needs
 FULL = 512 * 1024  # bytes, the quota of archive
 HOUR = 3600.0
 
@@ -39,11 +39,11 @@ STORIES = (
     ("globex.example", "has no SPF record"),
     ("hooli.example", "its DNS servers answer SERVFAIL"),
 )
-"""Targets, and what is to be seen there."""
+"""Target names, and what they demonstrate."""
 
 
 class Scene:
-    """An async context manager: the servers run inside it. `folder` gets the config, the secrets and the CA file."""
+    """An async context manager that runs the servers. `folder` receives the configuration, secrets and CA file."""
 
     def __init__(self, folder: Path, *, slow: float = SLOW) -> None:
         self.folder = folder
@@ -84,7 +84,7 @@ class Scene:
         self._write(authority, store, ports)
 
     def _dead_port(self) -> int:
-        """A port that is taken, so that nobody else gets it, and not listened on."""
+        """Return a port that is bound, so that nobody else can use it, but does not listen."""
         sock = self._running.enter_context(socket.socket())
         sock.bind((ADDRESS, 0))
         return int(sock.getsockname()[1])
@@ -113,7 +113,7 @@ def _mailboxes(slow: float) -> list[Mailbox]:
         )
 
     def chinese() -> tuple[Folder, ...]:
-        # Without SPECIAL-USE, as on many servers there: the names alone tell what they are.
+        # Without SPECIAL-USE, as on many Chinese servers: only the names show the roles.
         return tuple(map(Folder, ("INBOX", "垃圾邮件", "已发送", "草稿箱", "已删除", "客户")))
 
     found = {
@@ -151,7 +151,7 @@ def _letter(sender: str, recipient: str, subject: str) -> bytes:
 
 
 def _dns(key: DkimKey) -> DnsServer:
-    """Every domain's mail records are in order, but for the SPF of globex.example and all of hooli.example."""
+    """Every domain's mail records are correct, except the SPF of globex.example and all of hooli.example."""
     zones = ("acme.example", "huaxin.example", "globex.example", "initech.example")
     records: dict[str, dict[str, list[str]]] = {}
     for zone in zones:
@@ -165,5 +165,5 @@ def _dns(key: DkimKey) -> DnsServer:
 
 
 def _strings(text: str) -> str:
-    """A TXT record's text, in strings of at most 255 octets (RFC 1035 section 3.3)."""
+    """Split the text of a TXT record into strings of at most 255 bytes (RFC 1035 section 3.3)."""
     return " ".join(f'"{text[start : start + 250]}"' for start in range(0, len(text), 250))

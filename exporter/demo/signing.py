@@ -1,4 +1,4 @@
-"""A DKIM key for the demo's domains: the record to publish, and signatures by it."""
+"""A DKIM key for the demo's domains: the DNS record to publish, and signatures made with the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEADERS = (b"from", b"to", b"subject", b"date", b"message-id")
 
 
 class DkimKey:
-    """Made up at each start."""
+    """A key created at each start."""
 
     def __init__(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -26,7 +26,7 @@ class DkimKey:
         )
 
     def sign(self, message: bytes, domain: str) -> bytes:
-        """The DKIM-Signature field (RFC 6376), with its line end."""
+        """Return the DKIM-Signature field (RFC 6376), with its line end."""
         signature = dkim.sign(
             message,
             SELECTOR.encode(),

@@ -1,4 +1,4 @@
-"""A submission server (RFC 6409) on aiosmtpd: login, then delivery into a MailStore with the headers of a real path."""
+"""A submission server (RFC 6409) built on aiosmtpd: login, then delivery into a MailStore with realistic headers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sign = Callable[[bytes, str], bytes]
 
 
 class SmtpServer:
-    """One socket: TLS at once, or with `starttls` after STARTTLS, before which no AUTH is offered."""
+    """One listening socket: TLS from the start, or with `starttls` after STARTTLS, which AUTH then requires."""
 
     def __init__(
         self, store: MailStore, context: ssl.SSLContext, name: str, *, starttls: bool = False, sign: Sign | None = None
@@ -66,7 +66,7 @@ class SmtpServer:
             data_size_limit=SIZE_LIMIT,
             timeout=SILENCE,
             tls_context=self._context if self._starttls else None,
-            # With TLS at once, aiosmtpd does not know that the connection is encrypted.
+            # With implicit TLS, aiosmtpd does not know that the connection is encrypted.
             auth_require_tls=self._starttls,
             authenticator=self._authenticate,
             loop=asyncio.get_running_loop(),
@@ -77,7 +77,7 @@ class SmtpServer:
     def _authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
     ) -> AuthResult:
-        """PLAIN and LOGIN; a refusal becomes 535 5.7.8."""
+        """Check PLAIN and LOGIN. A refusal becomes 535 5.7.8."""
         if not isinstance(data, LoginPassword):
             return AuthResult(success=False, handled=False)
         username, password = (word.decode("utf-8", "surrogateescape") for word in (data.login, data.password))
@@ -86,7 +86,7 @@ class SmtpServer:
 
 
 class _Postman:
-    """aiosmtpd's hooks: who may send, to whom, and what becomes of it."""
+    """The hooks of aiosmtpd: who may send, to whom, and how the mail is delivered."""
 
     _ids = itertools.count(1)
 
@@ -131,13 +131,13 @@ class _Postman:
         return f"250 2.0.0 OK queued as {number}"
 
     def _received(self, session: Session, number: str, recipient: str) -> bytes:
-        """The trace field of the submission (RFC 5321 section 4.4)."""
+        """Return the Received field of the submission (RFC 5321 section 4.4)."""
         client = f"{session.host_name} (localhost [{_address(session.peer)}])"
         path = f"from {client}\r\n\tby {self._name} with ESMTPSA id {number}\r\n\tfor <{recipient}>"
         return f"Received: {path}; {formatdate(time.time())}\r\n".encode()
 
     def _final(self, sender: str, recipient: str, raw: bytes, *, signed: bool) -> Callable[[], bytes]:
-        """What the receiving side puts on top when the mail arrives."""
+        """Return the function that adds the receiver's header fields when the mail arrives."""
 
         def arrive() -> bytes:
             local, _, domain = recipient.rpartition("@")

@@ -1,4 +1,4 @@
-"""`mailprobe demo`: the daemon over the demo's mail world, which lives in a thread of its own and dies with it."""
+"""Runs `mailprobe demo`: the daemon, and the demo's servers in a thread of their own that ends with it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from exporter.daemon.options import Options
 from exporter.daemon.process import check_config, serve
 from exporter.demo.scene import STORIES, Scene
 
-START = 60.0  # seconds for the servers to start
-STOP = 5.0  # seconds for them to stop
+START = 60.0  # seconds to wait until the servers run
+STOP = 5.0  # seconds to wait until they have stopped
 
 
 def demo(options: Options, given: argparse.Namespace) -> int:
-    """Start the world, say what there is to see, run the daemon. Returns the exit code."""
+    """Start the demo servers, print what there is to see, run the daemon. Returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="mailprobe-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         changed = dataclasses.replace(options, config_file=folder / "config.yaml")
@@ -48,18 +48,18 @@ def _welcome(scene: Scene, options: Options) -> str:
     width = max(len(names) for names, _ in STORIES)
     stories = "\n".join(f"  {names:<{width}}  {story}" for names, story in STORIES)
     return (
-        "A small mail world on 127.0.0.1, some of it broken on purpose:\n\n"
+        "Small mail servers on 127.0.0.1, some of them broken on purpose:\n\n"
         f"{stories}\n\n"
         f"  page     {url}/\n"
         f"  metrics  {url}{options.telemetry_path}\n"
-        f"  config   {scene.config} (an example to copy from; gone when this ends)\n\n"
-        "The first results are there within seconds, the last ones within half a minute. Ctrl-C ends it.\n"
+        f"  config   {scene.config} (an example to copy; deleted when the demo ends)\n\n"
+        "First results appear within seconds, the last ones within half a minute. Press Ctrl-C to stop.\n"
     )
 
 
 @contextlib.contextmanager
 def in_thread(scene: Scene) -> Iterator[Scene]:
-    """Run the scene on an event loop of its own: what its servers do must not count as the network's latency."""
+    """Run the scene on its own event loop, so that its work does not add to the measured latency."""
     started: Future[Callable[[], object]] = Future()
     thread = threading.Thread(target=_live, args=(scene, started), name="demo", daemon=True)
     thread.start()
@@ -88,6 +88,6 @@ def _live(scene: Scene, started: Future[Callable[[], object]]) -> None:
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A client that hung up, or refused our certificate, is no news."""
+    """Ignore clients that close the connection or reject our certificate."""
     if not isinstance(context.get("exception"), ConnectionError | ssl.SSLError):
         loop.default_exception_handler(context)

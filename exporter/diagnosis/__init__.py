@@ -1,1 +1,1 @@
-"""An exception or a server's words become a failure with its reason."""
+"""Turns an exception, or the text of a server's reply, into a Failure with its reason."""

@@ -1,11 +1,14 @@
-"""Whose software, or which provider's own server, a greeting betrays: a name as `data/signatures.yaml` uses it."""
+"""Recognises the server software, or a provider's own servers, from a greeting.
+
+Out: names as `data/signatures.yaml` uses them, so that only matching signatures are tried.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-# In this order: a provider's name says more than the software below it. Banners are what these servers greet with.
+# In this order: the provider says more than the software below it. The patterns are what these servers greet with.
 _BANNERS: tuple[tuple[str, str], ...] = (
     ("gmail", r"\bGimap ready|\bGpop ready|\bgsmtp\b"),
     ("microsoft", r"Microsoft Exchange (?:IMAP4|POP3)|The Microsoft Exchange|Microsoft ESMTP MAIL Service"),
@@ -32,13 +35,13 @@ _BANNERS: tuple[tuple[str, str], ...] = (
     ("courier", r"\bCourier\b|^\+OK Hello there\b"),
 )
 _KNOWN = tuple((name, re.compile(banner, re.IGNORECASE | re.MULTILINE)) for name, banner in _BANNERS)
-# A provider's texts are its own, but a few answer with another family's words too.
+# A provider's servers have their own texts, but a few also use those of another family.
 _ALSO = {"exmail": ("exmail", "qq"), "netease_qiye": ("netease_qiye", "netease")}
 
 
 @lru_cache(maxsize=1024)
 def software_of(greeting: str) -> tuple[str, ...]:
-    """The names whose signatures hold behind this greeting; () where it tells nothing."""
+    """Return the names whose signatures apply to a server with this greeting; () if it tells nothing."""
     for name, banner in _KNOWN:
         if banner.search(greeting[:512]):
             return _ALSO.get(name, (name,))

@@ -1,7 +1,8 @@
-"""What a refusal means: by signatures of the server's own family, of its software, generic ones, then standard codes.
+"""Classifies a refusal: which reason does the server's text state.
 
-Rows of other families never count. Where nobody knows whose server it is, all families are asked, and if they disagree
-the answer is ambiguous. What nothing matches is None, never a guess.
+The signatures of the server's own family are tried first, then those of its software, then generic ones, then the
+standard codes. Signatures of other families are not used. If the server's family is unknown, all families are tried,
+and if they disagree the result is ambiguous. If nothing matches the result is None; it is never guessed.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from exporter.diagnosis.signatures import ANY, Signature
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
 
-MOST = 6  # causes of an ambiguous text that are listed
-_RULES = 3  # rules of disagreeing rows that are named
+MOST = 6  # causes listed for an ambiguous text
+_RULES = 3  # rules listed if signatures disagree
 _UNDECIDED = Reason.AMBIGUOUS_LOGIN_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The reason that a text states, and the rule that found it. `ambiguous`: the causes, where it has several."""
+    """The reason that a text states, and the rule that found it.
+
+    `ambiguous`: the possible causes, if there are several.
+    """
 
     reason: Reason
     rule: str
     ambiguous: tuple[Reason, ...] = ()
-    apart: tuple[str, str] = ("", "")  # what tells the causes apart over time: English, Chinese
+    apart: tuple[str, str] = ("", "")  # how to tell the causes apart over time: (English, Chinese)
 
 
 def classify(
@@ -39,9 +43,9 @@ def classify(
     families: tuple[str, ...] = (),
     software: tuple[str, ...] = (),
 ) -> Classification | None:
-    """`families` are the target's own, in the order in which they are asked; `software` is what its greeting says.
+    """Classify a reply. `families` are the target's own, in order of priority; `software` is from its greeting.
 
-    `protocol` and `phase` None: not known, and told from the words as far as they tell.
+    `protocol` and `phase` may be None (unknown); then they are taken from the text as far as possible.
     """
     spoken_by = protocol or protocol_of(text.lstrip())
     said = normalise(spoken_by, text, phase)
@@ -66,7 +70,7 @@ def classify(
 def _outside_login(
     found: Classification, protocol: Service | None, code: str, said: Reply, phase: Phase | None
 ) -> Classification:
-    """Causes that disagree about anything but a login: what the standard says, if it is one of them, else unknown."""
+    """If causes disagree outside a login: the meaning of the standard code if it is one of them, else unknown."""
     if found.reason is not _UNDECIDED or phase in (None, Phase.LOGIN):
         return found
     standard = _standard(protocol, code, said, phase)
@@ -76,7 +80,7 @@ def _outside_login(
 
 
 def _standard(protocol: Service | None, code: str, said: Reply, phase: Phase | None) -> Classification | None:
-    """Standard codes. Where the protocol is not known, what all of them agree on."""
+    """Apply the standard codes. If the protocol is unknown, return what all protocols agree on."""
     asked = (protocol,) if protocol else (Service.SMTP, Service.IMAP, Service.POP3)
     verdicts = [standard_codes.judge(each, code, said.literal, phase) for each in asked]
     found = dict.fromkeys(verdict for verdict in verdicts if verdict)
@@ -89,7 +93,7 @@ def _standard(protocol: Service | None, code: str, said: Reply, phase: Phase | N
 def _without_provider(
     rows: tuple[Signature, ...], protocol: Service | None, code: str, said: Reply, phase: Phase | None
 ) -> Classification:
-    """Nobody knows whose server it is. Of words that many use, the rest of the text and the standard have a say."""
+    """Classify for a server of unknown family. For texts that many servers use, the standard codes count too."""
     if all(row.shared for row in rows):
         plain = signatures.in_scope(ANY, protocol, said)
         if plain and not any(row.shared for row in plain):
@@ -105,7 +109,7 @@ def _without_provider(
 
 
 def _agreed(rows: tuple[Signature, ...]) -> Classification:
-    """One row's meaning, or that of several which may disagree."""
+    """Return the meaning of one signature, or of several that may disagree."""
     if len({row.reason for row in rows}) == 1:
         return _one(next((row for row in rows if row.causes), rows[0]))
     return _several([cause for row in rows for cause in (row.causes or (row.reason,))], _rules(rows))

@@ -1,4 +1,8 @@
-"""Exceptions become Failures here, and nowhere else: the only file that knows exception classes."""
+"""Turns every exception of a run into a Failure. Only this module knows the exception classes.
+
+Step "run" of the flow: the runner passes the exception and the phase, and gets a Failure (reason, rule, text). It never
+raises; an exception that nobody expected becomes the reason `bug`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from exporter.model.errors import (
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.text import clean
 
-MAX_WORDS = 2048  # characters of a server's words that are kept: a support desk wants them complete
+MAX_WORDS = 2048  # characters of a server's reply that are kept: a support desk wants all of it
 
 INCONCLUSIVE = "inconclusive"
 """The rule of a Failure that was raised as Inconclusive."""
@@ -52,7 +56,7 @@ _DNS = {
     "bogus": Reason.DNSSEC_BOGUS,
 }
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code leaves the chain untrusted.
+# X509_V_ERR_* of OpenSSL's x509_vfy.h. Every other code means that the chain is not trusted.
 _VERIFY = {
     9: Reason.CERTIFICATE_NOT_YET_VALID,
     10: Reason.CERTIFICATE_EXPIRED,
@@ -60,7 +64,7 @@ _VERIFY = {
     64: Reason.CERTIFICATE_NAME_MISMATCH,
 }
 
-# How OpenSSL says, in a handshake, that the other side does not speak TLS (the last two from 3.2 on).
+# What OpenSSL reports in a handshake if the other side does not speak TLS (the last two since 3.2).
 _NOT_TLS = frozenset(
     {
         "WRONG_VERSION_NUMBER",
@@ -83,10 +87,10 @@ def diagnose(
     greeting: str = "",
     token_age: str = "",
 ) -> Failure:
-    """Why a run failed in `phase`. Never raises: what nobody foresaw is `bug`, words nobody knows are `unknown`.
+    """Return why a run failed in `phase`. Never raises: an unexpected exception is `bug`, an unknown text is `unknown`.
 
-    Whose words they are, where that is known: the signature `families` of the target, and how its server greeted.
-    `token_age`: of the access token that was logged in with, as `oauth_errors.of_server` takes it; "" of a password.
+    `families` are the signature families of the target, `greeting` is what its server sent first, as far as known.
+    `token_age` is that of the access token used, see `oauth_errors.of_server`; "" for a password.
     """
     if isinstance(exc, BaseExceptionGroup):
         found = [diagnose(each, phase, families=families, greeting=greeting) for each in exc.exceptions]
@@ -101,13 +105,13 @@ def diagnose(
 
 
 def outcome_of(failure: Failure) -> Outcome:
-    """Inconclusive where the fault is on our side of the wire, so that nothing is known about the mail service."""
+    """Return Inconclusive if the fault is on our side, so that nothing is known about the mail service."""
     ours = failure.reason in (Reason.LOCAL_ERROR, Reason.CONFIG) or about(failure.reason).layer is Layer.VANTAGE
     return Outcome.INCONCLUSIVE if ours or failure.rule == INCONCLUSIVE else Outcome.FAILED
 
 
 def _quoted(exc: BaseException) -> bool:
-    """Whether the text is what a server said, literally. Ours may hold some of its words, and yet are ours."""
+    """Tell whether the text is the server's reply, unchanged. Our own messages may contain a part of one."""
     match exc:
         case Refusal() | ServerClosed():
             return bool(exc.text)
@@ -119,7 +123,7 @@ def _quoted(exc: BaseException) -> bool:
 
 
 def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
-    """Reason, rule and text. The order matters: much of this is an OSError by inheritance."""
+    """Return reason, rule and text. The order of the cases matters, because many classes inherit from OSError."""
     match exc:
         case ProbeError():
             return exc.reason, "probe", exc.text
@@ -155,8 +159,8 @@ def _meaning(
     software: tuple[str, ...],
     token_age: str,
 ) -> Classification:
-    """What a server's words say. Its last words explain the end of a connection better than the end itself."""
-    if isinstance(exc, Suspended):  # the words are of the login that paused it
+    """Classify a server's text. Its last lines explain the end of a connection better than the end itself."""
+    if isinstance(exc, Suspended):  # the text is the answer to the login that led to the pause
         found = classify(None, "", exc.text, Phase.LOGIN, families=families, software=software)
         return Classification(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
     if isinstance(exc, ServerClosed):
@@ -182,7 +186,8 @@ def _tls(exc: ssl.SSLError, phase: Phase | None) -> tuple[Reason, str]:
     if isinstance(exc, ssl.SSLCertVerificationError):
         code = getattr(exc, "verify_code", 0)
         return _VERIFY.get(code, Reason.CERTIFICATE_UNTRUSTED), f"verify:{code}"
-    name = getattr(exc, "reason", None) or type(exc).__name__  # OpenSSL's exceptions have it, hand-made ones not
+    # OpenSSL's exceptions have a reason, those made in tests do not
+    name = getattr(exc, "reason", None) or type(exc).__name__
     handshake = phase in (Phase.TLS, None)
     if handshake and name in _NOT_TLS:
         return Reason.WRONG_PROTOCOL, f"ssl:{name}"
@@ -209,7 +214,7 @@ def _errno_rule(exc: OSError) -> str:
 
 
 def _words(exc: BaseException) -> str:
-    """What an exception says, without OpenSSL's source line and Python's errno prefix. Never raises."""
+    """Return the message of an exception without OpenSSL's source line and Python's errno prefix. Never raises."""
     if isinstance(exc, ssl.SSLCertVerificationError) and getattr(exc, "verify_message", None):
         return str(exc.verify_message)
     if isinstance(exc, ssl.SSLError) and exc.strerror:

@@ -1,4 +1,4 @@
-"""What OAuth refusals mean: a token endpoint's error, and a mail server's no to an access token. Pure."""
+"""Classifies OAuth refusals: the error of a token endpoint, and a mail server's refusal of an access token. No I/O."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from exporter.model.reasons import Reason
 
-# RFC 6749 section 5.2, RFC 7523, OpenID Connect. Other errors say as little as `invalid_grant` does.
+# RFC 6749 section 5.2, RFC 7523, OpenID Connect. Other errors are as unspecific as `invalid_grant`.
 _ERRORS: Mapping[str, Reason] = {
     "temporarily_unavailable": Reason.AUTH_UNAVAILABLE,
     "server_error": Reason.AUTH_UNAVAILABLE,
     "slow_down": Reason.RATE_LIMITED,
 }
-# Microsoft says more in its description (learn.microsoft.com, "Microsoft Entra authentication and authorization error
+# Microsoft's description is more specific (learn.microsoft.com, "Microsoft Entra authentication and authorization error
 # codes").
 _DETAIL = re.compile(r"\bAADSTS(\d{5,7})\b")
 _DETAILS: Mapping[str, Reason] = {
@@ -24,8 +24,8 @@ _DETAILS: Mapping[str, Reason] = {
     "90033": Reason.AUTH_UNAVAILABLE,
     "90055": Reason.RATE_LIMITED,
 }
-_CLOCK = re.compile(r"reasonable timeframe|\bAADSTS700024\b")  # an assertion is not valid yet, or no more
-# Verdicts about a password, which an access token is not.
+_CLOCK = re.compile(r"reasonable timeframe|\bAADSTS700024\b")  # an assertion that is not valid yet, or no longer
+# Reasons about a password, which do not fit an access token.
 _OF_PASSWORDS = frozenset(
     {
         Reason.WRONG_PASSWORD,
@@ -36,13 +36,13 @@ _OF_PASSWORDS = frozenset(
     }
 )
 _UNDECIDED = frozenset({Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN})
-# The JSON of RFC 7628 section 3.2.2 and of XOAUTH2: Google says 400 of a token that has run out.
+# The JSON of RFC 7628 section 3.2.2 and of XOAUTH2. Google reports 400 for an expired token.
 _STATUS = re.compile(r'"status"\s*:\s*"?([A-Za-z0-9_]{1,40})')
 _STALE = frozenset({"invalid_token", "400", "401"})
 
 
 def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
-    """The reason in a token endpoint's refusal, and the rule that found it."""
+    """Return the reason in a token endpoint's refusal, and the rule that found it."""
     if _CLOCK.search(text):
         return Reason.CLOCK_WRONG, "oauth:clock"
     detail = _DETAIL.search(text)
@@ -60,9 +60,10 @@ def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
 
 
 def of_server(reason: Reason, token_age: str, text: str) -> Reason:
-    """What a mail server's refusal means that a password would have got for `reason`.
+    """Translate `reason`, which a password would have got, into the reason for an access token.
 
-    `token_age` is "kept" where a fresh one may help, "new" where this is one. What is not about the token stays.
+    `token_age` is "kept" if a fresh token may help, "new" if this one is fresh. Reasons that are not about the token
+    stay.
     """
     status = _STATUS.search(text)
     stale = reason is Reason.OAUTH_TOKEN_EXPIRED or (status is not None and status[1] in _STALE)

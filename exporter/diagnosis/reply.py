@@ -1,7 +1,8 @@
-"""A server's reply made fit for matching: its lines joined, what is in base64 decoded, and whether a login is answered.
+"""Prepares a server's reply for matching: joins its lines, decodes base64, and finds out if it answers a login.
 
-Servers break one sentence over several lines with the code on each, put a tag or `*` before it, and hide the cause of a
-refused token in base64. Signatures are written against one line, so all of that is undone here, once. Pure and bounded.
+Servers split one sentence over several lines with the code on each, put a tag or `*` before it, and hide the reason of
+a refused token in base64. Signatures are written for a single line, so all of this is removed here. No I/O; limited in
+size.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from exporter.model import Phase, Service
 
-MAX_BYTES = 2048  # of a reply that are looked at
+MAX_BYTES = 2048  # bytes of a reply that are used
 
 _SMTP_LINE = re.compile(r"([2345]\d\d)(?:[ -]|$)(?:([245]\.\d{1,3}\.\d{1,3})(?=[\s:;,.-]|$)[\s:;,-]*)?(.*)", re.DOTALL)
 _IMAP_STATUS = re.compile(r"(?:\S{1,40} )?((?:OK|NO|BAD|BYE|PREAUTH)\b.*)", re.IGNORECASE | re.DOTALL)
@@ -20,7 +21,7 @@ _QUOTED = re.compile(r"(?:\bsaid:|\bsmtp;|\bresponse:|\breply:|\berror:)\s*(?=[4
 _BASE64 = re.compile(r"\be[yw][A-Za-z0-9+/]{10,}(?:\s+[A-Za-z0-9+/]{4,})*={0,2}")
 _JSON = re.compile(r'\{\s*"(?:status|error|schemes)"')
 _LOGIN_CODES = frozenset({"432", "534", "535", "538"})
-# RFC 4954 answers AUTH with none of these, but some servers do.
+# RFC 4954 answers AUTH with none of these codes, but some servers do.
 _MAIL_CODES = frozenset({"450", "451", "452", "550", "551", "552", "553", "554", "556"})
 _LOGIN_DETAILS = frozenset({"7.3", "7.4", "7.8", "7.9", "7.11", "7.12", "7.13", "7.14", "7.139", "5.6"})
 _LOGIN_WORDS = re.compile(
@@ -38,17 +39,17 @@ _STATUS = re.compile(r"(?:\* )?(?:NO|BAD|BYE)\b")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply, three ways: as it came (cut), as one line for signatures, and the JSON that lay in base64 within."""
+    """One reply in three forms: as it came (cut), as one line for signatures, and the JSON found in its base64."""
 
     literal: str
-    line: str  # the sentence in one piece, then the other spellings of it, one per line
-    json: str  # "" where there is none
-    login: bool | None  # it answers a login; something else; it cannot be told
-    likely: bool | None = None  # where it cannot be told for sure
+    line: str  # the sentence as one line, then its other spellings, one per line
+    json: str  # "" if there is none
+    login: bool | None  # True: answers a login; False: something else; None: unknown
+    likely: bool | None = None  # the better guess if `login` is None
 
 
 def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply:
-    """`phase` None: it is not known, and told from the words as far as they tell."""
+    """Prepare a reply. `phase` None means unknown; it is then taken from the text as far as possible."""
     literal = cut(text)
     lines = [line.strip() for line in literal.splitlines() if line.strip()]
     basic = enhanced = ""
@@ -69,14 +70,14 @@ def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply
 
 
 def cut(text: str) -> str:
-    """At most 2 KiB of it."""
+    """Return at most 2 KiB of the text."""
     if len(text) * 4 <= MAX_BYTES:
         return text
     return text[:MAX_BYTES].encode("utf-8", "replace")[:MAX_BYTES].decode("utf-8", "ignore")
 
 
 def protocol_of(text: str) -> Service | None:
-    """Which protocol a reply is of, as far as its beginning tells."""
+    """Return the protocol of a reply, as far as its beginning shows it."""
     start = text.lstrip()
     if start.startswith("HTTP/"):
         return Service.HTTPS
@@ -84,7 +85,7 @@ def protocol_of(text: str) -> Service | None:
 
 
 def closing_protocol(last_words: str) -> Service | None:
-    """Which protocol a server's last words are a refusal of, or None where they are not one."""
+    """Return the protocol if a server's last lines are a refusal, else None."""
     found = _CLOSING.match(last_words)
     if not found:
         return None
@@ -93,7 +94,7 @@ def closing_protocol(last_words: str) -> Service | None:
 
 
 def _smtp(lines: list[str]) -> tuple[list[str], str, str]:
-    """The texts without their codes, the basic code and the enhanced one (RFC 2034) of the first line that has it."""
+    """Return the texts without codes, the basic code, and the first enhanced code (RFC 2034)."""
     quoted = None if _SMTP_LINE.fullmatch(lines[0]) else _QUOTED.search(lines[0])
     if quoted:
         lines = [lines[0][quoted.end() :], *lines[1:]]
@@ -126,7 +127,7 @@ def _is_login(basic: str, enhanced: str, line: str) -> bool | None:
 
 
 def _json(literal: str, whole: str) -> str:
-    """What a server says about a token: base64 in a challenge (RFC 7628, XOAUTH2), also where that is wrapped."""
+    """Return the JSON about a token from the base64 of a challenge (RFC 7628, XOAUTH2), even if it is wrapped."""
     if _JSON.search(literal):
         return literal
     for found in (*_BASE64.finditer(literal), *_BASE64.finditer(whole)):

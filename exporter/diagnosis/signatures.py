@@ -1,7 +1,7 @@
-"""The table of what mail servers really say: `data/signatures.yaml`, compiled into sets that match in linear time.
+"""Loads the signatures in `data/signatures.yaml`: known texts of mail servers and the reason each one means.
 
-Rows of one provider or software are a scope. A scope is asked for its first row, in file order, that matches; which
-scopes may be asked about a server is `meaning`'s business.
+The signatures of one provider or software form a scope. For a text, a scope returns its first matching signature in
+file order. `classify` decides which scopes are asked. All patterns are RE2, so matching takes linear time.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from exporter.model import Service
 from exporter.model.reasons import Reason
 
 ANY = "any"
-"""The scope of texts that are not tied to a provider or software."""
+"""The scope of signatures that are not specific to a provider or software."""
 SASL = "sasl"
-"""The protocol of rows about the JSON in a SASL challenge, and from a token endpoint."""
+"""The protocol of signatures for the JSON in a SASL challenge and from a token endpoint."""
 CONNECT = "connect"
-"""The protocol of rows about what client libraries say, which no server does: for `explain` alone."""
+"""The protocol of signatures for messages of client libraries: only for `explain`."""
 
 _SPOKEN_BY = {
     Service.IMAP: frozenset({"imap", ANY}),
@@ -37,7 +37,7 @@ _SPOKEN_BY = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signature:
-    """One signature. A row with a `code` has no pattern: the standard codes decide it; its example is their test."""
+    """One signature. One with a `code` has no pattern: the standard codes decide; its example is their test."""
 
     id: str
     protocol: str  # imap, pop3, smtp, sasl, connect, any
@@ -46,18 +46,20 @@ class Signature:
     example: str
     source: str
     pattern: str = ""
-    code: str = ""  # the rule by which the standard codes decide it
-    when: str = ""  # login or later: it means this only as an answer to a login, or only to anything else
-    shared: bool = False  # other servers use the same words too: it is sure only where the family is
-    causes: tuple[Reason, ...] = ()  # of a text with several
-    apart: tuple[str, str] = ("", "")  # what tells the causes apart over time, in English and Chinese
+    code: str = ""  # the rule of the standard codes that decides
+    when: str = ""  # login or later: applies only to the answer to a login, or only to other answers
+    shared: bool = False  # other servers use the same text: reliable only if the family is known
+    causes: tuple[Reason, ...] = ()  # of an ambiguous text
+    apart: tuple[str, str] = ("", "")  # how to tell the causes apart over time, in English and Chinese
     note: str = ""
     more_examples: tuple[str, ...] = ()
 
 
 class _Matcher:
-    """Rows of one scope and protocol, as RE2's filtered set: one automaton over the fixed words of all patterns, and
-    then the patterns whose words are there. Linear in the text, and unlike a plain set not slow on its first sight.
+    """The signatures of one scope and protocol in an RE2 FilteredRE2.
+
+    One automaton searches for the fixed words of all patterns, then only the patterns whose words occur are tried.
+    Linear in the length of the text.
     """
 
     def __init__(self, rows: Iterable[Signature]) -> None:
@@ -67,18 +69,21 @@ class _Matcher:
         self._rows = tuple(rows)
         self._filter = re2.Filter()
         for row in self._rows:
-            self._filter.Add(f"(?m:{row.pattern})", options)  # ^ is the beginning of a line
+            self._filter.Add(f"(?m:{row.pattern})", options)  # ^ matches at the start of a line
         if self._rows:
             self._filter.Compile()
 
     def matching(self, text: str) -> list[Signature]:
-        """In file order."""
+        """Return the matching signatures in file order."""
         return [self._rows[index] for index in sorted(self._filter.Match(text) or ())] if self._rows else []
+
+
+_WARM: set[tuple[str | None, Service]] = set()
 
 
 @cache
 def rows() -> tuple[Signature, ...]:
-    """The whole table, in file order; read on first use."""
+    """Return all signatures in file order; read at the first use."""
     text = resources.files("exporter").joinpath("data/signatures.yaml").read_bytes()
     found: list[dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
     return tuple(_row(each) for each in found)
@@ -107,7 +112,7 @@ def _row(each: dict[str, Any]) -> Signature:
 
 @cache
 def scopes() -> frozenset[str]:
-    """Every provider family and software that has rows."""
+    """Return every provider family and software that has signatures."""
     return frozenset(row.provider for row in rows()) - {ANY}
 
 
@@ -118,7 +123,7 @@ def by_id() -> Mapping[str, Signature]:
 
 @cache
 def _matcher(scope: str | None, protocol: Service | None) -> _Matcher:
-    """`scope` None: all families and all software at once."""
+    """Return the matcher of a scope. `scope` None: all families and all software together."""
     spoken = _SPOKEN_BY[protocol]
     return _Matcher(
         row
@@ -134,27 +139,31 @@ def _sasl() -> _Matcher:
     return _Matcher(row for row in rows() if row.protocol == SASL)
 
 
-def warm() -> None:
-    """Read and compile the whole table, which takes some tenths of a second, before somebody waits for it.
+def warm(protocol: Service, families: tuple[str, ...]) -> None:
+    """Read and compile the signatures for servers of these families now, so that no run has to wait for it.
 
-    RE2 builds its automata as it meets texts: it meets the examples here.
+    RE2 builds its automata when it sees texts, so the examples are matched once here. The rows of a software that only
+    a greeting tells are compiled at the first use: they are few.
     """
-    for protocol in (Service.IMAP, Service.POP3, Service.SMTP):
-        said = [normalise(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
-        for scope in (*sorted(scopes()), ANY, None):
-            matcher = _matcher(scope, protocol)
-            if scope in (ANY, None):
-                for each in said:
-                    matcher.matching(each.line)
+    said = [normalise(protocol, row.example, None) for row in rows() if row.protocol in _SPOKEN_BY[protocol]]
+    for scope in (*(families or (None,)), ANY):
+        matcher = _matcher(scope, protocol)
+        if (scope, protocol) not in _WARM:
+            _WARM.add((scope, protocol))
+            for each in said:
+                matcher.matching(each.line)
 
 
 def in_scope(scope: str, protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
-    """The first row of a scope that holds; where it cannot be told what was answered, one for a login and one not."""
+    """Return the first matching signature of a scope.
+
+    If it is unknown whether the reply answers a login: one for each case.
+    """
     return _first(_matcher(scope, protocol).matching(said.line), said)
 
 
 def everywhere(protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
-    """The same for each scope at once, where nobody knows whose server it is."""
+    """Return the same for every scope at once, for a server of unknown family."""
     found: dict[str, list[Signature]] = {}
     for row in _matcher(None, protocol).matching(said.line):
         found.setdefault(row.provider, []).append(row)
@@ -162,7 +171,7 @@ def everywhere(protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
 
 
 def about_token(said: Reply) -> Signature | None:
-    """What the JSON in a challenge says of a token."""
+    """Return the signature for the JSON about a token in a challenge."""
     found = _sasl().matching(said.json) if said.json else []
     return found[0] if found else None
 

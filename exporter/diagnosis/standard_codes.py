@@ -1,8 +1,8 @@
-"""What the standard codes in a refusal mean (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206). No match is None: no guess.
+"""Classifies refusals by standard codes (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206). None if no code matches.
 
-The answer to a login is the exception: what names no cause there is `ambiguous_login_refused`, because a refused
-credential must count as one, or the guard would go on trying it until the account is locked. The tables hold only what
-an RFC says: a code that names no cause maps to none.
+The tables contain only what an RFC says: a code that names no cause has no entry. The answer to a login is an
+exception: if it names no cause it becomes `ambiguous_login_refused`, because a refused credential must be counted,
+otherwise the login guard would keep trying until the account is locked.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ Verdict = tuple[Reason, str]
 """A reason, and the id of the rule that found it."""
 
 
-# RFC 3501 section 7.1, RFC 2221, RFC 5530, RFC 7889, RFC 9208. ALERT is absent: it asks to be shown, it is no cause.
+# RFC 3501 section 7.1, RFC 2221, RFC 5530, RFC 7889, RFC 9208. ALERT is missing: it asks to be shown and is no cause.
 IMAP_CODES: Mapping[str, Verdict] = {
     "TRYCREATE": (Reason.FOLDER_MISSING, "rfc3501"),
     "REFERRAL": (Reason.WRONG_SERVER, "rfc2221"),
     "UNAVAILABLE": (Reason.TEMPORARILY_UNAVAILABLE, "rfc5530"),
     "AUTHENTICATIONFAILED": (Reason.WRONG_PASSWORD, "rfc5530"),
-    "AUTHORIZATIONFAILED": (Reason.ACCOUNT_DISABLED, "rfc5530"),  # the password was right, the account may not in
+    # the password was correct, but the account has no access
+    "AUTHORIZATIONFAILED": (Reason.ACCOUNT_DISABLED, "rfc5530"),
     "EXPIRED": (Reason.PASSWORD_EXPIRED, "rfc5530"),
     "PRIVACYREQUIRED": (Reason.TLS_REQUIRED, "rfc5530"),
     "NOPERM": (Reason.NO_PERMISSION, "rfc5530"),
@@ -41,7 +42,7 @@ IMAP_CODES: Mapping[str, Verdict] = {
     "CONTACTADMIN": (Reason.ACCOUNT_DISABLED, "rfc5530"),
 }
 
-# What the same codes mean as the answer to a login, where that differs.
+# Meanings that differ if the code answers a login.
 IMAP_LOGIN_CODES: Mapping[str, Verdict] = {
     "NOPERM": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
     "CANNOT": (Reason.AMBIGUOUS_LOGIN_REFUSED, "rfc5530"),
@@ -57,19 +58,19 @@ POP3_CODES: Mapping[str, Verdict] = {
     "AUTH": (Reason.WRONG_PASSWORD, "rfc3206"),
 }
 
-# The answer to AUTH: RFC 4954 section 6, RFC 5248. X stands for either class, 4 or 5.
+# Codes that answer AUTH: RFC 4954 section 6, RFC 5248. X stands for 4 or 5.
 ENHANCED_AUTH: Mapping[str, Reason] = {
     "X.5.6": Reason.COMMAND_REJECTED,
     "X.7.8": Reason.WRONG_PASSWORD,
-    "X.7.9": Reason.AUTH_MISSING,  # mechanism too weak: another one is wanted
+    "X.7.9": Reason.AUTH_MISSING,  # mechanism too weak: another one is required
     "X.7.10": Reason.TLS_REQUIRED,
     "X.7.11": Reason.TLS_REQUIRED,
     "X.7.12": Reason.AUTH_MISSING,  # the mechanism works only after one login with PLAIN
     "X.7.13": Reason.ACCOUNT_DISABLED,
 }
 
-# Any other command: RFC 3463 and the IANA registry of RFC 5248 (7.20 to 7.26: RFC 7372; 1.10, 7.27: RFC 7505; 7.30:
-# RFC 8689).
+# Codes that answer any other command: RFC 3463 and the IANA registry of RFC 5248 (7.20 to 7.26: RFC 7372; 1.10, 7.27:
+# RFC 7505; 7.30: RFC 8689).
 ENHANCED: Mapping[str, Reason] = {
     **ENHANCED_AUTH,
     "5.1.1": Reason.RECIPIENT_UNKNOWN,
@@ -125,9 +126,9 @@ ENHANCED: Mapping[str, Reason] = {
 }
 
 VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
-"""Details that leave a basic code its own meaning (535 5.7.3 is how Exchange says 535 5.7.8)."""
+"""Details that do not change the meaning of a basic code (535 5.7.3 is how Exchange says 535 5.7.8)."""
 
-# The answer to AUTH: RFC 4954 section 6, RFC 5321, RFC 7504. 535 is `replies`' business.
+# Codes that answer AUTH: RFC 4954 section 6, RFC 5321, RFC 7504. 535 is handled by `_smtp_login`.
 BASIC_AUTH: Mapping[str, Reason] = {
     "432": Reason.AUTH_MISSING,
     "454": Reason.TEMPORARILY_UNAVAILABLE,
@@ -144,7 +145,7 @@ BASIC_AUTH: Mapping[str, Reason] = {
     "538": Reason.TLS_REQUIRED,
 }
 
-# Any other command. 550, 553 and 554 are absent: RFC 5321 gives each of them several causes.
+# Codes that answer any other command. 550, 553 and 554 are missing: RFC 5321 gives each of them several causes.
 BASIC: Mapping[str, Reason] = {
     "500": Reason.COMMAND_REJECTED,
     "501": Reason.COMMAND_REJECTED,
@@ -162,10 +163,10 @@ BASIC: Mapping[str, Reason] = {
     "556": Reason.RECIPIENT_DOMAIN_BAD,
 }
 
-MAX_TEXT = 4096  # characters of a reply that are looked at
+MAX_TEXT = 4096  # characters of a reply that are used
 
-# "A1 NO [CODE argument] text", "* BYE [CODE] text", and, from a user's clipboard, "[CODE] text". Servers also send
-# two codes in a row: "NO [ALERT] [UNAVAILABLE] text".
+# "A1 NO [CODE argument] text", "* BYE [CODE] text" and, pasted by a user, "[CODE] text". Some servers send two codes in
+# a row: "NO [ALERT] [UNAVAILABLE] text".
 _IMAP_STATUS = re.compile(r"^(?:\S{1,40} )?(NO|BAD|BYE)\b", re.IGNORECASE | re.MULTILINE)
 _IMAP_CODES = re.compile(
     r"^(?:\S{1,40} )?(?:(?:NO|BAD|BYE) )?((?:\[[^\]\r\n]{1,200}\] ?){1,4})", re.IGNORECASE | re.MULTILINE
@@ -174,13 +175,13 @@ _IMAP_ATOM = re.compile(r"\[([A-Z0-9/-]{2,30})[\] ]", re.IGNORECASE)
 _POP3_CODE = re.compile(r"^(?:-ERR )?\[([A-Z/-]{2,30})\]", re.IGNORECASE | re.MULTILINE)
 _SMTP_BASIC = re.compile(r"^([45]\d\d)(?=[ -]|$)", re.MULTILINE)
 _SMTP_ENHANCED = re.compile(r"^(?:[45]\d\d[ -])?([45])\.(\d{1,3}\.\d{1,3})(?=[\s:;,-]|$)", re.MULTILINE)
-_AUTH_ONLY = frozenset({"432", "534", "535"})  # codes that nothing but AUTH is answered with
+_AUTH_ONLY = frozenset({"432", "534", "535"})  # codes that only answer AUTH
 _AUTH_WORDS = re.compile(r"\b(auth\w*|log-?in|password|credentials?)\b", re.IGNORECASE)
 _HTTP_STATUS = re.compile(r"(?:^|\b(?:HTTP/[\d.]+|status|code):? )([345]\d\d)\b", re.IGNORECASE)
 
 
 def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdict | None:
-    """The reason that a refusal's codes state, and the rule that found it. `phase` None: it is not known."""
+    """Return the reason that a refusal's codes state, and the rule that found it. `phase` None: unknown."""
     text = text[:MAX_TEXT]
     match protocol:
         case Service.IMAP:
@@ -244,7 +245,7 @@ def _smtp_login(basic: str, detail: str) -> Verdict:
 def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None) -> Verdict | None:
     if detail in ("7.0", "7.1") and grade == "5" and (not basic or basic.startswith("55")):
         return Reason.POLICY_REJECTED, f"rfc3463:{grade}.{detail}"
-    if basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service, for us
+    if basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service for this client
         return Reason.POLICY_REJECTED, "smtp:554"
     if basic == "454" and phase is Phase.STARTTLS:
         return Reason.STARTTLS_UNAVAILABLE, "smtp:454"

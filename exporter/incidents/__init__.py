@@ -1,1 +1,1 @@
-"""Results become root causes, incidents and alerts, which are pushed to Alertmanager."""
+"""Groups failures into root causes, tracks incidents, and pushes alerts to Alertmanager."""

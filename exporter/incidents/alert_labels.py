@@ -1,6 +1,7 @@
-"""Which alert an incident is: the names and labels that the shipped rules, routes and inhibitions have, too.
+"""Chooses alert name and labels of an incident, the same as in the shipped Prometheus rules, routes and inhibitions.
 
-The labels are made once, when the incident opens: they are its identity at Alertmanager, and no reason is in them.
+The labels are set when the incident opens and never change, because they are its identity in Alertmanager. The reason
+is not a label, because it may change.
 """
 
 from __future__ import annotations

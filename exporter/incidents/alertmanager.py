@@ -1,7 +1,7 @@
-"""Pushes alerts to every configured Alertmanager (API v2), for people who have no Prometheus to do it.
+"""Pushes alerts to every configured Alertmanager (API v2), for users without Prometheus.
 
-Level-triggered: what is wrong is said again and again. `endsAt` lies well ahead, so that a restart, a slow server or a
-few lost requests resolve nothing; only an incident that is over says so.
+In: the open incidents. Firing alerts are sent again at each interval, with an `endsAt` in the future, so that a
+restart, a slow server or lost requests do not resolve an alert. Only an incident that has ended is sent as resolved.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import logging
 import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +22,7 @@ import aiohttp
 from exporter.model import Labels
 from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
+from exporter.model.logger import logger_of
 from exporter.model.settings import Alertmanager
 from exporter.net.tls import TlsContexts
 
@@ -35,7 +35,7 @@ MAX_ANSWER = 2048  # bytes of an answer that are read
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,10 @@ class _Courier:
             self._news.clear()
 
     def _tell(self, failure: str) -> None:
-        fields = {"alertmanager": self._target.name}
         if failure and not self._failing:
-            logger.warning("Alertmanager does not take alerts", extra={"fields": {**fields, "err": failure}})
+            logger.warning("Alertmanager does not take alerts", alertmanager=self._target.name, err=failure)
         elif self._failing and not failure:
-            logger.info("Alertmanager takes alerts again", extra={"fields": fields})
+            logger.info("Alertmanager takes alerts again", alertmanager=self._target.name)
         self._failing = bool(failure)
 
     async def _send(self, session: aiohttp.ClientSession, batch: Iterable[Alert]) -> None:

@@ -1,9 +1,8 @@
-"""The thin loop around incidents: every few seconds it looks at the causes, keeps what changed, tells Alertmanager."""
+"""The background task of incidents: every few seconds it updates them, saves changes, and notifies Alertmanager."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,13 +14,14 @@ from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Labels, Result, Target
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import PushSettings
 from exporter.state.store import State
 
 TICK = 2.0  # seconds
 AT_ONCE = 100  # alerts before the event loop gets its turn
 NOTE = ("alertmanager", "last push")  # Unix time, so that a restart knows what Alertmanager still holds
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Announcer:
@@ -169,11 +169,11 @@ def _with(own: Labels, more: Labels) -> Labels:
 
 
 def _log(message: str, incident: Incident) -> None:
-    fields = {
-        "alert": dict(incident.labels)["alertname"],
-        "scope": str(incident.scope),
-        "reason": str(incident.reason),
-        "targets": len(incident.targets),
-        "first": incident.targets[0] if incident.targets else "",
-    }
-    logger.info(message, extra={"fields": fields})
+    logger.info(
+        message,
+        alert=dict(incident.labels)["alertname"],
+        scope=str(incident.scope),
+        reason=str(incident.reason),
+        targets=len(incident.targets),
+        first=incident.targets[0] if incident.targets else "",
+    )

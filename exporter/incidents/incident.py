@@ -1,4 +1,4 @@
-"""An incident: something that is wrong, from its opening until some time after its end, and how it is kept on disk."""
+"""Incident: something that is wrong, from its start until some time after its end; and how it is stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Incident:
     scope: Scope
     layer: Layer
     reason: Reason
-    text: str  # the server's words
+    text: str  # the server's reply
     told: tuple[str, str]  # what is wrong, in one sentence: English, Chinese
     server: str
     provider: str

@@ -1,4 +1,4 @@
-"""Root causes and incidents as JSON objects, and root causes back from JSON."""
+"""Converts root causes and incidents to JSON objects, and root causes back."""
 
 from __future__ import annotations
 

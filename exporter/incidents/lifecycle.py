@@ -1,9 +1,9 @@
-"""When a cause becomes an incident, and when that is over: a pure state machine that counts conclusive looks.
+"""Decides when a root cause opens an incident and when the incident ends. No I/O.
 
-An incident is a scope, a thing and a layer. The reason is no part of it: one that flips is still the same incident.
-It opens when a target has failed `open_after` times running, and is over when its cause is gone, every target of it
-has been looked at again, and `resolve_after` of those looks were good. No look, no change: neither a restart nor a run
-that could not tell anything opens an incident or ends one, but for an incident about that inability itself.
+An incident is identified by scope, object and layer. The reason may change without a new incident. It opens when a
+target has failed `open_after` runs in a row. It ends when its cause is gone, every target of it has run again, and
+`resolve_after` of these runs succeeded. Only conclusive runs count: a restart or an inconclusive run neither opens nor
+ends an incident, except for incidents about being inconclusive.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.model.settings import IncidentSettings
 
 KEPT = 900.0  # seconds for which a resolved incident is remembered, so that every Alertmanager hears of its end
 LONGEST_HOLD = 90.0  # seconds that one target's failure waits for a wider cause to show itself
-HOLD = 1.5  # beats of the servers' own looks: one, and time for it to end
+HOLD = 1.5  # intervals of the tls probes: one run, and time for it to finish
 MAX_TEXT = 2048
 
 # Lower layers come first. A failure of a later one proves that the earlier ones work.

@@ -1,4 +1,4 @@
-"""The runs of each target that went wrong, one after the other: what opens an incident."""
+"""Counts the failed runs of each target in a row, which open an incident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The nouns of mailprobe: frozen values that flow from the configuration to the outputs, without I/O."""
+"""The data types of mailprobe: targets, results, reasons, settings and errors.
+
+Frozen values without I/O. Every other package imports them; this package imports none. The way through the program:
+configuration → Target → run → Result → outputs, incidents and web pages.
+"""
 
 from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
 from exporter.model.result import Fact, FactName, Failure, Line, LoginRecord, Result

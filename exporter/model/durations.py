@@ -1,4 +1,4 @@
-"""Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`, `1d`."""
+"""Parses and formats durations: `500ms`, `30s`, `5m`, `1h30m`, `1d`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 def parse(text: object) -> float:
-    """Seconds. Raises ValueError that says how to write it."""
+    """Return seconds. Raises ValueError with an example of the right form."""
     found = _FORM.match(text) if isinstance(text, str) else None
     if found is None:
         number = str(text)
@@ -23,7 +23,7 @@ def parse(text: object) -> float:
 
 
 def show(seconds: float) -> str:
-    """The shortest spelling: 5400.0 → 1h30m."""
+    """Return the shortest form: 5400.0 → 1h30m."""
     left = round(seconds * 1000)
     parts = []
     for name, size in UNITS.items():

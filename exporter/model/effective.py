@@ -1,8 +1,8 @@
-"""The configuration in effect: what each part of the daemon takes over when a configuration is loaded.
+"""The configuration in effect: what each part of the daemon uses.
 
-`daemon` makes one from the configuration files, at the start and at each reload, and hands it to the `load` method of
-every part: the login guard, the scheduler, the metrics, the root causes, the incidents, the bridges and so on. Each
-part reads what concerns it.
+The daemon creates it from the configuration files at the start and at each reload, and passes it to the `load` method
+of every part: login guard, scheduler, metrics, root causes, incidents, bridges and others. Each part reads what it
+needs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ IntervalOf = Callable[[Target], float]
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """The targets of this daemon, when they run, and the settings of its parts."""
+    """The targets of this daemon, their schedule, and the settings of the daemon's parts."""
 
     targets: Sequence[Target] = ()
-    intervals: Mapping[TargetKey, float] = field(default_factory=dict)  # seconds; without an entry, as configured
-    spreads: Mapping[TargetKey, float] = field(default_factory=dict)  # seconds for first runs, at least
+    # seconds; a target without an entry uses its own
+    intervals: Mapping[TargetKey, float] = field(default_factory=dict)
+    spreads: Mapping[TargetKey, float] = field(default_factory=dict)  # minimum seconds over which first runs are spread
     limits: Limits = field(default_factory=Limits)
     resolvers: Sequence[str] = ()
     login_guard: GuardSettings = field(default_factory=GuardSettings)
@@ -41,10 +42,10 @@ class EffectiveConfig:
     incidents: IncidentSettings = field(default_factory=IncidentSettings)
     push: PushSettings | None = None
     bridges: Sequence[BridgeSettings] = ()
-    warnings: Sequence[str] = ()  # what the log tells about all this
+    warnings: Sequence[str] = ()  # warnings to log
 
     def interval(self, target: Target) -> float:
-        """Seconds between two runs of a target, after stretching. As configured for one that a reload took away."""
+        """Return the seconds between two runs of a target as in effect; as configured for an unknown target."""
         return self.intervals.get(target.key, target.interval)
 
     @property

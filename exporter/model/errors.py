@@ -1,4 +1,7 @@
-"""What a probe and the wire layer may raise. `diagnosis` turns each into a Failure; nobody else interprets them."""
+"""The exceptions that probes and the net package raise. Only the package diagnosis turns them into a Failure.
+
+Messages must never contain a credential.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from exporter.model.reasons import Reason
 
 
 class ProbeError(Exception):
-    """Raised where the reason is known on the spot."""
+    """A failure whose reason is already known where it is raised."""
 
     def __init__(self, reason: Reason, text: str = "") -> None:
         super().__init__(text or reason.value)
@@ -16,7 +19,7 @@ class ProbeError(Exception):
 
 
 class Inconclusive(Exception):
-    """Nothing can be said about the mail service."""
+    """The run says nothing about the mail service."""
 
     def __init__(self, reason: Reason, text: str = "") -> None:
         super().__init__(text or reason.value)
@@ -25,9 +28,9 @@ class Inconclusive(Exception):
 
 
 class Suspended(Exception):
-    """The guard does not allow a login now. Carries the standing verdict that paused it.
+    """The login guard does not allow a login now. Carries the reason for which it paused the logins.
 
-    `answer_to` is the protocol whose server said `text`; None where the words are ours.
+    `answer_to` is the protocol whose server sent `text`; None if the text is mailprobe's own.
     """
 
     def __init__(self, reason: Reason, text: str, next_attempt: float, answer_to: Service | None = None) -> None:
@@ -39,10 +42,10 @@ class Suspended(Exception):
 
 
 class Refusal(Exception):
-    r"""The server said no. `text` is its reply, complete and literal; `code` its first word or number.
+    """The server refused a command. `text` is its complete reply, unchanged; `code` is the first word or number.
 
-    IMAP: code is "NO", "BAD", "BYE", or "NO" with a response code, e.g. text "NO [AUTHENTICATIONFAILED] …".
-    SMTP: code is the three digits, text all lines with their codes, joined by "\n".
+    IMAP: code is "NO", "BAD", "BYE", or "NO" with a response code, e.g. text "NO [AUTHENTICATIONFAILED] …". SMTP: code
+    is the three digits, text all lines with their codes, joined by line feeds.
     """
 
     def __init__(self, protocol: Service, code: str, text: str) -> None:
@@ -50,11 +53,11 @@ class Refusal(Exception):
         self.protocol = protocol
         self.code = code
         self.text = text
-        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
+        self.failure: Failure | None = None  # diagnosis by the login guard, if this answered a login
 
 
 class TokenRefusal(Refusal):
-    """The token endpoint gives no access token. `code` is its error (RFC 6749 section 5.2), "" where it named none."""
+    """The token endpoint refuses an access token. `code` is its error (RFC 6749 section 5.2), "" if there was none."""
 
     def __init__(self, status: int, error: str, text: str) -> None:
         super().__init__(Service.HTTPS, error, text)
@@ -62,18 +65,18 @@ class TokenRefusal(Refusal):
 
 
 class ServerClosed(ConnectionError):
-    """The server hung up. `text` holds its last words (a BYE, a 421, an unfinished line), or is empty."""
+    """The server closed the connection. `text` holds its last lines (a BYE, a 421, an unfinished line) or is empty."""
 
     def __init__(self, text: str = "") -> None:
-        super().__init__(text or "the server closed the connection without a word")
+        super().__init__(text or "the server closed the connection without a message")
         self.text = text
-        self.failure: Failure | None = None  # the login guard's diagnosis, where this answered a login
+        self.failure: Failure | None = None  # diagnosis by the login guard, if this answered a login
 
 
 class Garbage(Exception):
-    """What came is not the protocol, or breaks one of our bounds. `text` is the start of it, cleaned.
+    """The bytes are not the expected protocol, or exceed one of our limits. `text` is their start, cleaned.
 
-    `wrong_protocol` is set where it is recognisably another one (TLS on a plain port, HTTP, SSH …).
+    `wrong_protocol` is set if another protocol was recognised (TLS on a plain port, HTTP, SSH …).
     """
 
     def __init__(self, text: str, *, wrong_protocol: bool = False) -> None:
@@ -83,9 +86,9 @@ class Garbage(Exception):
 
 
 class StartTlsUnavailable(Exception):
-    """STARTTLS is configured and the server does not offer it, or refuses it. No credential has been sent.
+    """STARTTLS is configured, but the server does not offer it or refuses it. No credential was sent.
 
-    `quoted`: the text is the server's refusal, literally.
+    `quoted`: the text is the server's reply, unchanged.
     """
 
     def __init__(self, text: str = "", *, quoted: bool = False) -> None:
@@ -95,7 +98,7 @@ class StartTlsUnavailable(Exception):
 
 
 class DnsFailure(Exception):
-    """A name could not be looked up. `kind` tells how: nxdomain, no_data, servfail, refused, timeout, bogus."""
+    """A name could not be resolved. `kind` is nxdomain, no_data, servfail, refused, timeout or bogus."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,7 @@
-"""The closed lists: every value that becomes a label or a word of the configuration."""
+"""The closed lists of names: every value that becomes a label or a keyword of the configuration.
+
+Renaming a value breaks users' queries and configurations.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a target is."""
+    """The kind of a target."""
 
     MAILBOX = "mailbox"
     DOMAIN = "domain"
@@ -15,7 +18,7 @@ class Kind(StrEnum):
 
 
 class ProbeName(StrEnum):
-    """What is done to a target. File name = config key = label value."""
+    """The name of a probe: the same in file name, config key and label value."""
 
     DNS = "dns"
     TLS = "tls"
@@ -27,7 +30,7 @@ class ProbeName(StrEnum):
 
 
 class Phase(StrEnum):
-    """A step of a run, in the order in which the story is told."""
+    """A step of a run, in the order in which the steps happen."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -50,7 +53,7 @@ class Phase(StrEnum):
 
 
 class Service(StrEnum):
-    """The application protocol spoken on an endpoint: the label `protocol` (`typing.Protocol` has the plain name)."""
+    """The application protocol of an endpoint: the label `protocol` (`typing.Protocol` already has that name)."""
 
     IMAP = "imap"
     POP3 = "pop3"
@@ -59,7 +62,7 @@ class Service(StrEnum):
 
 
 class Security(StrEnum):
-    """How a connection is protected: TLS from the first byte, upgraded by STARTTLS (RFC 3207, 3501, 2595), or not."""
+    """How a connection is protected: TLS from the first byte, STARTTLS (RFC 3207, 3501, 2595), or not at all."""
 
     TLS = "tls"
     STARTTLS = "starttls"
@@ -67,7 +70,7 @@ class Security(StrEnum):
 
 
 class AddressFamily(StrEnum):
-    """Which addresses of a host may be used; `any` takes them in the resolver's order."""
+    """Which addresses of a host may be used. `any` tries them in the resolver's order."""
 
     ANY = "any"
     IPV4 = "ipv4"
@@ -75,7 +78,7 @@ class AddressFamily(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The verdict of a run. `inconclusive` says nothing about the mail service."""
+    """The outcome of a run. `inconclusive` says nothing about the mail service."""
 
     OK = "ok"
     FAILED = "failed"
@@ -83,7 +86,7 @@ class Outcome(StrEnum):
 
 
 class Scope(StrEnum):
-    """How far a root cause reaches."""
+    """How much a root cause affects."""
 
     TARGET = "target"
     DOMAIN = "domain"
@@ -95,9 +98,9 @@ class Scope(StrEnum):
 class Wait(StrEnum):
     """How long a round trip waits for its mail."""
 
-    LATE = "late"  # until it is late: the beat
-    SETTLED = "settled"  # until it has come or is lost: `check`
-    NOT = "not"  # one look; a mail that is not there yet makes the run inconclusive: `check --no-wait`
+    LATE = "late"  # until it is late: scheduled runs
+    SETTLED = "settled"  # until it has arrived or is lost: `check`
+    NOT = "not"  # search once; a mail that has not arrived yet makes the run inconclusive: `check --no-wait`
 
 
 class Flow(StrEnum):
@@ -105,7 +108,7 @@ class Flow(StrEnum):
 
     REFRESH_TOKEN = "refresh_token"  # RFC 6749 section 6: the mailbox's owner signed in once
     CLIENT_CREDENTIALS = "client_credentials"  # RFC 6749 section 4.4: the application itself may read the mailbox
-    JWT_BEARER = "jwt_bearer"  # RFC 7523: a service account's key signs for the mailbox
+    JWT_BEARER = "jwt_bearer"  # RFC 7523: the key of a service account signs for the mailbox
 
 
 RESERVED_LABELS = frozenset(
@@ -117,4 +120,4 @@ RESERVED_LABELS = frozenset(
         *("alertname", "severity", "probe_id"),
     }
 )
-"""Label names of our metrics, of Prometheus and of alerts: a configured label of the same name would hide them."""
+"""Label names of our metrics, of Prometheus and of alerts: a configured label with the same name would hide them."""

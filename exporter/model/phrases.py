@@ -1,8 +1,8 @@
-"""What mailprobe says to people, in every language there is: the files `data/words/LANGUAGE.yaml`.
+"""The texts for people in every language, read from the files `data/words/LANGUAGE.yaml`.
 
-A file begins with what the language is (`Language`), then has the texts by section and key. English is the measure: a
-test compares keys and places of every other file with it, and looks whether the program asks for each text. A file is
-read when its language is first asked for; a text that it lacks is said in English.
+A file starts with a description of its language (`Language`), followed by the texts by section and key. English is the
+reference: a test compares the keys and placeholders of every other file with it, and checks that the program uses each
+text. A file is read when its language is first needed; a missing text is shown in English.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Texts = Mapping[str, Mapping[str, str]]  # section → key → text
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One of the languages."""
+    """Description of a language."""
 
-    code: str  # in `--lang`, `?lang=` and `bridges[].lang`: the name of its file
-    name: str  # as its readers call it
-    tag: str  # BCP 47, for a page
-    answers_to: tuple[str, ...]  # language tags that mean it
-    like: str  # en or zh: what its readers get where a text exists in these two alone
+    code: str  # used in `--lang`, `?lang=` and `bridges[].lang`; the name of its file
+    name: str  # name of the language in the language itself
+    tag: str  # BCP 47 tag, for a page
+    answers_to: tuple[str, ...]  # language tags that select it
+    like: str  # en or zh: which one to use for texts that exist only in these two
 
 
 class Phrases:
-    """The texts of one language, in English where there is no such language.
+    """The texts of one language; English if there is no such language.
 
-    A key without a dot is one of `section`, any other is "section.key".
+    A key without a dot belongs to `section`, any other is "section.key".
     """
 
     def __init__(self, language: str, section: str = "common") -> None:
@@ -43,33 +43,33 @@ class Phrases:
         self._section = self._texts[section]
 
     def __call__(self, key: str, /, **places: object) -> str:
-        """The text with its places filled in. Raises KeyError where there is none."""
+        """Return a text with its placeholders filled in. Raises KeyError for an unknown key."""
         section, dot, name = key.partition(".")
         return (self._texts[section][name] if dot else self._section[key]).format(**places)
 
     def find(self, key: str) -> str | None:
-        """The text of "section.key" as it stands; None where there is none."""
+        """Return the text of "section.key" without filling it in, or None."""
         section, _, name = key.partition(".")
         return self._texts.get(section, {}).get(name)
 
     def labelled(self, key: str, value: str) -> str:
-        """`Label: value`."""
+        """Return `Label: value`."""
         return f"{self(key)}{self('common.colon')}{value}"
 
     @property
     def like(self) -> str:
-        """En or zh: the language of what exists in these two alone."""
+        """En or zh: the language to use for texts that exist only in these two."""
         return languages()[self.language].like
 
     @property
     def tag(self) -> str:
-        """The language as BCP 47 names it."""
+        """The BCP 47 tag of the language."""
         return languages()[self.language].tag
 
 
 @cache
 def languages() -> Mapping[str, Language]:
-    """All of them by code, English first."""
+    """Return all languages by code, English first."""
     files = {file.name.removesuffix(".yaml"): file for file in _folder().iterdir() if file.name.endswith(".yaml")}
     codes = sorted(files, key=lambda code: (code != FALLBACK, code))
     return MappingProxyType({code: _language(code, files[code]) for code in codes})
@@ -77,7 +77,7 @@ def languages() -> Mapping[str, Language]:
 
 @cache
 def texts(language: str) -> Texts:
-    """The texts of a language by section, whole: what is missing is English."""
+    """Return the texts of a language by section. Missing texts are taken from English."""
     _, own = yaml.load_all(_folder().joinpath(f"{language}.yaml").read_bytes(), Loader=yaml.CBaseLoader)
     if language == FALLBACK:
         return MappingProxyType(own)
@@ -86,9 +86,9 @@ def texts(language: str) -> Texts:
 
 
 def matching(tag: str) -> str | None:
-    """The language that a tag such as zh-TW, or a locale such as zh_TW.UTF-8, means; None where we have none.
+    """Return the language for a tag such as zh-TW or a locale such as zh_TW.UTF-8; None if there is none.
 
-    By lookup (RFC 4647, section 3.4): the tag is cut from its end until a language answers to it.
+    Lookup of RFC 4647 section 3.4: the tag is shortened from its end until a language matches.
     """
     wanted = tag.partition(".")[0].partition("@")[0].replace("_", "-").lower()
     while wanted:
@@ -100,7 +100,7 @@ def matching(tag: str) -> str | None:
 
 
 def _language(code: str, file: Traversable) -> Language:
-    head = next(yaml.load_all(file.read_bytes(), Loader=yaml.CBaseLoader))  # its first document alone
+    head = next(yaml.load_all(file.read_bytes(), Loader=yaml.CBaseLoader))  # only its first document
     answers_to = tuple(tag.lower() for tag in (code, *head["answers_to"]))
     return Language(code, head["name"], head["tag"], answers_to, head["like"])
 

@@ -1,4 +1,4 @@
-"""Why a probe failed: a closed list. Each reason is explained in `ABOUT`."""
+"""The reasons why a run can fail: a closed list, each with layer, owner and remedy in `about`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.model.phrases import Phrases
 
 
 class Reason(StrEnum):
-    """The cause of a failure: the label `reason`. Adding one is a normal change, renaming one breaks users."""
+    """The cause of a failure: the label `reason`. Adding one is fine, renaming one breaks users' alerts and queries."""
 
     # vantage
     VANTAGE_OFFLINE = "vantage_offline"
@@ -117,7 +117,10 @@ class Reason(StrEnum):
 
 
 class Layer(StrEnum):
-    """What a reason is about: the label `layer`. Lower layers come first: they explain failures of the later ones."""
+    """What a reason is about: the label `layer`.
+
+    Lower layers come first, because they explain failures of later ones.
+    """
 
     VANTAGE = "vantage"
     DNS = "dns"
@@ -130,7 +133,7 @@ class Layer(StrEnum):
 
 
 class Owner(StrEnum):
-    """Who can mend it: `you` (on duty, with config and webmail), the mail or DNS `admin`, `provider` or `network`."""
+    """Who can fix it: `you` (on duty, with config and webmail), the mail or DNS `admin`, `provider` or `network`."""
 
     YOU = "you"
     ADMIN = "admin"
@@ -140,7 +143,7 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known of a reason: where it lies, who mends it, whether it may pass by itself, and the next step."""
+    """What is known about a reason: its layer, who fixes it, whether waiting helps, and the next step."""
 
     reason: Reason
     layer: Layer
@@ -287,5 +290,5 @@ ABOUT: Mapping[Reason, About] = MappingProxyType(
 
 
 def about(reason: Reason) -> About:
-    """What is known of a reason, and what to do."""
+    """Return what is known about a reason, and what to do."""
     return ABOUT[reason]

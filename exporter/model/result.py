@@ -1,4 +1,7 @@
-"""What a run found: facts, at most one failure, and the transcript. All of it is frozen."""
+"""The Result of a run: facts, at most one Failure, and the transcript. Frozen.
+
+The runner creates it, and the outputs, incidents and web pages read it.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ from exporter.model.target import Target
 
 
 class FactName(StrEnum):
-    """What a probe may learn on the way. A number is one metric row, a word is for people.
+    """The facts that a probe can find. A number becomes a metric, a text is shown to people.
 
-    The comment after each gives the value's unit and the fact's labels.
+    The comment after each gives the unit of the value and the labels of the fact.
     """
 
     # about a connection
     ADDRESS = "address"  # text, the peer's IP address
     FAMILY = "family"  # text, ipv4 or ipv6
     SOURCE_ADDRESS = "source_address"  # text, our own IP address
-    BETTER_HOST = "better_host"  # text, where the mailbox's domain lives, by its MX, if that is another server
-    GREETING = "greeting"  # text, the server's first words
+    BETTER_HOST = "better_host"  # text, the server that the domain's MX points to, if it is not the configured one
+    GREETING = "greeting"  # text, the server's greeting
     CAPABILITIES = "capabilities"  # text, space separated (POP3: lines, comma separated)
     MECHANISM = "mechanism"  # text, the SASL mechanism (or LOGIN) that was used
     TLS_VERSION = "tls_version"  # text, as OpenSSL names it: TLSv1.3
@@ -37,7 +40,7 @@ class FactName(StrEnum):
     CERT_NAMES = "cert_names"  # text, subjectAltName DNS names, space separated, at most 20
     CERT_FINGERPRINT = "cert_fingerprint"  # text, SHA-256, hex
     # about a mailbox
-    OAUTH_EXPIRY = "oauth_expiry"  # Unix time, seconds, at which the access token that was used ends
+    OAUTH_EXPIRY = "oauth_expiry"  # Unix time, seconds, at which the access token expires
     SMTP_SIZE_LIMIT = "smtp_size_limit"  # bytes
     QUOTA_USED_BYTES = "quota_used_bytes"  # bytes · quota_root
     QUOTA_LIMIT_BYTES = "quota_limit_bytes"  # bytes · quota_root
@@ -51,21 +54,21 @@ class FactName(StrEnum):
     MAILDROP_BYTES = "maildrop_bytes"  # bytes (POP3 STAT); no metric
     # about a web page
     HTTP_STATUS = "http_status"  # status code; no metric
-    HTTP_LOCATION = "http_location"  # text, where a redirect leads, without its query
+    HTTP_LOCATION = "http_location"  # text, the target of a redirect, without its query
     # about a domain
-    DNS_LOOKUP = "dns_lookup"  # 1: any definite answer, also "none"; 0: SERVFAIL, timeout, bogus, refused · record_type
+    DNS_LOOKUP = "dns_lookup"  # 1: a definite answer, also "none"; 0: SERVFAIL, timeout, bogus, refused · record_type
     DNS_LOOKUP_SECONDS = "dns_lookup_seconds"  # seconds · record_type
     DNS_RECORDS = "dns_records"  # records · record_type
     DNS_TEXT = "dns_text"  # text, the records as published, one per line, truncated to 512 characters · record_type
     DNS_LAST_CHANGE = "dns_last_change"  # Unix time, seconds; 0 until a change was seen · record_type
-    DNS_POLICY_VALID = "dns_policy_valid"  # 1 or 0; absent: cannot know · policy
+    DNS_POLICY_VALID = "dns_policy_valid"  # 1 or 0; absent if unknown · policy
     DKIM_KEY_BITS = "dkim_key_bits"  # bits · selector, algorithm
     # about a route (one fact per event or state)
     ROUNDTRIP_SENT = "roundtrip_sent"  # 1 per message submitted
-    ROUNDTRIP_RECEIVED = "roundtrip_received"  # seconds from submission to being visible, one per message
+    ROUNDTRIP_RECEIVED = "roundtrip_received"  # seconds from submission until the mail is visible, one per message
     ROUNDTRIP_LATE = "roundtrip_late"  # 1 per message that became late
     ROUNDTRIP_LOST = "roundtrip_lost"  # 1 per message given up
-    ROUNDTRIP_DUPLICATED = "roundtrip_duplicated"  # 1 per surplus copy
+    ROUNDTRIP_DUPLICATED = "roundtrip_duplicated"  # 1 per duplicate copy
     ROUNDTRIP_MISFILED = "roundtrip_misfiled"  # 1 per message found in junk
     ROUNDTRIP_ALTERED = "roundtrip_altered"  # 1 per message whose body changed on the way
     ROUNDTRIP_BOUNCED = "roundtrip_bounced"  # 1 per delivery status notification about a probe mail
@@ -76,7 +79,7 @@ class FactName(StrEnum):
 
 
 class Fact(NamedTuple):
-    """A number or short word learned on the way, with the label values its name declares."""
+    """A number or short text found during a run, with the label values that its name declares."""
 
     name: FactName
     value: float | str
@@ -85,16 +88,17 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where and why. `text` is for page, log and annotation; never a label."""
+    """Where and why a run failed. `text` is for pages, logs and annotations; it must never become a label."""
 
     phase: Phase | None
     reason: Reason
     text: str = ""
-    # What decided: "exception:ConnectionRefusedError", "signature:qq.five_causes", "rfc5530:AUTHENTICATIONFAILED" …
+    # The rule that decided: "exception:ConnectionRefusedError", "signature:qq.five_causes",
+    # "rfc5530:AUTHENTICATIONFAILED" …
     rule: str = ""
-    ambiguous: tuple[Reason, ...] = ()  # the causes, where the words have several; at most six
-    quoted: bool = False  # the text is a server's literal words, not ours
-    answer_to: Service | None = None  # whose login got them, where an earlier one's verdict stands
+    ambiguous: tuple[Reason, ...] = ()  # the possible causes if the server's text has several; at most six
+    quoted: bool = False  # the text is the server's reply, unchanged
+    answer_to: Service | None = None  # protocol of the login that was refused, if an earlier refusal still applies
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +111,16 @@ class LoginRecord:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a transcript. `direction` is `>` (we), `<` (the server) or `#` (a remark)."""
+    """One line of a transcript. `direction` is `>` (sent), `<` (received) or `#` (a remark)."""
 
-    at: float  # seconds since the run's start
+    at: float  # seconds since the start of the run
     direction: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run found. The one thing that leaves the runner."""
+    """What a run found. The only thing that leaves the runner."""
 
     target: Target
     probe_id: str  # 12 hex digits; exemplar and key of /logs?id=
@@ -130,10 +134,10 @@ class Result:
     login_attempted: bool = False
     login_refused: bool = False
     login_suspended: bool = False
-    login_next_attempt: float = 0.0  # Unix time, seconds; 0 = not suspended
+    login_next_attempt: float = 0.0  # Unix time, seconds; 0 if logins are not paused
 
     def fact(self, name: FactName, *labels: str) -> float | str | None:
-        """The last value of a fact, or None."""
+        """Return the last value of a fact, or None."""
         found = None
         for fact in self.facts:
             if fact.name is name and fact.labels == labels:

@@ -1,4 +1,4 @@
-"""A password or token, and where one is read from."""
+"""Secret: a password or token that cannot be printed by accident; and SecretSource: where it is read from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, final
 
 @final
 class Secret:
-    """A password or token: the only way one travels. Shows nothing but itself to `reveal()`."""
+    """A password or token. Only `reveal()` returns it; printing, formatting or pickling it shows nothing."""
 
     __slots__ = ("_value",)
 
@@ -36,8 +36,8 @@ class Secret:
 
 
 class SecretSource(Protocol):
-    """Where a password lies. Implementations are frozen and comparable, so that a reload sees a change."""
+    """Where a password is stored. Implementations are frozen and comparable, so that a reload notices a change."""
 
     async def read(self) -> Secret:
-        """The secret as it is now. Raises `ProbeError(Reason.LOCAL_ERROR)` that names the source, never its content."""
+        """Return the current secret. Raises ProbeError(local_error) that names the source, never its content."""
         ...

@@ -1,4 +1,4 @@
-"""The names of servers: host:port taken apart, and what the hosts of one operator have in common."""
+"""Server names: splits host:port, and finds the common part of the hosts of one operator."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import ipaddress
 
 
 def host_and_port(server: str) -> tuple[str, int]:
-    """Host and port of host:port or [address]:port; port 0 where it names none."""
+    """Return host and port of host:port or [address]:port; port 0 if there is none."""
     host, _, port = server.rpartition(":")
     return host.strip("[]"), int(port) if port.isdecimal() else 0
 
 
 def is_address(host: str) -> bool:
-    """Whether the host is an IP address. No name ends in a digit, so that most hosts are told without parsing."""
+    """Tell whether the host is an IP address. No host name ends in a digit, so most are decided without parsing."""
     if not (host[-1:].isdecimal() or ":" in host):
         return False
     try:
@@ -23,7 +23,7 @@ def is_address(host: str) -> bool:
 
 
 def site(host: str) -> str:
-    """What imap.example.com and smtp.example.com have in common; of an IP address, all of it."""
+    """Return the common part of imap.example.com and smtp.example.com; an IP address is returned whole."""
     if is_address(host):
         return str(ipaddress.ip_address(host))
     above = host.partition(".")[2]

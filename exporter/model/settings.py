@@ -1,4 +1,4 @@
-"""What config.yaml sets for the daemon as a whole, typed and frozen."""
+"""The settings of config.yaml that apply to the whole daemon, typed and frozen."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from exporter.model.target import Labels
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The config's `limits`."""
+    """The section `limits` of the configuration."""
 
     in_flight: int = 200
-    per_host: int = 4  # runs at once against one server, host:port
+    per_host: int = 4  # parallel runs against one server, host:port
     logins_per_host_per_minute: float = 60
 
     def fault(self, sharding: Sharding) -> str:
-        """Why these cannot be divided by so many shards; "" where they can."""
+        """Return why these limits cannot be divided among the shards, or ""."""
         if self.per_host >= sharding.total:
             return ""
         return f"{self.per_host} cannot be divided by {sharding.total} shards: write {sharding.total} or more"
 
     def divided(self, sharding: Sharding) -> Limits:
-        """What of them a shard may use up, so that all of them together stay within what a server is asked to bear.
+        """Return the share of one shard, so that all shards together stay within the limits.
 
-        By all shards, not by those that use a server: where the DNS tells whose servers a mailbox is on, no shard
-        knows that of the others' mailboxes. A server that is busy enough to need a limit is used by all of them.
+        The limits are divided by all shards, not by those that use a server. If DNS decides which server a mailbox
+        uses, no shard knows the servers of the others' mailboxes. A server busy enough to need a limit is used by all
+        shards anyway.
         """
         return replace(
             self,
@@ -42,15 +43,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
-    """The config's `login_guard`."""
+    """The section `login_guard` of the configuration."""
 
-    failures: int = 2  # refusals in a row until logins pause
+    failures: int = 2  # refused logins in a row until logins pause
     refusals_per_day: int = 6
-    first_pause: float = 1800.0  # seconds; doubles with each refusal that follows
+    first_pause: float = 1800.0  # seconds; doubles with each further refusal
     longest_pause: float = 86400.0  # seconds
 
     def careful(self) -> GuardSettings:
-        """For what somebody else may have been refused with a moment ago: one refusal, then the longest pause."""
+        """Stricter settings, if another daemon may use the same credential: one refusal, then the longest pause."""
         return replace(self, failures=1, first_pause=self.longest_pause)
 
 
@@ -65,7 +66,7 @@ class LoginShares:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something that answers whenever our network works: a port to connect to, or (port 0) a name to look up."""
+    """Something that answers whenever our own network works: a port to connect to, or (port 0) a name to resolve."""
 
     host: str
     port: int = 0
@@ -77,15 +78,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class VantageSettings:
-    """The config's `vantage`."""
+    """The section `vantage` of the configuration."""
 
     references: tuple[Reference, ...] = ()
-    quorum: int = 1  # so many must answer
+    quorum: int = 1  # number of references that must answer
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentSettings:
-    """How many looks it takes."""
+    """How many results it takes to open and to close an incident."""
 
     open_after: int = 3
     resolve_after: int = 2
@@ -93,7 +94,7 @@ class IncidentSettings:
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    """One of them, and how to get in."""
+    """One Alertmanager, and how to log in to it."""
 
     url: str  # without /api/v2/alerts
     username: str = ""
@@ -103,7 +104,7 @@ class Alertmanager:
 
     @property
     def name(self) -> str:
-        """host:port, as the label `alertmanager` has it."""
+        """host:port, as in the label `alertmanager`."""
         parts = urlsplit(self.url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -112,15 +113,15 @@ class Alertmanager:
 
 @dataclass(frozen=True, slots=True)
 class PushSettings:
-    """Where to, with which labels, how often."""
+    """Where incidents are pushed, with which labels, and how often."""
 
     targets: tuple[Alertmanager, ...]
-    labels: Labels = ()  # for every alert
+    labels: Labels = ()  # added to every alert
     resend: float = 60.0  # seconds
 
 
 class RobotKind(StrEnum):
-    """Whose robot it is."""
+    """The chat service of a group robot."""
 
     DINGTALK = "dingtalk"
     FEISHU = "feishu"
@@ -129,11 +130,11 @@ class RobotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
-    """One of the config's `bridges`."""
+    """One entry of the section `bridges`."""
 
     name: str
     kind: RobotKind
     url: SecretSource
-    secret: SecretSource | None  # None where the robot asks for no signature
-    token: SecretSource  # what the caller has to show
+    secret: SecretSource | None  # None if the robot needs no signature
+    token: SecretSource  # the token that the caller must send
     language: str = "zh"

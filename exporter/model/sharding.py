@@ -1,4 +1,7 @@
-"""Which of several daemons with one configuration does what: a jump hash over names, the same everywhere. Pure."""
+"""Decides which of several daemons with the same configuration owns a target: a jump hash over names. No I/O.
+
+Every shard computes the same result without talking to the others. The result must never change between releases.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from dataclasses import dataclass
 AUTO = "auto"
 
 _MASK = (1 << 64) - 1
-_ORDINAL = re.compile(r"-(\d{1,9})\Z")  # of a StatefulSet's pod
+_ORDINAL = re.compile(r"-(\d{1,9})\Z")  # of a pod of a StatefulSet
 
 
 class ShardingError(ValueError):
-    """The flags make no shard. The text names the flag and what to write."""
+    """The flags do not define a valid shard. The text names the flag and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
     """One daemon among those that share the work."""
 
-    shard: int = 0  # from 0
+    shard: int = 0  # counts from 0
     total: int = 1
 
     @property
@@ -29,7 +32,7 @@ class Sharding:
         return self.total > 1
 
     def owns(self, name: str) -> bool:
-        """Whether what has this name is done here."""
+        """Tell whether the target with this name belongs to this shard."""
         return shard_of(name, self.total) == self.shard
 
     def __str__(self) -> str:
@@ -40,19 +43,19 @@ WHOLE = Sharding()
 
 
 def shard_of(name: str, total: int) -> int:
-    """The shard, from 0, that a name belongs to. Never changes for the same two: a release must move no target."""
+    """Return the shard (from 0) of a name. It never changes for the same two values: a release must move no target."""
     return jump(stable_hash(name), total) if total > 1 else 0
 
 
 def stable_hash(name: str) -> int:
-    """64 bits: BLAKE2b (RFC 7693) with a digest of 8 bytes over the UTF-8 text, big-endian. Not Python's `hash()`."""
+    """Return 64 bits: BLAKE2b (RFC 7693), digest of 8 bytes of the UTF-8 text, big-endian. `hash()` would vary."""
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def jump(key: int, buckets: int) -> int:
     """Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm" (2014), figure 1.
 
-    With one bucket more, one key of `buckets + 1` moves, and only to the new one.
+    With one more bucket, one of `buckets + 1` keys moves, and only to the new bucket.
     """
     chosen, following = -1, 0
     while following < buckets:
@@ -63,19 +66,19 @@ def jump(key: int, buckets: int) -> int:
 
 
 def part(budget: int, rank: int, parts: int) -> int:
-    """What the one with this rank, from 0, gets of a budget that is divided without remainder: the first get more."""
+    """Return the part of a budget for the shard with this rank (from 0). The first ranks get the remainder."""
     return budget // parts + (rank < budget % parts)
 
 
 def shards_of(names: Iterable[str], total: int) -> tuple[int, ...]:
-    """The shards that these names belong to: the first name's first, the others in order."""
+    """Return the shards of these names: the first name's shard first, the others in order."""
     found = dict.fromkeys(shard_of(name, total) for name in names)
     first = next(iter(found), 0)
     return (first, *sorted(found.keys() - {first}))
 
 
 def sharding(shard: str, total: int, pod_name: str, host_name: str) -> Sharding:
-    """From `--shard` and `--total-shards`, and for `auto` from the name of the pod or host. Raises ShardingError."""
+    """Build a Sharding from `--shard` and `--total-shards`; `auto` uses the pod or host name. Raises ShardingError."""
     if total < 1:
         raise ShardingError(f"--total-shards {total}: must be 1 or more")
     if not shard:
@@ -101,7 +104,7 @@ def sharding(shard: str, total: int, pod_name: str, host_name: str) -> Sharding:
 
 
 def _ordinal(name: str) -> int | None:
-    """The number at the end of a pod's name; a host may be called by that name and its domain."""
+    """Return the number at the end of a pod's name, with or without a domain after it."""
     found = _ORDINAL.search(name.partition(".")[0])
     return int(found[1]) if found else None
 

@@ -1,4 +1,4 @@
-"""How long a result speaks for the present. Metrics, root causes, pages and tickets all ask here."""
+"""Decides how long a result is valid. Metrics, root causes, pages and tickets all use this."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ LEAST = 600.0  # seconds
 
 
 def lifetime(interval: float) -> float:
-    """Seconds after which the result of a target that runs every `interval` seconds is too old."""
+    """Return the seconds after which a result is stale, for a target that runs every `interval` seconds."""
     return max(INTERVALS * interval, LEAST)

@@ -1,4 +1,7 @@
-"""What a run needs: the target, its servers and its logins. All of it is frozen."""
+"""What a run needs: the Target, its endpoints and its logins. Frozen.
+
+The package targets builds these from the configuration; the scheduler, the runner and the probes read them.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from exporter.model.secret import Secret, SecretSource
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One server socket and how to speak to it."""
+    """One server socket and how to talk to it."""
 
     host: str
     port: int
     security: Security
     protocol: Service
-    server_name: str | None = None  # for SNI and the certificate's name; default: host
+    server_name: str | None = None  # for SNI and certificate check; default: host
     ca_file: Path | None = None
     family: AddressFamily = AddressFamily.ANY
     source_address: str | None = None
@@ -30,81 +33,85 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """Where a login's access tokens come from (OAuth 2.0). Equal ones share their tokens."""
+    """Where the access tokens of a login come from (OAuth 2.0). Equal sources share their tokens."""
 
-    name: str  # which credential this is: the guard counts refusals by the token endpoint under it
+    name: str  # name of the credential: refusals by the token endpoint are counted under it
     flow: Flow
     token_url: str
     client_id: str
     scope: str
-    seed: SecretSource  # the refresh token, the client's secret, or the key, as configured
-    client_secret: SecretSource | None = None  # beside a refresh token
-    subject: str = ""  # the mailbox, where the token is for one alone (jwt_bearer)
+    seed: SecretSource  # the refresh token, client secret or key, as configured
+    client_secret: SecretSource | None = None  # in addition to a refresh token
+    subject: str = ""  # the mailbox, if the token is for a single one (jwt_bearer)
     ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What is sent in a password's place, for an hour or so."""
+    """A token that is sent instead of a password, usually valid for about an hour."""
 
     secret: Secret
     expires: float  # Unix time, seconds
     fetched: float  # `Clock.now()`
-    spoil: Callable[[], None]  # a mail server has refused it: the next login asks for another
+    spoil: Callable[[], None]  # called when a mail server refused it: the next login requests a new one
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A credential: one user name and one secret. `account` is the key under which the guard counts refusals."""
+    """A credential: user name and secret. The login guard counts refusals under `account`."""
 
     account: str
     username: str
-    source: SecretSource  # with `oauth`: its seed, by which the guard knows the credential
-    # Exactly one mechanism a run: auto, plain, login, scram-sha-256, xoauth2, oauthbearer, or oauth (either of the two)
+    source: SecretSource  # with `oauth`: its seed, by which the guard identifies the credential
+    # Exactly one mechanism per run: auto, plain, login, scram-sha-256, xoauth2, oauthbearer, or oauth (one of the last
+    # two).
     auth: str = "auto"
     oauth: TokenSource | None = None
-    leads: bool = True  # of a mailbox's logins the one whose access token's end is told
-    families: tuple[str, ...] = ()  # whose texts its server answers with: see `signatures`
+    leads: bool = True  # this login reports the expiry of the mailbox's access token
+    families: tuple[str, ...] = ()  # signature families of the server's replies: see `signatures`
 
 
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted by name."""
 
 TargetKey = tuple[str, ProbeName]
-"""(target, probe): what a run is known by everywhere."""
+"""(target, probe): identifies a run everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """All that one run needs. (name, probe) is its key everywhere; a reload restarts only what `!=`."""
+    """Everything that one run needs. (name, probe) is its key everywhere.
+
+    A reload restarts only targets that changed.
+    """
 
     name: str
     kind: Kind
     probe: ProbeName
     settings: object  # the probe's own frozen Settings
     interval: float  # seconds, as configured
-    timeout: float  # seconds, for one network step of a round trip, for the whole run of any other probe
+    timeout: float  # seconds, for one network step of a round trip, or for the whole run of any other probe
     deadline: float  # seconds, after which the runner cancels the run
-    recheck: float = 20.0  # seconds until a fresh failure is looked at again
-    provider: str = ""  # "" = not recognised
+    recheck: float = 20.0  # seconds until a new failure is checked again
+    provider: str = ""  # "" if not recognised
     domain: str = ""
     labels: Labels = ()  # every configured label, sorted
-    servers: tuple[str, ...] = ()  # host:port of each server that a run talks to, for the per-host limit
+    servers: tuple[str, ...] = ()  # host:port of each server that a run uses, for the per-host limit
     logins: tuple[str, ...] = ()  # host of each password login of a run, for the login budget
     route: tuple[str, str] | None = None  # (from, to)
-    families: tuple[str, ...] = ()  # whose texts its server answers with (`signatures`); of a route the sender's
-    receiving: tuple[str, ...] = ()  # of a route: the receiver's families
+    families: tuple[str, ...] = ()  # signature families of the server's replies; for a route, those of the sender
+    receiving: tuple[str, ...] = ()  # for a route: the families of the receiver
 
     @property
     def key(self) -> tuple[str, ProbeName]:
         return self.name, self.probe
 
     def families_of(self, protocol: Service | None) -> tuple[str, ...]:
-        """The signature families of the server that speaks this protocol in a run."""
+        """Return the signature families of the server that speaks this protocol in a run."""
         return self.receiving if self.route and protocol is Service.IMAP else self.families
 
 
 def agreed(values: Iterable[str]) -> str:
-    """The value that all have; "" where they differ or there is none."""
+    """Return the value that all have in common; "" if they differ or there are none."""
     found = set(values)
     return found.pop() if len(found) == 1 else ""

@@ -1,4 +1,7 @@
-"""What a probe writes down while it walks: phases with their times, facts, and a transcript without secrets."""
+"""The Trace of one run: phases with their times, facts, and a transcript without secrets.
+
+Probes and sessions write into it; the runner builds the Result from it. Callers must mask credentials before.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _GREETS = {Service.IMAP: "*", Service.POP3: "+OK", Service.SMTP: "2"}
 
 
 class Transcript(Sequence[Line]):
-    """The lines of one run, made when somebody looks: nobody ever looks at most of them, and decoding is not free."""
+    """The lines of one run. They are decoded only when somebody reads them, which is rare and would cost time."""
 
     __slots__ = ("_entries", "_started")
 
@@ -54,7 +57,7 @@ class Transcript(Sequence[Line]):
 
 
 class _Step:
-    """One phase while it is open; made by `Trace.phase`."""
+    """An open phase, created by `Trace.phase`."""
 
     __slots__ = ("_began", "_phase", "_trace")
 
@@ -81,9 +84,9 @@ class _Step:
 
 
 class Trace:
-    """The notebook of one run.
+    """Collects what happens during one run.
 
-    `on_progress` is called with each phase as it begins (for a terminal). Times are `time.perf_counter()` seconds.
+    `on_progress` is called with each phase when it starts (for a terminal). Times are `time.perf_counter()` seconds.
     """
 
     __slots__ = (
@@ -103,19 +106,20 @@ class Trace:
         self.started = time.perf_counter()
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
-        self.login = LoginRecord()  # the login guard replaces it
+        self.login = LoginRecord()  # replaced by the login guard
         self.on_progress = on_progress
         self.times: dict[Phase, float] = {}
-        self.arrived_at = 0.0  # when the last bytes came in
+        self.arrived_at = 0.0  # when the last bytes arrived
         self._entries: list[tuple[float, str, str | bytes]] = []
-        self._count = 0  # lines in them
-        self._if_silent = (0.0, "")  # `arrived_at` when that was known, and the explanation
+        self._count = 0  # number of lines in the entries
+        self._if_silent = (0.0, "")  # `arrived_at` at that time, and the explanation
 
     def phase(self, phase: Phase) -> _Step:
-        """Name and time a step, as a context. If it raises, this is where the run failed.
+        """Name and time a step, as a context manager. If it raises, this is the phase where the run failed.
 
-        The clock stops when the step's last bytes arrived at the socket (see `arrived`), not when our coroutine got
-        its turn: a busy event loop must not look like a slow server. Phases are not nested; one used twice adds up.
+        The clock stops when the step's last bytes arrived at the socket (see `arrived`), not when our coroutine
+        continued: a busy event loop must not look like a slow server. Phases are not nested; the times of a repeated
+        phase are added up.
         """
         if self.on_progress is not None:
             self.on_progress(phase)
@@ -127,27 +131,27 @@ class Trace:
         return tuple(self.times.items())
 
     def arrived(self, at: float) -> None:
-        """The socket callback says when bytes came in (`time.perf_counter()`)."""
+        """Called by the socket callback when bytes arrive (`time.perf_counter()`)."""
         self.arrived_at = at
 
     def if_silent(self, explanation: str) -> None:
-        """What it would mean if nothing came in from now on."""
+        """Set the explanation to report if no more bytes arrive."""
         self._if_silent = self.arrived_at, explanation
 
     @property
     def silence(self) -> str:
-        """What it means that nothing has come in; empty where something has, or nothing is known."""
+        """Return the explanation why no bytes arrived; empty if some did arrive, or none is known."""
         at, explanation = self._if_silent
         return explanation if at == self.arrived_at else ""
 
     def fact(self, name: FactName, value: float | str, *labels: str) -> None:
-        """Write a fact down the moment it is known, so that a later failure does not hide it."""
+        """Write a fact as soon as it is known, so that a later failure does not hide it."""
         if isinstance(value, str) and not (len(value) <= MAX_TEXT and value.isprintable()):
             value = clean(value)
         self.facts.append(Fact(name, value, labels))
 
     def greeting(self, protocol: Service | None = None) -> str:
-        """The last greeting that was noted, of this protocol's server; "" where there is none."""
+        """Return the last greeting noted from a server of this protocol, or ""."""
         start = _GREETS.get(protocol, "") if protocol else ""
         greetings = (str(fact.value) for fact in reversed(self.facts) if fact.name is FactName.GREETING)
         return next((greeting for greeting in greetings if greeting.startswith(start)), "")
@@ -159,13 +163,13 @@ class Trace:
 
     @property
     def full(self) -> bool:
-        """The transcript takes no more lines."""
+        """Tell whether the transcript accepts no more lines."""
         return self._count > MAX_LINES
 
     def said(self, direction: str, text: str | bytes) -> None:
-        """Add to the transcript: `>` we, `<` the server, `#` a remark. Callers mask credentials before.
+        """Add to the transcript: `>` sent, `<` received, `#` a remark. The caller masks credentials before.
 
-        Bytes are ASCII. They are decoded when somebody looks, so that a run that nobody looks at does not pay for it.
+        Bytes must be ASCII. They are decoded when somebody reads them, so that a run that nobody reads costs nothing.
         """
         if self._count < MAX_LINES:
             self._count += 1
@@ -176,7 +180,7 @@ class Trace:
             self._entries.append((time.perf_counter(), "#", "transcript truncated"))
 
     def heard(self, lines: bytes, count: int) -> bool:
-        """Add so many whole lines of the server's at once, in ASCII. False where there is not enough room for them."""
+        """Add whole ASCII lines of the server at once. Returns False if there is not enough room for them."""
         if self._count + count > MAX_LINES:
             return False
         self._count += count

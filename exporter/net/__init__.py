@@ -1,1 +1,1 @@
-"""The only code that touches sockets."""
+"""The only code that touches sockets: connections, TLS, DNS, HTTP, IMAP, SMTP, POP3 and OAuth."""

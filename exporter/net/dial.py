@@ -1,4 +1,9 @@
-"""Resolve, connect, TLS: each timed apart, each failed address in the transcript."""
+"""Opens the connection to a mail server: resolves the host, connects, starts TLS.
+
+Step "probe" of the flow: a probe passes an Endpoint (host, port, security) and gets a connected Wire back. Each step is
+a phase of its own in the Trace, and each address that fails is written to the transcript. The addresses are tried one
+after the other, IPv6 first where there is a route.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +25,17 @@ from exporter.net.tls import TlsContexts, note_session
 from exporter.net.wire import Wire
 
 IMPLICIT_TLS = (465, 993, 994, 995)  # RFC 8314 section 3; 994 is NetEase's second one for SMTP
-PATIENCE = 5.0  # seconds for one address while others are left to try
-# These only say that we have no such route, as with IPv6 at many: of several failures another one is told.
+PATIENCE = 5.0  # seconds for one address while there are others to try
+# These errors only say that this machine has no route (no IPv6, for example). If another address failed differently,
+# that error is the one to report.
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, trace: Trace) -> Wire:
-    """Connect to an endpoint, with TLS where it is implicit. The caller closes the Wire (`async with`).
+    """Connect to an endpoint and start TLS where it is implicit. The caller closes the Wire (`async with`).
 
-    Raises DnsFailure, OSError, ssl.SSLError, ProbeError. STARTTLS is the session's business (see `secure`).
+    Raises DnsFailure, OSError, ssl.SSLError, ProbeError. STARTTLS is done by the session of the protocol (see
+    `secure`).
     """
     addresses = _reachable(await _addresses(endpoint, resolver, trace), endpoint)
     with trace.phase(Phase.CONNECT):
@@ -45,7 +52,7 @@ async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, tr
 
 
 async def secure(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext, trace: Trace) -> None:
-    """The TLS handshake, as phase `tls`: right after connecting, or after a STARTTLS that was accepted."""
+    """Do the TLS handshake as phase `tls`: right after connecting, or after STARTTLS was accepted."""
     with trace.phase(Phase.TLS):
         await wire.handshake(context, endpoint.server_name or endpoint.host)
     if wire.tls is not None:
@@ -67,10 +74,13 @@ async def _addresses(endpoint: Endpoint, resolver: Resolver, trace: Trace) -> li
 
 
 def _doubt(endpoint: Endpoint) -> str:
-    """A server that waits for a TLS handshake and a client that waits for a greeting both wait for ever."""
+    """Return a hint for a silent server: plain text is configured, but the port usually speaks TLS from the start.
+
+    A server that waits for a TLS handshake and a client that waits for a greeting would both wait until the deadline.
+    """
     if endpoint.security is Security.TLS or endpoint.port not in IMPLICIT_TLS:
         return ""
-    return f"nothing was said; port {endpoint.port} usually speaks TLS at once: security: tls?"
+    return f"no greeting; port {endpoint.port} usually speaks TLS at once: security: tls?"
 
 
 def _kinds(family: AddressFamily) -> str:
@@ -78,7 +88,7 @@ def _kinds(family: AddressFamily) -> str:
 
 
 def _reachable(addresses: list[str], endpoint: Endpoint) -> list[str]:
-    """Only those of the source address's family, where one is configured."""
+    """Keep the addresses of the same family as `source_address`, if one is configured."""
     source = endpoint.source_address
     if not source:
         return addresses
@@ -131,7 +141,8 @@ async def _connect_one(address: str, endpoint: Endpoint, trace: Trace) -> socket
         if code == errno.EINPROGRESS:
             await _writable(sock, trace)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # On loopback, a connection to a free port can meet itself (simultaneous open) and would hear its own words.
+        # On loopback, a connection to a free port can connect to itself (simultaneous open) and would read what it
+        # wrote.
         if not code and sock.getsockname()[:2] == (address, endpoint.port):
             code = errno.ECONNREFUSED
         _check(code)
@@ -154,7 +165,10 @@ def _check(code: int) -> None:
 
 
 async def _writable(sock: socket.socket, trace: Trace) -> None:
-    """Wait for the connect to end, and stamp it in the callback itself: not `loop.sock_connect`, which cannot."""
+    """Wait until the connect has ended, and take the time in the callback itself.
+
+    `loop.sock_connect` is not used because it cannot take the time there.
+    """
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()
 

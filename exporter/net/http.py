@@ -1,4 +1,8 @@
-"""One HTTP/1.1 GET (RFC 9112) over our own wire, as far as the head of the answer. No body is kept."""
+"""Sends one HTTP/1.1 GET request (RFC 9112) over a Wire and reads the head of the response.
+
+Used by the webmail probe. In: a connected Wire, host and path. Out: a Head (status line and header fields). The body is
+thrown away. Query strings never reach the transcript, because they may hold session keys.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
 
 MAX_LINE = 8192  # bytes
-MAX_HEAD = 32768  # bytes of a status line with all its header fields
-MAX_INTERIM = 5  # answers of 1xx before the one that counts (RFC 9110 section 15.2)
+MAX_HEAD = 32768  # bytes of the status line and all header fields together
+MAX_INTERIM = 5  # 1xx responses before the final one (RFC 9110 section 15.2)
 AGENT = f"mailprobe/{__version__}"
 
 _STATUS = re.compile(r"(HTTP/1\.[01]) ([1-5]\d\d)(?: (.*))?")
@@ -25,19 +29,19 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of an answer. Names of header fields are in lower case."""
+    """The head of a response. Names of header fields are in lower case."""
 
     line: str  # HTTP/1.1 200 OK
     status: int
     fields: tuple[tuple[str, str], ...]
 
     def field(self, name: str) -> str:
-        """The first field of this name, or nothing."""
+        """Return the value of the first header field with this name, or ""."""
         return next((value for each, value in self.fields if each == name), "")
 
 
 class _Sink:
-    """Takes the wire's bytes until a head is complete; drops all that follows."""
+    """Collects bytes until the head is complete, and drops everything after it."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -65,7 +69,7 @@ class _Sink:
                 return
             head = bytes(buffer[:end])
             del buffer[:end]
-            if head[8:11] == b" 10" and self._interim < MAX_INTERIM:  # 100, 102, 103: the answer comes later
+            if head[8:11] == b" 10" and self._interim < MAX_INTERIM:  # 100, 102, 103: the final response follows
                 self._interim += 1
                 continue
             self.head.set_result(head)
@@ -77,23 +81,27 @@ class _Sink:
     def _fail(self, fault: Exception) -> None:
         if not self.head.done():
             self.head.set_exception(fault)
-            self.head.exception()  # it may come when nobody waits any more
+            self.head.exception()  # marks the exception as retrieved: nobody may be waiting any more
 
 
 def _end_of_head(buffer: bytearray) -> int:
-    """Where the empty line ends (a lone LF passes for CRLF, RFC 9112 section 2.2), or -1."""
+    """Return the offset after the empty line that ends the head, or -1.
+
+    A lone LF is accepted in place of CRLF (RFC 9112 section 2.2).
+    """
     ends = [found + len(mark) for mark in (b"\r\n\r\n", b"\n\n", b"\n\r\n") if (found := buffer.find(mark)) >= 0]
     return min(ends, default=-1)
 
 
 async def get(wire: Wire, host: str, target: str, trace: Trace, *, timeout: float | None = None) -> Head:
-    """Ask for `target` (path and query) of `host` (with the port where it is not 443), and read the answer's head.
+    """Request `target` (path and query) from `host` and return the head of the response.
 
-    Raises Garbage, ServerClosed, OSError. A status of any kind is an answer.
+    `host` includes the port where it is not 443. Raises Garbage, ServerClosed, OSError. Any status code is a valid
+    response.
     """
     sink = _Sink()
     wire.attach(sink)
-    shown = target.partition("?")[0] + ("?…" if "?" in target else "")  # a query may hold what opens doors
+    shown = target.partition("?")[0] + ("?…" if "?" in target else "")  # a query may hold a session key
     trace.said(">", f"GET {shown} HTTP/1.1")
     trace.said(">", f"Host: {host}")
     wire.write(
@@ -121,7 +129,7 @@ def _parse(text: str) -> Head:
 
 
 def without_query(location: str) -> str:
-    """A URL that can be shown: its query and fragment may hold a session's key, its authority a password."""
+    """Return a URL that is safe to show, without query, fragment, user name and password."""
     try:
         parts = urlsplit(location)
     except ValueError:

@@ -1,11 +1,14 @@
-"""What a server said: decoded whatever its charset, and recognised where it is another protocol's voice."""
+"""Decodes what a server sent, whatever its charset, and recognises the protocol where it is the wrong one.
+
+In: raw bytes from a Wire. Out: text for the transcript, or a Garbage exception that names the protocol found instead.
+"""
 
 from __future__ import annotations
 
 from exporter.model.errors import Garbage
 from exporter.model.text import clean
 
-# First bytes that only another protocol sends. TLS: handshake and alert records (RFC 8446 5.1).
+# First bytes that only another protocol sends. TLS: handshake and alert records (RFC 8446 section 5.1).
 _VOICES = (
     (b"\x16\x03", "TLS"),
     (b"\x15\x03", "TLS"),
@@ -22,7 +25,10 @@ _VOICES = (
 
 
 def decode(data: bytes) -> str:
-    """Text of unknown charset: UTF-8, else GB18030 (Chinese servers answer in GBK), else with replacements."""
+    """Decode text of unknown charset: UTF-8, else GB18030 (Chinese servers answer in GBK).
+
+    Bytes that are valid in neither become replacement characters.
+    """
     for charset in ("utf-8", "gb18030"):
         try:
             return data.decode(charset)
@@ -32,7 +38,7 @@ def decode(data: bytes) -> str:
 
 
 def garbage(data: bytes, expected: str) -> Garbage:
-    """The exception for bytes that are not `expected` (a protocol's name)."""
+    """Return the exception for bytes that are not `expected` (the name of a protocol)."""
     for start, voice in _VOICES:
         if data.startswith(start) and expected not in voice:
             return Garbage(f"expected {expected}, got {voice}: {clean(decode(data[:200]), 80)}", wrong_protocol=True)
@@ -40,5 +46,5 @@ def garbage(data: bytes, expected: str) -> Garbage:
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether an unfinished line cannot become text any more, so that waiting for its end is in vain."""
+    """Tell whether an unfinished line is binary data, so that waiting for the end of the line is useless."""
     return any(byte < 0x20 and byte not in b"\t\r\n" for byte in data[:64])

@@ -1,34 +1,31 @@
-"""TLS trust settings and the facts of a certificate."""
+"""TLS settings for connections, and the facts read from a server's certificates.
+
+TlsContexts gives the ssl.SSLContext for a CA file; the note_* functions write version, cipher and certificate dates as
+facts into the Trace. A context that does not verify must never be used to send a credential.
+"""
 
 from __future__ import annotations
 
 import ssl
 import sys
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from exporter.model import FactName
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 
-MAX_NAMES = 20
-
 
 class TlsContexts:
-    """One shared context per trust setting: building one costs 24 ms of CPU, using a shared one 1 ms."""
+    """One shared context per CA file. Building a context costs 24 ms of CPU, using a shared one 1 ms."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[Path | None, int, bool], ssl.SSLContext] = {}
 
     def get(self, ca_file: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
-        """The context for a CA file (None: the system's). A changed file is read again.
+        """Return the context for a CA file (None: the CA certificates of the system). A changed file is read again.
 
-        Raises ProbeError(local_error) that names an unreadable CA file.
+        Raises ProbeError(local_error) that names a CA file which cannot be read.
         """
         try:
             stamp = ca_file.stat().st_mtime_ns if ca_file else 0
@@ -44,7 +41,10 @@ class TlsContexts:
         return found
 
     def unverified(self) -> TlsContexts:
-        """The same, but every context takes any certificate: for looking at one that failed, never for a credential."""
+        """Return contexts that accept any certificate.
+
+        Only to inspect a certificate that failed; never send a credential.
+        """
         return _Unverified(self)
 
 
@@ -60,10 +60,10 @@ class _Unverified(TlsContexts):
 def _build(ca_file: Path | None, verify: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Set outright: Python 3.13's defaults add VERIFY_X509_STRICT and PARTIAL_CHAIN, 3.11's do not, and one server must
-    # not be good on one and bad on the other.
+    # Set explicitly: Python 3.13 adds VERIFY_X509_STRICT and VERIFY_X509_PARTIAL_CHAIN by default, 3.11 does not. The
+    # same server must give the same result on both.
     context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
-    # A server that asks for a new handshake in mid-session would make a write wait for a read; TLS 1.3 has none of it.
+    # A server that asks for renegotiation would make a write wait for a read. TLS 1.3 has no renegotiation.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if not verify:
         context.check_hostname = False
@@ -75,60 +75,34 @@ def _build(ca_file: Path | None, verify: bool) -> ssl.SSLContext:
     return context
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What we tell about one certificate. Times are Unix time, seconds."""
-
-    subject: str
-    issuer: str
-    names: tuple[str, ...]
-    not_before: float
-    not_after: float
-    fingerprint: str  # SHA-256, hex
-
-
-@lru_cache(maxsize=4096)
-def parse(der: bytes) -> Certificate:
-    """The facts of a DER certificate. Raises ValueError where it is none."""
-    try:
-        cert = x509.load_der_x509_certificate(der)
-    except x509.InvalidVersion as exc:
-        raise ValueError(str(exc)) from exc
-    try:
-        alternative = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = tuple(alternative.get_values_for_type(x509.DNSName)[:MAX_NAMES])
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        names = ()
-    return Certificate(
-        cert.subject.rfc4514_string(),
-        cert.issuer.rfc4514_string(),
-        names,
-        cert.not_valid_before_utc.timestamp(),
-        cert.not_valid_after_utc.timestamp(),
-        cert.fingerprint(hashes.SHA256()).hex(),
-    )
-
-
 def chain(tls: ssl.SSLSocket) -> list[bytes]:
-    """The peer's certificates in DER, leaf first: the verified chain where there is one, else what was sent."""
+    """Return the peer's certificates in DER, leaf first.
+
+    The verified chain if there is one, else the chain that the server sent.
+    """
     verified = tls.context.verify_mode is not ssl.CERT_NONE
     if sys.version_info >= (3, 13):
         return list(tls.get_verified_chain() if verified else tls.get_unverified_chain())
-    # Public from 3.13 only; the object below SSLSocket has had both since 3.10.
+    # Public only from Python 3.13. The object inside SSLSocket has had both methods since 3.10.
     inner = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
     found = inner.get_verified_chain() if verified else inner.get_unverified_chain()
     return [certificate.public_bytes(2) for certificate in found or []]  # 2 = DER
 
 
 def note_session(tls: ssl.SSLSocket, trace: Trace) -> None:
-    """Write down version and cipher."""
+    """Write TLS version and cipher as facts."""
     trace.fact(FactName.TLS_VERSION, tls.version() or "")
     cipher = tls.cipher()
     trace.fact(FactName.TLS_CIPHER, cipher[0] if cipher else "")
 
 
 def note_certificates(tls: ssl.SSLSocket, trace: Trace) -> None:
-    """Write down the leaf's facts and the earliest end of its chain. An unreadable chain leaves no fact."""
+    """Write the facts of the leaf certificate and the earliest expiry of its chain.
+
+    An unreadable chain gives no fact.
+    """
+    from exporter.net.certificate import parse
+
     try:
         found = [parse(der) for der in chain(tls)]
     except ValueError as exc:

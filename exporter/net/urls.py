@@ -1,4 +1,7 @@
-"""Where a secret may be sent by HTTP: inside TLS, or to this machine itself. No I/O."""
+"""Decides whether a secret may be sent to a URL: only by HTTPS, or to this machine itself. No I/O.
+
+Used for OAuth endpoints, Alertmanager and chat robots, when the configuration is checked and again before sending.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ EXAMPLE = "https://login.example.com/token"
 
 
 def fault(url: str, example: str = EXAMPLE) -> str:
-    """What is wrong with a URL that a secret goes to, as an OAuth endpoint's; "" where nothing is."""
+    """Return what is wrong with a URL that receives a secret, or "" if it is usable."""
     if len(url) > MAX_LENGTH or not url.isascii() or not url.isprintable() or " " in url:
         return f"is not a URL such as {example}"
     try:
@@ -24,16 +27,16 @@ def fault(url: str, example: str = EXAMPLE) -> str:
         return "must not hold a user name, a password or a fragment"
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
         return ""
-    return "must begin with https:// (http:// is for this machine alone)"
+    return "must begin with https:// (http:// is allowed for this machine only)"
 
 
 def host_of(url: str) -> str:
-    """The host of a URL without fault."""
+    """Return the host of a URL for which `fault` returned ""."""
     return urlsplit(url).hostname or ""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody else can listen in on the way there."""
+    """Tell whether the host is this machine, so that nobody else can read the traffic."""
     if host == "localhost":
         return True
     try:

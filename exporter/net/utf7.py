@@ -7,7 +7,7 @@ from binascii import Error as Base64Error
 
 
 def encode(name: str) -> str:
-    """A name as people write it → as it goes over the wire. Raises UnicodeEncodeError on a lone surrogate."""
+    """Encode a readable folder name for the wire. Raises UnicodeEncodeError on a lone surrogate."""
     out: list[str] = []
     shifted: list[str] = []
 
@@ -28,7 +28,7 @@ def encode(name: str) -> str:
 
 
 def decode(raw: str) -> str:
-    """A name from the wire → as people read it. What is not valid modified UTF-7 stays as it came."""
+    """Decode a folder name from the wire. A name that is not valid modified UTF-7 is returned unchanged."""
     if "&" not in raw:
         return raw
     first, *rest = raw.split("&")

@@ -1,10 +1,11 @@
-"""One connected socket, plain or TLS, that hands bytes to a protocol and stamps when they arrived.
+"""One connected socket, plain or TLS, that passes bytes to a protocol and records when they arrived.
 
-asyncio's own transports are not used, for three reasons. A phase's clock must stop when the bytes reach the socket
-callback, so we own that callback. STARTTLS swaps the socket's layer in place, and no byte read before it survives.
-And TLS straight on the socket (no memory BIO, no copies) costs a third less CPU per login than asyncio's SSLProtocol.
+asyncio's own transports are not used, for three reasons. The clock of a phase must stop when the bytes reach the socket
+callback, so this module owns that callback. STARTTLS replaces the socket in place, and no byte read before it may be
+used afterwards. TLS directly on the socket (no memory BIO, no copies) needs a third less CPU per login than asyncio's
+SSLProtocol.
 
-A `Wire` offers the part of `asyncio.Transport` that aioimaplib's and aiosmtplib's protocols call.
+A `Wire` offers the part of `asyncio.Transport` that the protocols of aioimaplib and aiosmtplib call.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from exporter.net.text import decode
 
 logger = logging.getLogger(__name__)
 
-READ_SIZE = 16384  # no less than a TLS record holds (RFC 8446 section 5.1): then OpenSSL keeps nothing back
+READ_SIZE = 16384  # at least one whole TLS record (RFC 8446 section 5.1), so that OpenSSL keeps no data back
 MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session
 GONE = "the server closed the connection during the TLS handshake"
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-_RECORD_TYPES = range(20, 25)  # the first byte of what speaks TLS (RFC 8446 section 5.1)
+_RECORD_TYPES = range(20, 25)  # first byte of a TLS record (RFC 8446 section 5.1)
 _AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Sink(Protocol):
-    """Who takes the bytes. `connection_lost` comes once: with None for an orderly end, with Garbage where
+    """Receives the bytes. `connection_lost` is called once: with None after an orderly close, with Garbage after
     `data_received` has raised.
     """
 
@@ -44,7 +45,7 @@ class Sink(Protocol):
 
 
 class Wire:
-    """A connected, non-blocking TCP socket. Use as `async with`: leaving it closes the socket, whatever happened."""
+    """A connected, non-blocking TCP socket. Use it with `async with`: leaving the block always closes the socket."""
 
     __slots__ = (
         "_closed",
@@ -73,9 +74,9 @@ class Wire:
         self._out = bytearray()
         self._sink: Sink | None = None
         self._closed = False
-        self._watched = False  # the loop calls `_readable`
+        self._watched = False  # the event loop calls `_readable`
         self._handshaking = False
-        self._waiter: asyncio.Future[None] | None = None  # of the handshake
+        self._waiter: asyncio.Future[None] | None = None  # waits during the handshake
         self._total = 0
         self._trace = trace
         self.peer = peer
@@ -88,12 +89,12 @@ class Wire:
         self.abort()
 
     def attach(self, sink: Sink) -> None:
-        """Give the bytes to `sink` from now on. What the kernel holds already is delivered too."""
+        """Pass the bytes to `sink` from now on, including those that the kernel holds already."""
         self._sink = sink
         self._watch()
 
     def _watch(self) -> None:
-        # Once for all: to the event loop each change of its mind is half a dozen system calls.
+        # Registered once and left registered: each change costs several system calls.
         if not self._watched and not self._closed:
             self._watched = True
             self._loop.add_reader(self._fd, self._readable)
@@ -103,7 +104,7 @@ class Wire:
             self._watched = False
             self._loop.remove_reader(self._fd)
 
-    # -- what the libraries call on their transport -------------------------------------------------------------
+    # -- methods that the libraries call on their transport --------------------------------------------------------
 
     def write(self, data: bytes) -> None:
         if self._closed or not data:
@@ -117,7 +118,7 @@ class Wire:
         except _AGAIN:
             pass
         except OSError:
-            # The reader learns of it next, together with the server's last words, which explain it better.
+            # The reader sees the same error next, together with the server's last lines, which explain it better.
             return
         if sent < len(data):
             self._out += data[sent:]
@@ -127,7 +128,7 @@ class Wire:
         return self._closed
 
     def abort(self) -> None:
-        """Close now. No close_notify is waited for: many servers never send one."""
+        """Close now, without waiting for a TLS close_notify: many servers never send one."""
         if self._closed:
             return
         self._closed = True
@@ -154,17 +155,17 @@ class Wire:
     # -- TLS ----------------------------------------------------------------------------------------------------
 
     async def handshake(self, context: ssl.SSLContext, server_name: str) -> None:
-        """Speak TLS from here on (RFC 8446). What a man in the middle sent before it is not read as plain text.
+        """Start TLS on this connection (RFC 8446). Plain text that was buffered before it is thrown away.
 
-        Raises ssl.SSLError (SSLCertVerificationError with `verify_code`), ConnectionError. What a server says that does
-        not speak TLS is in the transcript.
+        Raises ssl.SSLError (SSLCertVerificationError with `verify_code`) and ConnectionError. If the server answers
+        with something that is not TLS, its words are in the transcript.
         """
         if self._out:
             self._loop.remove_writer(self._fd)
             self._out.clear()
         self._handshaking = True
         try:
-            self._sock.getpeername()  # `wrap_socket` loses the socket where the peer is gone
+            self._sock.getpeername()  # `wrap_socket` loses the socket if the peer has gone
             tls = context.wrap_socket(self._sock, server_hostname=server_name, do_handshake_on_connect=False)
         except BaseException as exc:
             self.abort()
@@ -172,7 +173,8 @@ class Wire:
                 raise ConnectionResetError(errno.ECONNRESET, GONE) from exc
             raise
         self._sock = tls
-        self._send, self._receive = tls.write, tls.read  # what `send` and `recv` come to, after more questions
+        # the methods that `send` and `recv` call, without their extra checks
+        self._send, self._receive = tls.write, tls.read
         words = b""
         while True:
             try:
@@ -193,7 +195,7 @@ class Wire:
         self._handshaking = False
 
     def _peek(self) -> bytes:
-        """The start of what waits in the kernel, left there."""
+        """Return the first bytes that wait in the kernel, without removing them."""
         try:
             return socket.socket.recv(self._sock, 256, socket.MSG_PEEK)
         except OSError:
@@ -212,7 +214,7 @@ class Wire:
             self._waiter = None
 
     async def _until_writable(self) -> None:
-        self._unwatch()  # what can be read meanwhile must not keep the loop busy
+        self._unwatch()  # else data that can be read meanwhile would keep the loop busy
         self._waiter = self._loop.create_future()
         self._loop.add_writer(self._fd, self._wake)
         try:
@@ -230,11 +232,11 @@ class Wire:
     # -- socket callbacks ---------------------------------------------------------------------------------------
 
     def acknowledge(self) -> None:
-        """Tell the server's TCP now what has come in. The sink calls it where an answer is not complete yet.
+        """Make the kernel send a TCP ACK now. The sink calls this while a response is not complete yet.
 
-        A server with Nagle's algorithm that sends an answer (or a session ticket before it) in small segments waits
-        after the first one for our ACK, which the kernel delays by 40 ms: that would look like the server's latency.
-        Where the answer is complete our next command carries the ACK. QUICKACK is not sticky: each time anew.
+        A server with Nagle's algorithm that sends a response in several small segments waits after the first one for
+        our ACK. The kernel delays this ACK by 40 ms, which would look like latency of the server. When the response is
+        complete, our next command carries the ACK. TCP_QUICKACK is not permanent and must be set each time.
         """
         if _QUICKACK is not None and not self._closed:
             with contextlib.suppress(OSError):
@@ -251,7 +253,7 @@ class Wire:
         try:
             data = self._receive(READ_SIZE)
         except _AGAIN:
-            self.acknowledge()  # TLS's own: a ticket, or a piece of a record
+            self.acknowledge()  # data of TLS itself: a session ticket, or a part of a record
             return
         except OSError as exc:
             self._lost(exc)
@@ -278,7 +280,7 @@ class Wire:
         except _AGAIN:
             return
         except OSError:
-            sent = len(self._out)  # as in `write`: the reader tells
+            sent = len(self._out)  # as in `write`: the reader reports the error
         del self._out[:sent]
         if not self._out:
             self._loop.remove_writer(self._fd)

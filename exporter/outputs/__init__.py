@@ -1,1 +1,1 @@
-"""What becomes of a result: metrics, history, log lines, JSON and the support ticket."""
+"""What happens to a Result: metrics, history, log lines, JSON and the support ticket."""

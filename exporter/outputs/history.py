@@ -1,4 +1,4 @@
-"""What the pages and /logs can look back on: bounded, in memory, failures kept longer than successes."""
+"""Recent results for the pages and /logs: in memory, limited in size, failures kept longer than successes."""
 
 from __future__ import annotations
 

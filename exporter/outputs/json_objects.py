@@ -1,4 +1,4 @@
-"""The JSON objects of the contract, shared by `check --json` and the HTTP API. What is absent is null."""
+"""Converts results to the JSON objects of `check --json` and of the HTTP API. Missing values are null."""
 
 from __future__ import annotations
 

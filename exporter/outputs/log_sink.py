@@ -1,14 +1,15 @@
-"""Tells the log what changed: a target that fails, fails otherwise, or works again; a login that is paused."""
+"""Logs what changed: a target starts to fail, fails for another reason, or works again; its logins are paused."""
 
 from __future__ import annotations
 
-import logging
+from typing import Any
 
 from exporter.model import Outcome, Result, TargetKey
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.reasons import Reason
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Journal:
@@ -23,16 +24,16 @@ class Journal:
         if result.outcome is Outcome.INCONCLUSIVE:
             return
         key, failure = result.target.key, result.failure
-        about: dict[str, object] = {"target": key[0], "probe": str(key[1]), "id": result.probe_id}
+        about: dict[str, Any] = {"target": key[0], "probe": str(key[1]), "id": result.probe_id}
         if failure is None:
             if self._failing.pop(key, None) is not None:
-                logger.info("works again", extra={"fields": about})
+                logger.info("works again", **about)
         elif self._failing.get(key) is not failure.reason:
             self._failing[key] = failure.reason
             about |= {"phase": str(failure.phase or ""), "reason": str(failure.reason), "err": failure.text}
-            logger.warning("fails", extra={"fields": about})
+            logger.warning("fails", **about)
         if result.login_suspended and key not in self._suspended:
-            logger.warning("logins are paused, so that the account is not locked", extra={"fields": about})
+            logger.warning("logins are paused, so that the account is not locked", **about)
         (self._suspended.add if result.login_suspended else self._suspended.discard)(key)
 
     def load(self, config: EffectiveConfig) -> None:

@@ -1,4 +1,7 @@
-"""The capabilities that a probe is given. Everything it may touch is in here, or in its settings."""
+"""The Context: everything that a probe may use besides its own settings, such as network and stored state.
+
+It is built once by the daemon (or by `mailprobe check`) and shared by all runs. Tests pass one with other parts.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from exporter.state.store import Mailbag, Notes
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every probe of a configuration shares: the network, the logins, and what is remembered."""
+    """What all probes of a configuration share: network, login guard, access tokens and stored state."""
 
     resolver: Resolver
     contexts: TlsContexts
-    logins: LoginGuard  # may a password be sent, and what came of it
+    logins: LoginGuard  # decides whether a password may be sent, and gets the answer
     tokens: AccessTokens
     mailbag: Mailbag
     notes: Notes
-    signing_key: bytes  # for the tokens of round-trip mails; made on the first start, kept in the state
+    signing_key: bytes  # signs the tokens of round-trip mails; created at the first start, kept in the state
     now: Callable[[], float] = time.time  # Unix time, seconds

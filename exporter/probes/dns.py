@@ -1,6 +1,7 @@
-"""The DNS records of a mail domain: MX and their addresses, SPF, DKIM, DMARC; present, readable, exactly one.
+"""The dns probe: looks up MX, addresses, SPF, DKIM and DMARC of a mail domain and checks each record.
 
-All of them are asked for, and all facts written down, before the most serious problem is raised.
+In: a domain and its DKIM selectors. Out: facts about every record set. All records are queried and all facts written
+before the most serious problem is raised.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from exporter.probes.context import Context
 from exporter.probes.records import dkim, dmarc, mx, spf
 from exporter.probes.records.errors import RecordError, shown
 
-MAX_HOSTS = 10  # mail exchangers whose addresses are looked at, the preferred ones
-MAX_WALK = 8  # names asked for a DMARC record, RFC 9989 section 4.10
+MAX_HOSTS = 10  # mail servers whose addresses are looked up, the preferred ones first
+MAX_WALK = 8  # names queried for a DMARC record, RFC 9989 section 4.10
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A mail domain, and the DKIM selectors that it signs with."""
+    """A mail domain, and its DKIM selectors."""
 
     domain: str
     dkim_selectors: tuple[str, ...] = ()
 
 
 class _Rank(IntEnum):
-    """Of several problems the first kind here is told: no mail can come in, then what is unknown, then policies."""
+    """Order of severity.
+
+    Of several problems the first kind is raised: no mail can arrive, then unknown, then policies.
+    """
 
     MX_TROUBLE = 0
     MX_MISSING = 1
@@ -54,14 +58,14 @@ class _Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One question and its answer."""
+    """One query and its answer."""
 
     name: str
     answer: Answer
 
 
 async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
-    """Look all records of a domain up. Raises the most serious problem, worst first."""
+    """Look up all records of a domain. Raises the most serious problem."""
     domain = settings.domain
     with trace.phase(Phase.RESOLVE):
         look = _Query(context.resolver, trace)
@@ -96,11 +100,11 @@ async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
             raise min(notebook.problems, key=lambda problem: problem.rank).error
 
 
-# -- asking ---------------------------------------------------------------------------------------------------------
+# -- queries --------------------------------------------------------------------------------------------------------
 
 
 class _Query:
-    """Asks, and keeps the transcript and the phase's clock."""
+    """Sends queries, and writes the transcript and the time of the phase."""
 
     def __init__(self, resolver: Resolver, trace: Trace) -> None:
         self._resolver = resolver
@@ -117,7 +121,7 @@ class _Query:
 
 
 async def _mail_hosts(look: _Query, domain: str) -> tuple[_Asked, list[_Asked], list[_Asked]]:
-    """The MX records, then the addresses of their hosts."""
+    """Query the MX records, then the addresses of their hosts."""
     exchange = await look.ask(domain, "MX")
     try:
         hosts = list(dict.fromkeys(each.host for each in mx.parse(exchange.answer.records)))[:MAX_HOSTS]
@@ -130,7 +134,7 @@ async def _mail_hosts(look: _Query, domain: str) -> tuple[_Asked, list[_Asked], 
 
 
 async def _dmarc_walk(look: _Query, domain: str) -> list[_Asked]:
-    """The domain's record, else its nearest parent's, which covers it too (RFC 9989 section 4.10)."""
+    """Query the domain's DMARC record, else that of its nearest parent, which covers it too (RFC 9989 section 4.10)."""
     labels = domain.removesuffix(".").split(".")
     asked: list[_Asked] = []
     for start in range(max(1, min(len(labels) - 1, MAX_WALK))):
@@ -145,11 +149,11 @@ def _meant_for_dmarc(text: str) -> bool:
     return "dmarc1" in text.lower()
 
 
-# -- writing down ---------------------------------------------------------------------------------------------------
+# -- facts ----------------------------------------------------------------------------------------------------------
 
 
 class _Notebook:
-    """Facts of the record sets, verdicts on the policies, and the problems that were found."""
+    """Writes facts about record sets and policies, and collects the problems found."""
 
     def __init__(self, domain: str, context: Context, trace: Trace) -> None:
         self.problems: list[_Problem] = []
@@ -172,13 +176,16 @@ class _Notebook:
         fact(FactName.DNS_LAST_CHANGE, changed, record_type)
 
     def policy(self, name: str, problems: Sequence[_Problem]) -> None:
-        """Valid without a problem, invalid with a definite one; else nobody knows, and there is no fact."""
+        """Write whether a policy is valid.
+
+        Invalid needs a definite problem; if the answer is unknown, write no fact.
+        """
         self.problems += problems
         if not problems or any(problem.definite for problem in problems):
             self._trace.fact(FactName.DNS_POLICY_VALID, 0 if problems else 1, name)
 
 
-# -- judging --------------------------------------------------------------------------------------------------------
+# -- checks ---------------------------------------------------------------------------------------------------------
 
 
 def _trouble(asked: _Asked, record_type: str) -> DnsFailure:
@@ -261,7 +268,7 @@ def _judge(
     was_meant: Callable[[str], bool],
     check: Callable[[str], object],
 ) -> list[_Problem]:
-    """What is wrong with the one record that should be there."""
+    """Return the problems of the one record that must exist."""
     if not asked.answer.definite:
         return [_Problem(_Rank.TROUBLE, _trouble(asked, "TXT"))]
     records = [text for text in asked.answer.records if is_one(text)]

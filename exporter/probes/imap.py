@@ -1,4 +1,8 @@
-"""An IMAP login and everything that one login can tell: folders, counts, the newest message, quota."""
+"""The imap probe: logs in once and reads folders, message counts, the newest message and the quota.
+
+In: a mailbox's IMAP server, credential and expected folders. Out: facts per folder and quota. It reads only and changes
+nothing in the mailbox (EXAMINE, STATUS, BODY.PEEK).
+"""
 
 from __future__ import annotations
 
@@ -20,23 +24,23 @@ from exporter.probes.login import enter_imap
 T = TypeVar("T")
 
 INBOX = Folder("INBOX", "INBOX")
-MAX_OTHER = 8  # configured folders beside those with a role: each is a label value
-MAX_NAMED = 30  # folders named where a configured one is missing
+MAX_OTHER = 8  # configured folders in addition to those with a role; each one is a label value
+MAX_NAMED = 30  # folders listed in the message when a configured one is missing
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one run needs."""
+    """The settings of one run."""
 
     endpoint: Endpoint
     login: Login
-    folders: tuple[str, ...] = ("INBOX",)  # must be there and open; decoded or as the server writes them
+    folders: tuple[str, ...] = ("INBOX",)  # must exist and open; decoded, or as the server writes them
     needs_id: bool = False  # the provider wants an ID (RFC 2971) after the login
     folder_names: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (role, names) of the provider's preset
 
 
 async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
-    """Log in with exactly one mechanism, look at INBOX and the folders without changing anything, and leave."""
+    """Log in with exactly one mechanism, inspect INBOX and the folders without changing anything, and log out."""
     async with await dial(settings.endpoint, context.resolver, context.contexts, trace) as wire:
         session = await enter_imap(wire, settings.endpoint, settings.login, context, trace, needs_id=settings.needs_id)
         await _look(session, settings, trace)
@@ -47,7 +51,7 @@ async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
 
 
 async def _look(session: ImapSession, settings: Settings, trace: Trace) -> None:
-    """INBOX, the folders with a role and the configured ones: that they are there, their counts, the newest mail."""
+    """Check that the expected folders exist; write their counts and the date of the newest message."""
     with trace.phase(Phase.FOLDERS):
         listed = await session.list()
         named = roles.by_role(listed, settings.folder_names) | {"inbox": INBOX}
@@ -55,7 +59,7 @@ async def _look(session: ImapSession, settings: Settings, trace: Trace) -> None:
         others = dict.fromkeys(folder for folder in wanted.values() if folder and folder not in named.values())
         for number, folder in enumerate(list(others)[:MAX_OTHER], 1):
             named[f"other{number}"] = folder
-        # A selected folder is not asked for its STATUS (RFC 3501 section 6.3.10), so counting comes first.
+        # STATUS must not be used for a selected folder (RFC 3501 section 6.3.10), so the counts come first.
         await _count(session, named, trace)
     with trace.phase(Phase.SELECT):
         await session.examine("INBOX")
@@ -81,7 +85,7 @@ async def _open(session: ImapSession, folder: Folder) -> None:
 
 
 async def _count(session: ImapSession, named: Mapping[str, Folder], trace: Trace) -> None:
-    """Messages and unseen ones by role: in one answer where the server can, else one by one."""
+    """Write total and unseen messages by role: with one command if the server supports it, else one by one."""
     told = await _optional(session.statuses([folder.name for folder in named.values()]), trace) or {}
     for role, folder in named.items():
         trace.fact(FactName.FOLDER_NAME, folder.decoded, role)
@@ -106,7 +110,7 @@ async def _quota(session: ImapSession, trace: Trace) -> None:
 
 
 async def _optional(step: Awaitable[T], trace: Trace) -> T | None:
-    """The step's result, or None and a remark where the server refuses: what is only nice to know is no failure."""
+    """Return the step's result, or None if the server refuses: optional information is not a failure."""
     try:
         return await step
     except Refusal as exc:

@@ -1,7 +1,8 @@
-"""The way into a mailbox: greeting, capabilities, STARTTLS, ID, one guarded login. Each step in its phase.
+"""Opens a mailbox session: greeting, capabilities, STARTTLS, ID and one login through the login guard.
 
-`log_in` is the one place from which a password or an access token is sent, and it never is on a connection without
-encryption, unless the endpoint is configured as plain.
+Used by the imap, pop3, smtp and roundtrip probes. Each step is a phase in the Trace. Only `log_in` sends a password or
+an access token: once per run, only if the guard allows it, and never over an unencrypted connection unless the endpoint
+is configured as plain.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ async def enter_imap(
     needs_id: bool = False,
     timeout: float | None = None,
 ) -> ImapSession:
-    """A logged-in session on a dialled wire. `needs_id`: the provider wants an ID (RFC 2971) after the login."""
+    """Return a logged-in IMAP session on a connected Wire.
+
+    `needs_id`: the provider requires ID (RFC 2971) after login.
+    """
     session = ImapSession(wire, trace, timeout=timeout)
     with trace.phase(Phase.GREETING):
         await session.greet()
@@ -51,7 +55,7 @@ async def enter_imap(
 
 
 async def open_pop3(wire: Wire, endpoint: Endpoint, context: Context, trace: Trace) -> Pop3Session:
-    """All that comes before a login: greeting, CAPA, and where configured STLS and CAPA again."""
+    """Do everything before a login: greeting, CAPA and, if configured, STLS and CAPA again."""
     session = Pop3Session(wire, trace)
     with trace.phase(Phase.GREETING):
         await session.greet()
@@ -69,7 +73,7 @@ async def open_pop3(wire: Wire, endpoint: Endpoint, context: Context, trace: Tra
 async def open_smtp(
     wire: Wire, endpoint: Endpoint, context: Context, trace: Trace, *, timeout: float | None = None
 ) -> SmtpSession:
-    """All that comes before a login: greeting, EHLO, and where configured STARTTLS and EHLO again."""
+    """Do everything before a login: greeting, EHLO and, if configured, STARTTLS and EHLO again."""
     session = SmtpSession(wire, trace, timeout=timeout)
     with trace.phase(Phase.GREETING):
         await session.greet()
@@ -92,7 +96,10 @@ async def log_in(
     *,
     wire: Wire,
 ) -> None:
-    """One login with one mechanism, under the guard's eyes. Raises ProbeError(tls_required) without encryption."""
+    """Log in once with one mechanism, if the login guard allows it.
+
+    Raises ProbeError(tls_required) without encryption.
+    """
     encrypted = wire.tls is not None
     if not encrypted and endpoint.security is not Security.PLAIN:
         with trace.phase(Phase.LOGIN):

@@ -1,4 +1,4 @@
-"""A POP3 login and the size of the maildrop. Nothing is fetched, nothing is removed."""
+"""The pop3 probe: logs in once and reads the size of the maildrop. It never fetches or deletes a mail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.probes.login import log_in, open_pop3
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A POP3 server and the credential to use there."""
+    """A POP3 server and the credential for it."""
 
     endpoint: Endpoint
     login: Login

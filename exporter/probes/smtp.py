@@ -1,4 +1,4 @@
-"""Submission: can the mailbox's owner log in to send? Nothing is sent."""
+"""The smtp probe: checks that the mailbox's owner can log in to send mail. It sends nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.probes.login import log_in, open_smtp
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A submission server and the credential to use there."""
+    """A submission server and the credential for it."""
 
     endpoint: Endpoint
     login: Login

@@ -1,7 +1,7 @@
-"""One server: is it there, does it speak, is its certificate good and for how long. Nobody logs in.
+"""The tls probe: connects to one server, checks TLS, certificate and greeting. It never logs in.
 
-The certificate's facts are wanted most when it does not verify: then a second, separate, unverified connection looks at
-it, which goes no further than the handshake.
+In: an Endpoint. Out: facts about TLS version and certificate. The certificate matters most when it does not verify:
+then a second, unverified connection reads its facts and stops after the handshake.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from exporter.net.tls import TlsContexts, note_certificates
 from exporter.net.wire import Wire
 from exporter.probes.context import Context
 
-GOODBYE = 2.0  # seconds for the answer to our goodbye; none is no fault of the server
+GOODBYE = 2.0  # seconds for the answer to QUIT or LOGOUT; a missing answer is not a failure
 LOOK = 5.0  # seconds for the second connection
 
 _CERTIFICATE_FACTS = frozenset(
@@ -42,14 +42,14 @@ _CERTIFICATE_FACTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The server to look at."""
+    """The server to check."""
 
     endpoint: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class _Dialogue:
-    """What the three mail protocols have in common before a login."""
+    """The methods that the three mail sessions have in common before a login."""
 
     greet: Callable[[], Awaitable[None]]
     greeting: Callable[[], str]
@@ -59,7 +59,7 @@ class _Dialogue:
 
 
 async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
-    """Connect, shake hands, read the greeting, say goodbye; write the certificate down, even one that is not valid."""
+    """Connect, do the handshake, read the greeting, quit. Write the certificate's facts even if it is not valid."""
     endpoint = settings.endpoint
     try:
         async with await dial(endpoint, context.resolver, context.contexts, trace) as wire:
@@ -99,7 +99,7 @@ async def _talk(endpoint: Endpoint, wire: Wire, contexts: TlsContexts, trace: Tr
 
 
 def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
-    """HTTP has nothing to say before it is asked: there the handshake is all."""
+    """Return the session for the protocol. HTTP servers send no greeting, so None: the handshake is enough."""
     match protocol:
         case Service.IMAP:
             imap = ImapSession(wire, trace)
@@ -115,7 +115,7 @@ def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
 
 
 async def _look(endpoint: Endpoint, context: Context, trace: Trace) -> None:
-    """Collect the facts of a certificate that did not verify. Its own Trace: this is not part of the run's story."""
+    """Read the facts of a certificate that did not verify. Uses its own Trace, so the run's transcript is unchanged."""
     trace.said("#", "a second connection, without verification, only to read the certificate")
     aside = Trace()
     contexts = context.contexts.unverified()

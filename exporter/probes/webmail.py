@@ -1,4 +1,4 @@
-"""A web page over HTTPS: is it there, with the expected status and a good certificate. Nobody logs in."""
+"""The webmail probe: requests a web page over HTTPS and checks status and certificate. It never logs in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HTTPS = 443
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The page to look at."""
+    """The page to request."""
 
     endpoint: Endpoint
     page: str = "/"  # path and query
@@ -26,7 +26,7 @@ class Settings:
 
 
 async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
-    """Connect, shake hands, ask once, read the status. A redirect is a status like any other: it is not followed."""
+    """Connect, do the handshake, send one GET, check the status. Redirects are not followed: their status counts."""
     endpoint = settings.endpoint
     async with await dial(endpoint, context.resolver, context.contexts, trace) as wire:
         if wire.tls is not None:
@@ -40,13 +40,13 @@ async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
                 trace.fact(FactName.HTTP_LOCATION, without_query(location))
             if head.status not in settings.expect_status:
                 text = _words(head, settings)
-                if head.status < 300:  # it did not refuse: it is not what was expected
+                if head.status < 300:  # not an error status, only another one than expected
                     raise ProbeError(Reason.HTTP_STATUS, text)
                 raise Refusal(Service.HTTPS, str(head.status), text)
 
 
 def _words(head: Head, settings: Settings) -> str:
-    """The status line, where a redirect leads, and what was expected."""
+    """Return the status line, the target of a redirect, and what was expected."""
     wanted = ", ".join(str(status) for status in settings.expect_status)
     parts = [head.line]
     if 300 <= head.status < 400 and (location := head.field("location")):

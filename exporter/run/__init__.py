@@ -1,1 +1,1 @@
-"""When a target runs, and one run: clock, deadline, catch, and the question whether the fault is ours."""
+"""Decides when a target runs and runs it: interval, limits, deadline, and the check whether the fault is our own."""

@@ -1,4 +1,7 @@
-"""How much may run at once: in all, and against one server."""
+"""Limits how many runs happen at the same time: in total, and per server.
+
+The scheduler takes a slot before each run.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from exporter.model.settings import Limits
 
 
 class Gate:
-    """Slots for runs, first come first served."""
+    """Slots for runs, given in the order of the requests."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -19,9 +22,12 @@ class Gate:
 
     @asynccontextmanager
     async def slot(self, servers: Collection[str], waits_for: Callable[[str], None]) -> AsyncIterator[None]:
-        """Wait for a slot at each server and one in all. `waits_for` hears of each wait: a server, or ""."""
-        # Always in the same order, and the one that everybody needs last: nobody waits in a circle, and a busy server
-        # does not take up the slots of the others.
+        """Wait for a slot at each server and one in total.
+
+        `waits_for` is called for each wait, with the server or "".
+        """
+        # Always in the same order, with the total slot last: no two runs can wait for each other, and runs that wait
+        # for a busy server do not take the slots of the others.
         wanted = [(name, self._server(name)) for name in sorted(set(servers))]
         held: list[asyncio.Semaphore] = []
         try:
@@ -36,7 +42,10 @@ class Gate:
                 semaphore.release()
 
     def forget_all_but(self, servers: Collection[str]) -> None:
-        """Drop servers that are in the config no more. A run that still holds a slot gives it back to nobody."""
+        """Drop servers that are no longer in the configuration.
+
+        A run that still holds such a slot releases it as usual.
+        """
         for name in self._servers.keys() - set(servers):
             del self._servers[name]
 

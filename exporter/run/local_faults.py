@@ -1,4 +1,7 @@
-"""What servers were seen to do of late, and what that says about our own side: a blocked port, a wrong clock. Pure."""
+"""Detects faults of our own side from the recent results of several servers: a blocked port, a wrong clock. No I/O.
+
+If unrelated servers fail in the same way at the same time, the common cause is on our side.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,24 @@ from exporter.model import FactName, Phase, Result
 from exporter.model.reasons import Reason
 from exporter.model.servers import host_and_port, site
 
-RECENT = 900.0  # seconds for which a server's answer says something
+RECENT = 900.0  # seconds for which a server's last result is used
 
 UNREACHED = frozenset({Reason.TIMEOUT, Reason.CONNECTION_REFUSED, Reason.HOST_UNREACHABLE})
-"""How a connection does not come about."""
+"""Reasons that mean that no connection was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last thing a server was seen to do."""
+    """The last thing known about a server."""
 
     at: float  # `time.monotonic()`
-    reached: bool  # the connection came about
-    reason: Reason | None = None  # why the run failed all the same
-    valid: bool = False  # its certificate is
+    reached: bool  # the connection was made
+    reason: Reason | None = None  # why the run failed nevertheless
+    valid: bool = False  # its certificate is valid
 
 
 def blocked_ports(seen: Mapping[str, Seen], now: float) -> frozenset[int]:
-    """Ports that fail to every host, of two sites at least, where other ports answer."""
+    """Return the ports that fail on every host, on at least two sites, while other ports work."""
     reached: dict[int, set[str]] = {}
     failed: dict[int, set[str]] = {}
     for server, each in seen.items():
@@ -42,7 +45,7 @@ def blocked_ports(seen: Mapping[str, Seen], now: float) -> frozenset[int]:
 
 
 def clock_reasons(seen: Mapping[str, Seen], now: float) -> frozenset[Reason]:
-    """The certificate errors that come from our own clock: several unrelated servers show them at once."""
+    """Return the certificate errors caused by our own clock: several unrelated servers show them at the same time."""
     recent = [(site(host_and_port(server)[0]), each) for server, each in seen.items() if now - each.at <= RECENT]
     early = {place for place, each in recent if each.reason is Reason.CERTIFICATE_NOT_YET_VALID}
     late = {place for place, each in recent if each.reason is Reason.CERTIFICATE_EXPIRED}
@@ -55,7 +58,7 @@ def clock_reasons(seen: Mapping[str, Seen], now: float) -> frozenset[Reason]:
 
 
 def seen_in(result: Result, now: float) -> Seen | None:
-    """What a run tells of its server; None where it had none, or did not come so far."""
+    """Return what a run tells about its server, or None if it tells nothing."""
     if len(result.target.servers) != 1:
         return None
     failure = result.failure

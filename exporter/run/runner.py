@@ -1,9 +1,12 @@
-"""One run of one target: clock, deadline, catch, diagnosis. Nowhere else."""
+"""Executes one run of one target: applies the deadline, catches every exception, and builds the Result.
+
+Step "run" of the flow: targets → run → probe → Result. In: a Target. Out: always a Result; only a cancellation from
+outside is passed on. This is the only place that catches the exceptions of probes.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -12,17 +15,18 @@ from dataclasses import replace
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
+from exporter.model.logger import logger_of
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes import PROBES, Probe
 from exporter.probes.context import Context
 from exporter.run.wrong_server import with_right_server
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Runner:
-    """Runs probes against a world. `run` returns a Result whatever happens; only a cancellation from outside passes."""
+    """Runs probes with a Context. `run` always returns a Result; only a cancellation from outside is passed on."""
 
     def __init__(self, context: Context, probes: Mapping[ProbeName, Probe] = PROBES) -> None:
         self._context = context
@@ -43,14 +47,14 @@ class Runner:
             if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
                 failure = replace(failure, text=trace.silence)
             if isinstance(exc, Suspended):
-                outcome = Outcome.FAILED  # the verdict that paused it stands, whatever its layer
+                outcome = Outcome.FAILED  # the refusal that paused the logins still applies, whatever its layer
                 next_attempt = exc.next_attempt
             elif isinstance(exc, Inconclusive):
                 outcome = Outcome.INCONCLUSIVE
             else:
                 outcome = outcome_of(failure)
             if failure.reason is Reason.BUG:
-                # A traceback names files, lines and the exception; it holds no local variables.
+                # A traceback names files, lines and the exception, but contains no local variables.
                 logger.exception("bug in probe %s of %s, run %s", target.probe, target.name, probe_id)
         duration = time.perf_counter() - trace.started
         if failure is not None:
@@ -73,7 +77,7 @@ class Runner:
 
 
 def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
-    """Why the run failed. The answer to a login has been diagnosed by the login guard already."""
+    """Return why the run failed. The login guard has already diagnosed the answer to a login."""
     if isinstance(exc, Refusal | ServerClosed) and exc.failure is not None:
         return exc.failure
     spoke = exc.protocol if isinstance(exc, Refusal) else None

@@ -1,4 +1,8 @@
-"""When targets run: one loop over a heap of starts, that spawns runs within limits and hands their results on."""
+"""Schedules the runs of all targets: one loop over a heap of start times.
+
+It starts each run at its interval, within the limits, and passes the Result to the sinks (outputs and incidents). A run
+never starts while the previous run of the same target is still going on.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,26 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
 from exporter.model import Outcome, Phase, ProbeName, Result, Target, TargetKey
 from exporter.model.effective import EffectiveConfig
+from exporter.model.logger import logger_of
 from exporter.model.settings import Limits
 from exporter.run.gate import Gate
 from exporter.run.timing import fraction, next_start, recheck_start, second_start, spread_of
 
 __all__ = ["Interrupted", "Limits", "Scheduler", "SchedulerMetrics", "Sink"]
 
-ALIVE_EVERY = 4.0  # seconds between two signs of life at most
-LAG_EVERY = 0.5  # seconds between two looks at the event loop's lag
+ALIVE_EVERY = 4.0  # longest time in seconds between two watchdog signals
+LAG_EVERY = 0.5  # seconds between two measurements of the event loop's lag
 STOP_WITHIN = 3.0  # seconds that runs get to clean up
-BATCH = 100  # starts until the event loop gets its turn
+BATCH = 100  # runs started before the event loop continues with other work
 CUT_OFF = "the target was changed or removed, or the daemon stops"
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class Runs(Protocol):
@@ -35,13 +39,13 @@ class Runs(Protocol):
 
 
 class Sink(Protocol):
-    """Who takes the results. Called on the event loop, so it must be quick."""
+    """Receives the results. Called on the event loop, so it must be fast."""
 
     def record(self, result: Result, /) -> None: ...
 
 
 class SchedulerMetrics(Protocol):
-    """Who is told how the scheduler does."""
+    """Receives the scheduler's own measurements."""
 
     def skipped(self, probe: ProbeName, reason: str, /) -> None: ...
 
@@ -53,11 +57,11 @@ class SchedulerMetrics(Protocol):
 
 
 class Interrupted(Exception):
-    """The run that was asked for did not come to its end: its target changed, or the daemon stops."""
+    """The requested run did not finish: its target changed, or the daemon is stopping."""
 
 
 class _Entry:
-    """A target and where it is in its beat. Times are `time.monotonic()` seconds."""
+    """A target and its schedule. Times are `time.monotonic()` seconds."""
 
     __slots__ = ("due", "failures", "gone", "interval", "recheck", "second", "target", "task", "waits_for")
 
@@ -67,9 +71,9 @@ class _Entry:
         self.due = first
         self.second: float | None = second
         self.recheck: float | None = None
-        self.failures = 0  # conclusive ones in a row
+        self.failures = 0  # conclusive failures in a row
         self.task: asyncio.Task[Result] | None = None
-        self.waits_for: str | None = None  # the server whose slot it waits for
+        self.waits_for: str | None = None  # the server for whose slot it waits
         self.gone = False
 
     @property
@@ -78,7 +82,7 @@ class _Entry:
 
 
 class Scheduler:
-    """Starts runs on a fixed beat. `run` is the loop; `load` may be called before and at any time."""
+    """Starts runs at fixed intervals. `run` is the loop; `load` may be called before it and at any time."""
 
     def __init__(
         self,
@@ -88,24 +92,24 @@ class Scheduler:
         watcher: SchedulerMetrics,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
-        self.runner = runner  # may be replaced; runs under way end with the one they began with
+        self.runner = runner  # may be replaced; running probes finish with the old one
         self._sinks = sinks
         self._limits = Limits()
         self._watcher = watcher
         self._alive = alive
         self._gate = Gate(self._limits)
         self._entries: dict[TargetKey, _Entry] = {}
-        self._heap: list[tuple[float, int, _Entry, bool]] = []  # start, tie-breaker, whose, a recheck
+        self._heap: list[tuple[float, int, _Entry, bool]] = []  # (start time, tie-breaker, entry, is a recheck)
         self._numbers = itertools.count()
         self._tasks: dict[asyncio.Task[Result], Target] = {}
-        self._guests: dict[TargetKey, asyncio.Task[Result]] = {}  # runs on demand of targets that have no beat
+        self._guests: dict[TargetKey, asyncio.Task[Result]] = {}  # runs on demand of targets that are not scheduled
         self._wake = asyncio.Event()
         self._stopping = False
 
     def load(self, config: EffectiveConfig) -> None:
-        """Make its targets ours. Equal ones keep their beat, changed ones start anew, the others end.
+        """Set the targets. Unchanged ones keep their schedule, changed ones start again, missing ones end.
 
-        New limits hold for the runs that start from now on.
+        New limits apply to runs that start from now on.
         """
         if config.limits != self._limits:
             self._limits = config.limits
@@ -145,7 +149,7 @@ class Scheduler:
                 if wait <= 0:
                     await asyncio.sleep(0)
                     continue
-                # A timer's resolution is a millisecond: a shorter one would only spin.
+                # Timers have a resolution of a millisecond: a shorter one would only use CPU.
                 timer = loop.call_later(max(0.001, min(wait, ALIVE_EVERY)), self._wake.set)
                 try:
                     await self._wake.wait()
@@ -157,7 +161,7 @@ class Scheduler:
                 await watching
 
     async def stop(self) -> None:
-        """End the loop and every run. Returns when they have cleaned up, or after STOP_WITHIN."""
+        """End the loop and every run. Returns when they have cleaned up, or after STOP_WITHIN seconds."""
         self._stopping = True
         self._wake.set()
         tasks = dict(self._tasks)
@@ -168,10 +172,10 @@ class Scheduler:
             await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
     async def run_now(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
-        """Run a target at once, within the limits. A run of the same target that is in progress is joined.
+        """Run a target now, within the limits, or join its run that is in progress.
 
-        One of the same key that does something else (waits less for its mail, say) is waited for. The beat goes on as
-        if nothing had been. Raises Interrupted.
+        A run in progress with other settings (a shorter wait for the mail, for example) is waited for first. The
+        schedule does not change. Raises Interrupted.
         """
         while True:
             if self._stopping:
@@ -188,7 +192,7 @@ class Scheduler:
                 task = self._start(entry, target, None, on_progress)
             else:
                 task = self._guests[target.key] = self._spawn(self._once(None, target, None, on_progress), target)
-        await asyncio.wait([task])  # not `await task`: whoever asked may leave, the run goes on
+        await asyncio.wait([task])  # not `await task`: if the caller leaves, the run continues
         if task.cancelled():
             raise Interrupted(CUT_OFF)
         return task.result()
@@ -199,7 +203,7 @@ class Scheduler:
         heapq.heappush(self._heap, (when, next(self._numbers), entry, recheck))
 
     def _fire_due(self) -> float:
-        """Start what is due, a batch at most. Returns the seconds until there is something to do."""
+        """Start what is due, at most one batch. Returns the seconds until the next start."""
         for _ in range(BATCH):
             now = time.monotonic()
             if not self._heap:

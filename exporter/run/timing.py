@@ -1,4 +1,7 @@
-"""When each target runs: effective intervals, first starts, the fixed beat and rechecks. Pure; time is passed in."""
+"""Computes when targets run: effective intervals, first starts, next starts and rechecks. No I/O.
+
+The current time is passed in, so everything here can be tested without waiting.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ from dataclasses import dataclass
 from exporter.model import Outcome, ProbeName, Result, Target, TargetKey
 from exporter.model.settings import Limits
 
-FEW = 20  # so many new targets start within SOON, so that a small config shows something at once
+FEW = 20  # up to so many new targets start within SOON, so that a small configuration shows results at once
 SOON = 2.0  # seconds
 FIRST_ROUND = 60.0  # seconds over which the first runs of more targets are spread
-RECHECKS = 2  # looks at a fresh failure before the next beat
+RECHECKS = 2  # rechecks of a new failure before the next scheduled run
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from all targets together."""
+    """What is computed from all targets together."""
 
-    intervals: Mapping[TargetKey, float]  # seconds, stretched where a login budget asks for it
-    spreads: Mapping[TargetKey, float]  # seconds over which a login target's first run is spread at least
+    intervals: Mapping[TargetKey, float]  # seconds, longer where a login budget requires it
+    spreads: Mapping[TargetKey, float]  # minimum seconds over which the first runs of login targets are spread
     warnings: tuple[str, ...]
 
 
 def plan(targets: Sequence[Target], limits: Limits) -> Plan:
-    """Stretch the intervals of login targets until each host gets at most its logins a minute."""
+    """Lengthen the intervals of login targets until each host gets at most its logins per minute."""
     budget = limits.logins_per_host_per_minute
     per_minute: defaultdict[str, float] = defaultdict(float)
     logins: defaultdict[str, int] = defaultdict(int)
@@ -52,35 +55,35 @@ def plan(targets: Sequence[Target], limits: Limits) -> Plan:
 
 
 def fraction(key: TargetKey) -> float:
-    """Where in its interval a target runs, 0 to 1: the same in every process."""
+    """Return the position of a target within its interval, from 0 to 1: the same in every process."""
     digest = hashlib.blake2b("\0".join(key).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2.0**64
 
 
 def spread_of(newcomers: int, interval: float, for_logins: float) -> float:
-    """Seconds over which so many first runs are spread; never more than their interval."""
+    """Return the seconds over which so many first runs are spread; never more than their interval."""
     soon = SOON if newcomers <= FEW else FIRST_ROUND
     return min(interval, max(soon, for_logins))
 
 
 def second_start(first: float, part: float, spread: float, interval: float) -> float:
-    """From the hurried first round to the beat that is spread over the whole interval: half to one and a half later."""
+    """Return the second start, which moves a target to its place in the interval: 0.5 to 1.5 intervals later."""
     distance = part * (interval - spread)
     return first + (distance if distance >= interval / 2 else distance + interval)
 
 
 def next_start(previous: float, interval: float, now: float) -> float:
-    """The next beat after `now`. It does not drift, and what was missed (the machine slept) is not made up for."""
+    """Return the next start after `now`. It does not drift; missed runs (the machine was asleep) are not repeated."""
     missed = max(0, math.floor((now - previous) / interval))
     following = previous + (missed + 1) * interval
     return following if following > now else following + interval
 
 
 def recheck_start(result: Result, failures: int, finished: float, next_beat: float) -> float | None:
-    """When to look again at a failure, or None.
+    """Return when to recheck a failure, or None.
 
-    `failures` counts the conclusive failures in a row, this one included: the first two are fresh. A refused login is
-    not repeated, nor is a mail sent again.
+    `failures` counts the conclusive failures in a row, including this one: the first two are rechecked. A refused login
+    is not repeated, and no mail is sent again.
     """
     if result.outcome is not Outcome.FAILED or not 1 <= failures <= RECHECKS:
         return None

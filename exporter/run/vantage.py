@@ -1,13 +1,13 @@
-"""Is it us? Before a failure counts, our own side is looked at: the network, the clock, a port that is blocked.
+"""Checks after a failure whether the fault is our own: the network, the clock, or a blocked port.
 
-The network is up as long as the configured references answer; the rest is decided by what was seen of late.
+In: a Result that failed. Out: the same Result, or an inconclusive one if the fault is ours. The network counts as up as
+long as the configured references answer; clock and ports are judged by recent results of several servers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from typing import Protocol
 from exporter.model import Endpoint, Line, Outcome, Phase, ProbeName, Result, Security, Service, Target
 from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.logger import logger_of
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.servers import host_and_port
 from exporter.model.settings import Reference, VantageSettings
@@ -25,23 +26,23 @@ from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 DEADLINE = 3.0  # seconds for all references together
-REUSED = 10.0  # seconds for which a look serves
-FRESH = 1.0  # seconds for which one that found us online serves the first failure of a target
-EVERY = 15.0  # seconds between two looks that nobody asked for
-REVIEW = 1.0  # seconds for which what these say together is not worked out again
+REUSED = 10.0  # seconds for which a check of the references is reused
+FRESH = 1.0  # maximum age in seconds of a check that found us online, for the first failure of a target
+EVERY = 15.0  # seconds between two regular checks
+REVIEW = 1.0  # seconds for which a combined evaluation of results is reused
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceCheck:
-    """What the references said."""
+    """The result of checking the references."""
 
     began: float  # `time.monotonic()`
-    silent: tuple[str, ...]  # why each that did not answer did not
+    silent: tuple[str, ...]  # for each reference that did not answer: why
     of: int
     up: bool
 
@@ -51,22 +52,22 @@ class ReferenceCheck:
 
 
 def may_be_ours(result: Result) -> bool:
-    """Whether a failure could come from our own network."""
+    """Tell whether our own network could have caused a failure."""
     if result.failure is None or result.login_suspended:
         return False
     reason = result.failure.reason
     return reason is Reason.LOCAL_ERROR or about(reason).layer in (Layer.DNS, Layer.TRANSPORT)
 
 
-# -- decided by looking ---------------------------------------------------------------------------------------------
+# -- checks of the references ---------------------------------------------------------------------------------------
 
 
 class _CannotLookError(Exception):
-    """We are out of descriptors or ports: that is no verdict on the network."""
+    """We have no free file descriptors or ports, which says nothing about the network."""
 
 
 async def check_references(settings: VantageSettings, resolver: Resolver, contexts: TlsContexts) -> ReferenceCheck:
-    """Ask all references at once."""
+    """Query all references at the same time."""
     began = time.monotonic()
     try:
         answers = await asyncio.gather(*(_ask(each, resolver, contexts) for each in settings.references))
@@ -79,7 +80,7 @@ async def check_references(settings: VantageSettings, resolver: Resolver, contex
 
 
 async def _ask(reference: Reference, resolver: Resolver, contexts: TlsContexts) -> str:
-    """Why it does not answer; "" where it does."""
+    """Return why a reference does not answer, or ""."""
     try:
         async with asyncio.timeout(DEADLINE):
             if not reference.port:
@@ -100,7 +101,7 @@ async def _ask(reference: Reference, resolver: Resolver, contexts: TlsContexts) 
 
 
 class Vantage:
-    """Judges failures, and keeps an eye on the references in between."""
+    """Judges failures, and checks the references regularly."""
 
     def __init__(
         self,
@@ -121,29 +122,29 @@ class Vantage:
         self._now = now
         self._flight: asyncio.Task[ReferenceCheck] | None = None
         self._seen: dict[str, Seen] = {}
-        self._failing: set[tuple[str, ProbeName]] = set()  # whose last conclusive run failed
+        self._failing: set[tuple[str, ProbeName]] = set()  # targets whose last conclusive run failed
         self._reviewed = float("-inf")  # `time.monotonic()`
         self._blocked: frozenset[int] = frozenset()
         self._clock: frozenset[Reason] = frozenset()
 
     @property
     def up(self) -> bool:
-        """As last seen; without references, or before the first look, nobody knows better."""
+        """The network state at the last check; True without references or before the first check."""
         return self.last is None or self.last.up
 
     def answering(self) -> tuple[int, int] | None:
-        """So many of so many references answered last; None where there are none."""
+        """Return (references that answered last, number of references), or None without references."""
         if not self.settings.references:
             return None
         of = len(self.settings.references)
         return (of if self.last is None else self.last.answering), of
 
     def network(self, resolver: Resolver, contexts: TlsContexts) -> None:
-        """Look with these from now on."""
+        """Use this resolver and these TLS contexts from now on."""
         self._resolver, self._contexts = resolver, contexts
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take over the references, and forget the targets and servers that have gone."""
+        """Set the references of a new configuration, and forget targets and servers that are no longer in it."""
         if config.vantage != self.settings:
             self.settings, self.last = config.vantage, None
             self._told(True)
@@ -152,7 +153,7 @@ class Vantage:
         self._failing.intersection_update(config.keys)
 
     async def watch(self) -> None:
-        """Look again and again."""
+        """Check the references regularly, forever."""
         while True:
             if self.settings.references:
                 await self._look(0.0)
@@ -164,7 +165,7 @@ class Vantage:
             await asyncio.wait([self._flight])
 
     async def judge(self, result: Result) -> Result:
-        """The result, or an inconclusive one where the fault is on our side; its words stay."""
+        """Return the result, or an inconclusive one with the same text if the fault is on our side."""
         now, key = self._now(), result.target.key
         seen = seen_in(result, now)
         if seen is not None:
@@ -180,7 +181,7 @@ class Vantage:
         return result
 
     async def _blame(self, result: Result, *, fresh: bool) -> tuple[Reason, str] | None:
-        """What is wrong on our side, with a remark."""
+        """Return what is wrong on our side, with a remark, or None."""
         if self.settings.references:
             found = await self._look(FRESH if fresh and self.up else REUSED)
             if not found.up:
@@ -201,7 +202,7 @@ class Vantage:
         return None
 
     def _review(self) -> None:
-        """Thousands may fail at once: what they say together is not worked out for each."""
+        """Evaluate recent results of all servers together. Reused for a while, because thousands may fail at once."""
         now = self._now()
         if now - self._reviewed >= REVIEW:
             self._reviewed = now
@@ -209,7 +210,7 @@ class Vantage:
             self._clock = clock_reasons(self._seen, now)
 
     async def _look(self, age: float) -> ReferenceCheck:
-        """One that is not older than `age` seconds."""
+        """Return a check that is at most `age` seconds old."""
         if self.last is not None and self._now() - self.last.began < age:
             return self.last
         if self._flight is None or self._flight.done():
@@ -219,7 +220,7 @@ class Vantage:
     async def _ask_all(self) -> ReferenceCheck:
         settings = self.settings
         found = await check_references(settings, self._resolver, self._contexts)
-        if settings == self.settings:  # not changed by a reload meanwhile
+        if settings == self.settings:  # not changed by a reload in the meantime
             self.last = found
             self._told(found.up)
         return found
@@ -232,7 +233,7 @@ class Runs(Protocol):
 
 
 class VantageRunner:
-    """A runner whose failures are judged before anybody hears of them."""
+    """A runner whose failures are judged by Vantage before they are reported."""
 
     def __init__(self, runner: Runs, vantage: Vantage) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""After a run that asked the wrong server: the failure's text begins with the right one, as the DNS tells it."""
+"""After a run against the wrong server: puts the right server, found by DNS, at the start of the failure's text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.targets.provider_lookup import better_host, real_name
 
-LOOK_UP = 5.0  # seconds to find out where a mailbox is that the server does not know
+LOOK_UP = 5.0  # seconds for finding the right server of a mailbox that the configured server does not know
 
 
 async def with_right_server(target: Target, failure: Failure, resolver: Resolver, trace: Trace) -> Failure:
-    """The failure with the right server, where it is known. No password is ever sent there."""
+    """Return the failure with the right server, if it is known. A password is never sent there."""
     endpoint = getattr(target.settings, "endpoint", None)
     if not isinstance(endpoint, Endpoint):
         return failure

@@ -1,1 +1,1 @@
-"""What survives a restart, in SQLite."""
+"""What survives a restart, stored in SQLite."""

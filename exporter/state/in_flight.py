@@ -1,4 +1,7 @@
-"""The probe mails that are under way, and those lately settled: kept in memory, written behind to the state file."""
+"""The Mailbag: probe mails in flight, and those settled recently. In memory, saved to the state file.
+
+The roundtrip probe adds a mail before it is sent and settles it when it arrived, bounced or was lost.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-MAX_AGE = 7 * 86400.0  # seconds that a settled token, or a mail nobody asks for any more, is remembered
+MAX_AGE = 7 * 86400.0  # seconds after which a settled token, or a mail that nobody asks for, is forgotten
 MAX_ROWS = 10_000
 
 Write = Callable[[str, tuple[object, ...]], asyncio.Future[bool]]
@@ -16,17 +19,18 @@ Write = Callable[[str, tuple[object, ...]], asyncio.Future[bool]]
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """A mail that was submitted and has not been seen yet."""
+    """A mail that was submitted and has not arrived yet."""
 
     token: str
     route: str
     sent_at: float  # Unix time, seconds
-    late: bool = False  # it has been reported as late already
-    watermarks: tuple[tuple[str, int, int], ...] = ()  # (folder as the server names it, UIDVALIDITY, UIDNEXT) before
+    late: bool = False  # it has been reported as late
+    # before it was sent: (folder as the server names it, UIDVALIDITY, UIDNEXT)
+    watermarks: tuple[tuple[str, int, int], ...] = ()
 
 
 class Mailbag:
-    """What every route has in flight. Survives restarts; a full disk costs the persistence, not the service."""
+    """The mails in flight of all routes. They survive restarts. With a full disk they are only kept in memory."""
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class Mailbag:
         self._settled = {token: (route, at) for token, route, at in settled}  # oldest first
 
     async def add(self, mail: InFlight) -> None:
-        """Remember a mail before it is submitted: when this returns, a kill loses nothing."""
+        """Store a mail before it is submitted. It is on disk when this returns, so a kill loses nothing."""
         self._in_flight[mail.token] = mail
         if len(self._in_flight) > MAX_ROWS:
             self._discard(next(iter(self._in_flight)))
@@ -54,7 +58,7 @@ class Mailbag:
             raise
 
     async def in_flight(self, route: str) -> tuple[InFlight, ...]:
-        """The mails of a route, oldest first."""
+        """Return the mails of a route, oldest first."""
         mails = (mail for mail in self._in_flight.values() if mail.route == route)
         return tuple(sorted(mails, key=lambda mail: mail.sent_at))
 
@@ -65,7 +69,7 @@ class Mailbag:
             self._write("UPDATE in_flight SET late = 1 WHERE token = ?", (token,))
 
     async def settle(self, token: str) -> None:
-        """The mail came, or was given up: it is in flight no more, and a second copy of it is a duplicate."""
+        """The mail arrived or was given up: it is no longer in flight, and a second copy of it is a duplicate."""
         mail = self._in_flight.get(token)
         if mail is None:
             return

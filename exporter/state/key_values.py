@@ -1,4 +1,4 @@
-"""Small values remembered from one run to the next, and when they last changed (DNS records, recognised providers)."""
+"""Notes: small values kept from run to run, with the time of their last change (DNS records, recognised providers)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 MAX_NOTES = 100_000
-MAX_VALUE = 2048  # characters; of a longer value only the digest is kept, which tells a change as well
+MAX_VALUE = 2048  # characters; for a longer value only its digest is stored, which is enough to see a change
 
 Write = Callable[[str, tuple[object, ...]], asyncio.Future[bool]]
 
 
 class Notes:
-    """Values by (subject, key), e.g. ("example.com", "mx"). In memory, written behind."""
+    """Values by (subject, key), e.g. ("example.com", "mx"). In memory, saved to the state file."""
 
     def __init__(self, write: Write, rows: Iterable[tuple[str, str, str, float]] = ()) -> None:
         self._write = write
         self._values = {(subject, key): (value, changed) for subject, key, value, changed in rows}
 
     async def changed(self, subject: str, key: str, value: str, now: float) -> float:
-        """Remember a value. Returns the Unix time of the last change seen, 0 while none was."""
+        """Store a value. Returns the Unix time of its last change, 0 if no change was seen."""
         if len(value) > MAX_VALUE:
             value = "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
         known = self._values.get((subject, key))

@@ -1,6 +1,7 @@
-"""What survives a restart and a kill: one SQLite file in the storage folder, written by one worker thread.
+"""The state file: one SQLite file in the storage folder, written by one worker thread.
 
-Everything is held in memory and written behind, so that a full disk costs the persistence and not the probing.
+It holds login pauses, mails in flight, incidents, notes and the signing key. All values are in memory and saved in the
+background, so a full disk stops saving but not probing. A lock prevents two daemons from using one folder.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ __all__ = ["InFlight", "Mailbag", "Notes", "State", "StateError", "StateLocked"]
 
 FILE = "mailprobe.db"
 LOCK_FILE = "mailprobe.lock"
-APPLICATION_ID = 0x6D707262  # "mprb", so that somebody else's SQLite file is not taken for ours
-MAX_PENDING = 10_000  # writes kept for a later try while the disk refuses them; the oldest go first
+APPLICATION_ID = 0x6D707262  # "mprb": recognises our own files among other SQLite files
+MAX_PENDING = 10_000  # writes kept for a retry while the disk refuses them; the oldest are dropped first
 
-# One script per schema version; `user_version` counts the ones that have been run. Old ones are never edited.
+# One script per schema version; `user_version` is the number of scripts that were run. Released scripts are never
+# edited.
 MIGRATIONS = (
     """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
@@ -56,35 +58,36 @@ logger = logging.getLogger(__name__)
 
 
 class StateError(Exception):
-    """The storage folder cannot be used. The message says which file, why, and what to do."""
+    """The storage folder cannot be used. The message names the file, the cause and the remedy."""
 
 
 class StateLocked(StateError):
-    """Another mailprobe uses the folder: two of them would not see each other's refused logins."""
+    """Another mailprobe uses the folder. Two of them would not see each other's refused logins."""
 
 
 class State:
-    """The open state file. Make it with `State.open`."""
+    """The open state file. Create it with `State.open`."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE
         self.write_failures = 0
         self.signing_key = b""
-        self.breakers: dict[tuple[str, str], str] = {}  # (account, fingerprint) → the guard's record, as of `open`
-        self.incidents: dict[str, str] = {}  # key → record, as of `open`
+        # (account, fingerprint) → record of the login guard, as read by `open`
+        self.breakers: dict[tuple[str, str], str] = {}
+        self.incidents: dict[str, str] = {}  # key → record, as read by `open`
         self.mailbag = Mailbag(self.write)
         self.notes = Notes(self.write)
         self._directory = directory
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._pending: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_PENDING)
-        self.write_error = ""  # why the last write failed; empty: it did not
+        self.write_error = ""  # why the last write failed; empty if it succeeded
         self._closed = False
         self._lock_fd = -1
         self._db: sqlite3.Connection
 
     @classmethod
     async def open(cls, directory: Path) -> State:
-        """Create or open the state in a folder and lock it. Raises StateError with a sentence for the user."""
+        """Create or open the state in a folder and lock it. Raises StateError with a message for the user."""
         state = cls(directory)
         try:
             await asyncio.get_running_loop().run_in_executor(state._worker, state._open)
@@ -102,9 +105,9 @@ class State:
         self._worker.shutdown()
 
     def write(self, sql: str, parameters: tuple[object, ...], *, durable: bool = False) -> asyncio.Future[bool]:
-        """Queue one write. The result, False where the disk refused it, need not be awaited.
+        """Queue one write. The result is False if the disk refused it; nobody has to await it.
 
-        A committed write survives a kill; a `durable` one is on the disk and survives a power cut too.
+        A committed write survives a kill; a `durable` one is synced to disk and survives a power failure too.
         """
         loop = asyncio.get_running_loop()
         if self._closed:
@@ -117,14 +120,14 @@ class State:
     def save_breaker(
         self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
     ) -> asyncio.Future[bool]:
-        """Keep the guard's record of a credential; None forgets it."""
+        """Store the login guard's record of a credential; None deletes it."""
         if record is None:
             return self.write("DELETE FROM guard WHERE account = ? AND fingerprint = ?", (account, fingerprint))
         row = (account, fingerprint, record)
         return self.write("INSERT OR REPLACE INTO guard VALUES (?, ?, ?)", row, durable=durable)
 
     def save_incident(self, key: str, record: str | None, *, durable: bool = False) -> asyncio.Future[bool]:
-        """Keep an incident; None forgets it."""
+        """Store an incident; None deletes it."""
         if record is None:
             return self.write("DELETE FROM incidents WHERE key = ?", (key,))
         return self.write("INSERT OR REPLACE INTO incidents VALUES (?, ?)", (key, record), durable=durable)
@@ -157,10 +160,10 @@ class State:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         if not isinstance(exc, sqlite3.Error):
-            self._pending.clear()  # a value that SQLite cannot hold would block all later ones
+            self._pending.clear()  # a value that SQLite cannot store would block all later ones
         if not self.write_error:
             logger.error(
-                "cannot write %s: %s. Probing goes on; what it learns now is lost at a restart", self.path, exc
+                "cannot write %s: %s. Probing continues, but new state will be lost at the next restart", self.path, exc
             )
         self.write_error = str(exc) or type(exc).__name__
 
@@ -177,7 +180,7 @@ class State:
             if isinstance(exc, sqlite3.OperationalError):
                 raise StateError(f"cannot use {self.path}: {exc}; look at its permissions and at the disk") from exc
             raise StateError(
-                f"{self.path} is damaged ({exc}): move it and {FILE}-wal away and start again; "
+                f"{self.path} is damaged ({exc}): move it and {FILE}-wal to another place and start again; "
                 "login pauses and mails in flight are forgotten then"
             ) from exc
         except OSError as exc:
@@ -210,22 +213,22 @@ class State:
             ) from exc
         except OSError as exc:
             raise StateError(f"cannot lock {folder / LOCK_FILE}: {exc.strerror}") from exc
-        with contextlib.suppress(OSError):  # the number is for people only
+        with contextlib.suppress(OSError):  # the process id is only for messages
             os.ftruncate(self._lock_fd, 0)
             os.pwrite(self._lock_fd, f"{os.getpid()}\n".encode(), 0)
 
     def _connect(self) -> None:
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would ask the umask
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would use the umask
         db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application != APPLICATION_ID and (tables or version):
-            raise StateError(f"{self.path} is a SQLite file of something else: choose another with --storage.path")
+            raise StateError(f"{self.path} is the SQLite file of another program: choose another with --storage.path")
         if version > SCHEMA:
             raise StateError(
                 f"{self.path} was written by a newer mailprobe (schema {version}, this one knows {SCHEMA}): "
-                "start that version again, or move the file away to begin anew"
+                "start that version again, or move the file to another place to start with an empty state"
             )
         db.execute("PRAGMA journal_mode = WAL")
         for number in range(version, SCHEMA):

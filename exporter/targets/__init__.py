@@ -1,1 +1,1 @@
-"""The configuration and what is known of providers become targets, each on one shard."""
+"""Builds the targets from the configuration and the provider presets, each target on one shard."""

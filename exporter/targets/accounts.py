@@ -1,4 +1,8 @@
-"""A mailbox with everything decided that its targets need: whose servers, which credential, which labels."""
+"""Builds an Account from each mailbox of the configuration: its servers, credential and labels.
+
+In: Mailbox models, presets, and what DNS told about domains. Out: Account objects, from which `kinds` makes targets,
+and Problems if no server is known.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +30,17 @@ NOBODY: Mapping[str, Recognition] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One mailbox of the config, its preset applied."""
+    """One mailbox of the configuration, with its provider preset applied."""
 
     part: ConfigFile
     mailbox: Mailbox
     preset: Preset | None
     domain: str
     labels: Labels
-    ends: dict[Service, Endpoint]  # imap, pop3 and smtp, where they are on; empty while it is not known whose they are
+    ends: dict[Service, Endpoint]  # imap, pop3 and smtp if they are on; empty until the provider is known
     logins: dict[Service, Login]
-    waits_for: str = ""  # what the user has to write before its servers are known, where DNS alone does not tell
-    by_dns: bool = False  # whose servers these are, the configuration does not tell
+    waits_for: str = ""  # what the user must write before its servers are known, if DNS alone is not enough
+    by_dns: bool = False  # the configuration does not tell the provider, only DNS does
 
     @property
     def provider(self) -> str:
@@ -44,34 +48,34 @@ class Account:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Whose texts its servers answer with."""
+        """The signature families of its servers."""
         return self.preset.families if self.preset else ()
 
     def servers(self) -> Iterator[tuple[Service, Server]]:
-        """What the config says about the servers that are on."""
+        """Return the configured servers that are on."""
         return _servers(self.mailbox)
 
 
 class _Home(NamedTuple):
-    """Where a mailbox's servers are looked for."""
+    """Where to look for a mailbox's servers."""
 
     preset: Preset | None
     domain: str
-    mx: str = ""  # the host by which the domain was recognised, if so
+    mx: str = ""  # the MX host by which the domain was recognised, if it was
 
 
 class Accounts:
-    """Makes accounts, and notes what is wrong or doubtful about them. `recognised`: by domain, what the DNS told."""
+    """Creates accounts, and collects problems and warnings. `recognised`: domain → what DNS told."""
 
     def __init__(self, recognised: Mapping[str, Recognition] = NOBODY) -> None:
         self.wrong: list[tuple[KeyPath, str]] = []
         self.doubts: list[tuple[KeyPath, str]] = []
-        self.by_dns: dict[str, None] = {}  # domains whose provider only the DNS tells
+        self.by_dns: dict[str, None] = {}  # domains whose provider only DNS tells
         self._recognised = recognised
         self._endpoints: dict[object, Endpoint] = {}
 
     def make(self, part: ConfigFile, path: KeyPath, mailbox: Mailbox) -> Account | None:
-        """None where no server can be named: then `wrong` says so."""
+        """Create an account. Returns None, and adds to `wrong`, if no server can be named."""
         domain = domain_of(mailbox.address)
         labels = tuple(sorted({**part.labels, **mailbox.labels}.items()))
         preset = written_preset(mailbox, domain)
@@ -94,9 +98,9 @@ class Accounts:
                 (self.doubts if by_dns else self.wrong).append(((*path, service.value), failed))
                 continue
             if end.security is Security.PLAIN and not is_loopback(end.host):
-                self.doubts.append(((*path, service.value), "security: plain shows the password to the network"))
+                self.doubts.append(((*path, service.value), "security: plain sends the password unencrypted"))
         if failed:
-            # What the DNS says must not stop the daemon: then the mailbox waits for what the user has to write.
+            # An answer from DNS must not stop the daemon: the mailbox waits for what the user has to write.
             return Account(part, mailbox, preset, domain, labels, {}, {}, failed, by_dns) if by_dns else None
         self.doubts += [(path, text) for text in _doubts(mailbox, preset)]
         try:
@@ -105,14 +109,14 @@ class Accounts:
             (self.doubts if by_dns else self.wrong).append(((*path, "oauth2"), str(exc)))
             return Account(part, mailbox, preset, domain, labels, {}, {}, str(exc), by_dns) if by_dns else None
         if entry is None and preset is not None and preset.login == "oauth2_only":
-            text = f"{preset.name} takes no passwords any more: write oauth2, then run mailprobe oauth {mailbox.title}"
+            text = f"{preset.name} no longer accepts passwords: write oauth2, then run mailprobe oauth {mailbox.title}"
             self.doubts.append((path, text))
         source = source_of(mailbox, part.file.parent) if entry is None else entry.source.seed
         logins = _logins(mailbox, preset, source, ends, entry.source if entry is not None else None)
         return Account(part, mailbox, preset, domain, labels, ends, logins, by_dns=by_dns)
 
     def _endpoint(self, part: ConfigFile, service: Service, server: Server, home: _Home) -> Endpoint:
-        """One object for all mailboxes of a server. Raises NoServerError."""
+        """Return one shared object for all mailboxes of a server. Raises NoServerError."""
         defaults = part.defaults
         trust = (server.server_name, server.ca_file or defaults.ca_file, defaults.family, defaults.source_address)
         whose = (home.preset and home.preset.id, home.domain, home.mx)
@@ -142,7 +146,7 @@ def _servers(mailbox: Mailbox) -> Iterator[tuple[Service, Server]]:
 
 
 def written_preset(mailbox: Mailbox, domain: str) -> Preset | None:
-    """The provider that the configuration tells: by name, by the domain of the address, by the name of a server."""
+    """Return the provider known from the configuration: by name, by the address's domain, or by a server's name."""
     if mailbox.provider:
         return presets.presets()[mailbox.provider]
     known = presets.recognise(domain)
@@ -151,7 +155,7 @@ def written_preset(mailbox: Mailbox, domain: str) -> Preset | None:
 
 
 def _is_told_by_dns(mailbox: Mailbox, preset: Preset | None, domain: str) -> bool:
-    """Whether a server is to be found that neither the configuration nor a preset names."""
+    """Tell whether a server must be found that neither the configuration nor a preset names."""
     if preset is not None and not preset.decided_by_mx:
         return False
     return "." in domain and any(server.host is None for _, server in _servers(mailbox))
@@ -168,7 +172,7 @@ def _doubts(mailbox: Mailbox, preset: Preset | None) -> Iterator[str]:
 
 
 def sign_in_of(part: ConfigFile, mailbox: Mailbox, preset: Preset | None) -> SignIn | None:
-    """The mailbox's `oauth2` with all that its provider adds; None where it has a password.
+    """Return the mailbox's `oauth2` completed by its provider's preset, or None if it has a password.
 
     Raises NoTokenSourceError.
     """
@@ -190,7 +194,7 @@ def _logins(
     ends: dict[Service, Endpoint],
     oauth: TokenSource | None,
 ) -> dict[Service, Login]:
-    """The mailbox's credential for each of its servers. The guard counts refusals of one account together."""
+    """Return the mailbox's login for each of its servers. The login guard counts refusals of one account together."""
     username = mailbox.username or mailbox.address
     main = ends.get(Service.IMAP) or ends.get(Service.SMTP) or ends[Service.POP3]
     account = f"{username.casefold()}@@{main.name if is_address(main.host) else site(main.host)}"
@@ -210,7 +214,7 @@ def _logins(
 
 
 def source_of(mailbox: Mailbox, folder: Path) -> SecretSource:
-    """Where a mailbox's password lies. The loader has refused a mailbox that names no source, or several."""
+    """Return where a mailbox's password is stored. The loader has rejected mailboxes with no source or several."""
     if mailbox.password_file is not None:
         return FileSecret(mailbox.password_file)
     if mailbox.password_env is not None:

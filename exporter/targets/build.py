@@ -1,4 +1,8 @@
-"""Config → targets: of the mailboxes, of their servers and domains, and what is listed besides."""
+"""Builds all targets of this shard from the configuration.
+
+Second step of the flow: config → targets → run. In: a Config, and what DNS told about domains. Out: Built (targets,
+warnings, mailboxes that wait). Servers and domains that several mailboxes share become one target each.
+"""
 
 from __future__ import annotations
 
@@ -20,39 +24,39 @@ from exporter.targets.kinds import Machine, endpoint_of, merged, of_domain, of_l
 from exporter.targets.placement import Keys, Placement, place
 from exporter.targets.provider_lookup import Recognition
 
-STEPS = 6  # network steps of a round trip beside the wait for the mail: their timeouts bound a run
+STEPS = 6  # network steps of a round trip, besides the wait for the mail: their timeouts limit a run
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A mailbox whose servers are not known."""
+    """A mailbox whose servers are not known yet."""
 
     name: str
     domain: str
-    why: str  # "" = its provider is not recognised
+    why: str  # "" if its provider is not recognised
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The shard's targets in the config's order, and what is worth a warning."""
+    """The targets of this shard in the order of the configuration, and warnings."""
 
     targets: tuple[Target, ...]
     warnings: tuple[str, ...]
-    by_dns: tuple[str, ...] = ()  # domains whose provider only the DNS tells
-    waiting: tuple[Waiting, ...] = ()  # mailboxes that are not watched, because their servers are not known
-    credentials: Mapping[str, Keys] = field(default_factory=dict, repr=False)  # as `Placement` has them
+    by_dns: tuple[str, ...] = ()  # domains whose provider only DNS tells
+    waiting: tuple[Waiting, ...] = ()  # mailboxes without targets, because their servers are not known
+    credentials: Mapping[str, Keys] = field(default_factory=dict, repr=False)  # see `Placement`
 
 
 def build(config: Config, recognised: Mapping[str, Recognition] = NOBODY, sharding: Sharding = WHOLE) -> Built:
-    """`recognised`: by domain, what the DNS told.
+    """Build the targets. `recognised`: domain → what DNS told.
 
-    Raises ConfigError where no server can be named, names clash, or a limit cannot be divided by the shards.
+    Raises ConfigError if no server can be named, names are used twice, or a limit cannot be divided among the shards.
     """
     return _Builder(config, recognised, sharding).build()
 
 
 def with_wait(target: Target, wait: Wait) -> Target:
-    """The same target, but a round trip waits this long for its mail: for `check`."""
+    """Return the same target with another wait for the mail of a round trip: for `check`."""
     settings = target.settings
     if not isinstance(settings, trip.Settings):
         return target
@@ -72,7 +76,7 @@ class _Builder:
         self.targets: dict[tuple[str, ProbeName], Target] = {}
         self.listed: dict[tuple[str, ProbeName], tuple[ConfigFile, KeyPath]] = {}
         self.everybody: list[tuple[ConfigFile, KeyPath, Account]] = []
-        self.accounts: dict[str, Account] = {}  # by the mailbox's name; those whose servers are known
+        self.accounts: dict[str, Account] = {}  # by name of the mailbox; only those whose servers are known
         self.servers: dict[str, Machine] = {}  # by host:port
         self.domains: dict[str, list[Account]] = {}
 
@@ -110,7 +114,7 @@ class _Builder:
         return placed.watches(target.name, server.users if server is not None else (), self.sharding)
 
     def _divide(self, placed: Placement) -> None:
-        """What the shards together cannot keep within is told."""
+        """Report what the shards together cannot keep within the limits."""
         if not self.sharding.on:
             return
         fault = self.config.limits.fault(self.sharding)
@@ -126,8 +130,8 @@ class _Builder:
 
     def _add(self, part: ConfigFile, path: KeyPath, target: Target) -> None:
         if target.key in self.targets:
-            where = (part, path) if path else self.listed[target.key]  # what nobody has written has no line
-            self.wrong.append((*where, f"a second endpoint would be called {target.name}: give this one another name"))
+            where = (part, path) if path else self.listed[target.key]  # a target that nobody wrote has no line
+            self.wrong.append((*where, f"another endpoint has the name {target.name}: give this one a different name"))
         self.targets[target.key] = target
         self.listed[target.key] = (part, path)
 
@@ -156,12 +160,12 @@ class _Builder:
     def _route(self, part: ConfigFile, path: KeyPath, route: Route) -> None:
         sender, receiver = self.accounts.get(route.sender), self.accounts.get(route.receiver)
         if sender is None or receiver is None:
-            return  # one of the two mailboxes is wrong, or not recognised yet
+            return  # one of the two mailboxes is invalid, or not recognised yet
         visible = receiver.preset.visible_after if receiver.preset else 0.0
         if route.late_after <= visible:
-            text = f"a mail to {receiver.provider} may take {visible:g} s to be seen there: late_after is too short"
+            text = f"a mail to {receiver.provider} may take {visible:g} s to appear there: late_after is too short"
             self.doubts.append(Problem(str(part.file), 0, dotted((*path, "late_after")), text))
-        out, back = sender.ends[Service.SMTP], receiver.ends[Service.IMAP]  # the loader saw that both are on
+        out, back = sender.ends[Service.SMTP], receiver.ends[Service.IMAP]  # the loader has checked that both are on
         settings = trip.Settings(
             route=route.title,
             sender=sender.mailbox.address,
@@ -199,7 +203,7 @@ class _Builder:
         )
         self._add(part, path, target)
 
-    # -- servers and domains: each once, however many mailboxes are on it --------------------------------------------
+    # -- servers and domains: one target each, however many mailboxes use them ----------------------------------------
 
     def _endpoints(self) -> None:
         for part in self.config.parts:
@@ -215,7 +219,7 @@ class _Builder:
             self._add(server.part, (), of_server(name, server))
 
     def _page(self, part: ConfigFile, path: KeyPath, listed: Listed, url: str) -> None:
-        """A web page; its server is watched without asking, as a mailbox's is."""
+        """Add a web page. Its server is monitored automatically, like that of a mailbox."""
         parts = urlsplit(url)
         endpoint = endpoint_of(part, parts.hostname or "", parts.port or webmail.HTTPS, Service.HTTPS)
         page = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -235,8 +239,8 @@ class _Builder:
         self.servers.setdefault(endpoint.name, Machine(endpoint, part))
 
     def _listed(self, part: ConfigFile, path: KeyPath, listed: Listed) -> Machine | None:
-        """A listed endpoint takes the place of the mailboxes' own; what it does not say is taken from there."""
-        if listed.host is None or listed.port is None:  # it is a page
+        """Use a listed endpoint in place of the mailboxes' own. Keys it does not set are taken from there."""
+        if listed.host is None or listed.port is None:  # it is a web page
             return None
         endpoint = endpoint_of(part, listed.host, listed.port, Service.IMAP)
         known = self.servers.pop(endpoint.name, None)
@@ -248,7 +252,7 @@ class _Builder:
         security = listed.security or (usual and usual[1])
         for key, found in (("protocol", protocol), ("security", security)):
             if not found:
-                self.wrong.append((part, path, f"port {listed.port} does not tell the {key}: add {key}: …"))
+                self.wrong.append((part, path, f"the {key} of port {listed.port} is not known: add {key}: …"))
         if not protocol or not security:
             return None
         return Machine(replace(endpoint, protocol=protocol, security=security), part, known.users if known else [])

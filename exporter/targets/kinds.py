@@ -1,4 +1,4 @@
-"""One target from a login, a server or a domain: what its run needs, from the config and from whose it is."""
+"""Builds one Target from a login, a server or a domain: probe settings, limits, labels, signature families."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exporter.targets.accounts import Account
 
 @dataclass(slots=True)
 class Machine:
-    """One host and port, and the mailboxes on it. The first one's trust settings hold."""
+    """One host and port, and the mailboxes that use it. The trust settings of the first one apply."""
 
     endpoint: Endpoint
     part: ConfigFile
@@ -108,7 +108,10 @@ def _agreed_families(users: Sequence[Account]) -> tuple[str, ...]:
 
 
 def merged(part: ConfigFile, users: Sequence[Account]) -> Labels:
-    """The labels on which all mailboxes of a shared target agree: it must not wear one tenant's. Else the file's."""
+    """Return the labels that are equal for all mailboxes of a shared target, or the file's labels if nobody uses it.
+
+    A shared target must not carry the label of a single tenant.
+    """
     if not users:
         return tuple(sorted(part.labels.items()))
     return tuple(sorted(set(users[0].labels).intersection(*(user.labels for user in users[1:]))))

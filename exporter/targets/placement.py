@@ -1,7 +1,7 @@
-"""Which shard logs in to which account, and what of an account's refusals each may use up: from the config alone.
+"""Decides which shard logs in to which account, and how many refused logins each shard may use.
 
-Every shard reads the whole configuration, so all of them come to the same answer without talking to each other. What
-the DNS tells is left out, for it is not the same everywhere at every moment.
+Only the configuration is used, so all shards compute the same result without talking to each other. Answers from DNS
+are not used, because they may differ between shards. All shards together never exceed the login guard's limit.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from exporter.targets.accounts import Account
 from exporter.targets.token_source import name_of
 
 Keys = tuple[str, ...]
-"""The keys of accounts whose shards log in to something, the owner's first."""
+"""Keys of accounts whose shards use a credential, the owner's first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Who logs in where."""
+    """Which shard logs in where."""
 
-    keys: Mapping[str, str]  # by mailbox: its account's key
-    users: Mapping[str, Keys]  # by the key of an account: of those whose shards log in to it
-    credentials: Mapping[str, Keys]  # the same by what the login guard knows: accounts, and sources of access tokens
+    keys: Mapping[str, str]  # by mailbox: the key of its account
+    users: Mapping[str, Keys]  # by account key: keys of the accounts whose shards log in to it
+    # the same, by the names that the login guard uses: accounts, and sources of access tokens
+    credentials: Mapping[str, Keys]
 
     def owns(self, mailbox: str, sharding: Sharding) -> bool:
-        """Whether a mailbox's own checks run on this shard."""
+        """Tell whether a mailbox's own probes run on this shard."""
         return sharding.owns(self.keys[mailbox])
 
     def logs_in(self, mailbox: str, sharding: Sharding) -> bool:
-        """Whether this shard logs in to a mailbox, be it only as the receiver of a route."""
+        """Tell whether this shard logs in to a mailbox, even if only as the receiver of a route."""
         return sharding.shard in shards_of(self.users[self.keys[mailbox]], sharding.total)
 
     def watches(self, name: str, users: Sequence[Account], sharding: Sharding) -> bool:
-        """Whether this shard watches a domain or server of this name. `users`: who is on the server."""
+        """Tell whether this shard monitors a domain or server of this name. `users`: the accounts on it."""
         if users and all(user.by_dns for user in users):
-            # The DNS alone tells that there is such a server: the shard that its name belongs to may not know it.
+            # Only DNS tells that this server exists, so the shard that its name belongs to may not know it.
             return any(self.owns(user.mailbox.title, sharding) for user in users)
         return sharding.owns(name)
 
     def faults(
         self, accounts: Sequence[Account], sharding: Sharding, settings: GuardSettings
     ) -> Iterator[tuple[int, str]]:
-        """(index of the account, why so many shards cannot log in to it), each cause once."""
+        """Return (index of the account, why so many shards cannot log in to it), each cause once."""
         told: set[str] = set()
         for index, account in enumerate(accounts):
             source = _source(account)
@@ -59,12 +60,12 @@ class Placement:
                     told |= {name} - {""}
                     text = (
                         f"{number} of {sharding.total} shards {why}; they share login_guard.refusals_per_day, which "
-                        f"is {settings.refusals_per_day}: write {number} or more there, or have fewer shards"
+                        f"is {settings.refusals_per_day}: write {number} or more there, or use fewer shards"
                     )
                     yield index, text
 
     def doubts(self, accounts: Sequence[Account], sharding: Sharding) -> Iterator[tuple[int, str]]:
-        """(index of the account, what may go wrong where several shards use its refresh token)."""
+        """Return (index of the account, what may fail if several shards use its refresh token)."""
         for index, account in enumerate(accounts):
             number = len(shards_of(self.users[self.keys[account.mailbox.title]], sharding.total))
             oauth2 = account.mailbox.oauth2
@@ -77,7 +78,7 @@ class Placement:
 
 
 def place(accounts: Sequence[Account], routes: Iterable[Route]) -> Placement:
-    """`accounts`: all of the configuration's, recognised or not."""
+    """Compute the placement. `accounts`: all accounts of the configuration, recognised or not."""
     keys = _keys(accounts)
     users: dict[str, dict[str, None]] = {key: {key: None} for key in keys.values()}
     for route in routes:
@@ -97,15 +98,16 @@ def place(accounts: Sequence[Account], routes: Iterable[Route]) -> Placement:
 
 
 def _source(account: Account) -> str:
-    """What the login guard calls the source of its access tokens; "" where there is none."""
+    """Return the login guard's name for the source of the access tokens, or ""."""
     mailbox = account.mailbox
     return "" if mailbox.oauth2 is None else name_of(mailbox.oauth2, mailbox.username or mailbox.address)
 
 
 def _keys(accounts: Iterable[Account]) -> dict[str, str]:
-    """An account's key is its user name, which as a mail address is the same account wherever it logs in.
+    """Return the key of each account: its user name, because a mail address is the same account everywhere.
 
-    A bare one (`monitor`) is one of many: its servers' domain belongs to it, where the configuration tells that.
+    A bare name (`monitor`) may exist at many providers: the domain of its servers is added, if the configuration tells
+    it.
     """
     names = {account.mailbox.title: (account.mailbox.username or account.mailbox.address) for account in accounts}
     unclear = {names[account.mailbox.title].casefold() for account in accounts if account.by_dns}
@@ -118,9 +120,9 @@ def _keys(accounts: Iterable[Account]) -> dict[str, str]:
 
 
 def allotted(credentials: Mapping[str, Keys], sharding: Sharding, settings: GuardSettings) -> dict[str, GuardSettings]:
-    """The login guard's settings for what is logged in to by this shard and by others: its part of the refusals.
+    """Return the login guard's settings for accounts that several shards use: each gets its part of the refusals.
 
-    All parts together are what the configuration allows in a day. Each is one at least: see `Placement.faults`.
+    All parts together are what the configuration allows per day. Each part is at least one: see `Placement.faults`.
     """
     found = {}
     for name, keys in credentials.items():
@@ -133,9 +135,9 @@ def allotted(credentials: Mapping[str, Keys], sharding: Sharding, settings: Guar
 
 
 def newcomers(credentials: Mapping[str, Keys], sharding: Sharding, before: Sharding | None) -> frozenset[str]:
-    """What this shard logs in to and did not while it was `before`: its guard cannot know of their refusals.
+    """Return what this shard logs in to but did not as `before`: its guard cannot know about their refusals.
 
-    None: nobody knows what it was, so it may have been nothing.
+    `before` None means unknown, so it may have logged in to nothing.
     """
     return frozenset(
         name

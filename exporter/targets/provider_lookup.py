@@ -1,4 +1,7 @@
-"""Whose servers a company's domain is on: by the names in its MX and CNAME records, each way with its evidence."""
+"""Recognises the provider of a company's domain by its MX and CNAME records.
+
+Out: a Recognition (provider and evidence), or Seen without one. The Resolver does the queries; nothing raises.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from exporter.model import Endpoint, Service
 from exporter.net.dns.resolver import Answer
 
 Lookup = Callable[[str, str], Awaitable[Answer]]
-"""`Resolver.lookup`: (name, record type) → what the DNS says; never raises for what it does not."""
+"""`Resolver.lookup`: (name, record type) → the Answer; failures are in it, not raised."""
 
-ALIASES = ("imap", "mail")  # whose CNAME is asked for where the MX is nobody's that we know
+ALIASES = ("imap", "mail")  # names whose CNAME is looked up if the MX is not of a known provider
 MAX_HOSTS = 20  # of an MX record set
 
 
 class RecognisedBy(StrEnum):
-    """By what a provider was recognised."""
+    """How a provider was recognised."""
 
     ID = "id"
     DOMAIN = "domain"
@@ -30,11 +33,11 @@ class RecognisedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """A provider, and what gave it away."""
+    """A provider, and the evidence for it."""
 
     provider: str  # id of its preset
     by: RecognisedBy
-    evidence: str  # the domain, or the host's name
+    evidence: str  # the domain, or the name of the host
 
     @property
     def preset(self) -> Preset:
@@ -42,21 +45,21 @@ class Recognition:
 
     @property
     def mx(self) -> str:
-        """What `providers.choose` wants to know."""
+        """The MX host that `presets.choose` needs, or ""."""
         return self.evidence if self.by is RecognisedBy.MX else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the DNS said about a domain. Without `found` and `unclear` it is nobody's that we know."""
+    """What DNS said about a domain. Without `found` and `unclear` the provider is not a known one."""
 
     found: Recognition | None = None
-    unclear: str = ""  # why nothing can be said: no definite answer
-    hosts: tuple[str, ...] = ()  # of its MX, the preferred first
+    unclear: str = ""  # why nothing is known: no definite answer
+    hosts: tuple[str, ...] = ()  # the MX hosts, preferred ones first
 
 
 def by_mx(hosts: Iterable[str]) -> Recognition | None:
-    """The provider of the first of these MX hosts that is somebody's. Presets in the file's order."""
+    """Return the provider of the first MX host that belongs to one. Presets are tried in the order of the file."""
     for host in hosts:
         for preset in presets().values():
             if any(pattern.search(host) for pattern in preset.mx):
@@ -65,7 +68,7 @@ def by_mx(hosts: Iterable[str]) -> Recognition | None:
 
 
 def by_cname(target: str) -> Recognition | None:
-    """The provider whose server another name leads to."""
+    """Return the provider whose server is the target of a CNAME."""
     for preset in presets().values():
         if any(pattern.search(target) for pattern in preset.cname):
             return Recognition(preset.id, RecognisedBy.CNAME, target)
@@ -74,7 +77,7 @@ def by_cname(target: str) -> Recognition | None:
 
 
 async def look_up(domain: str, lookup: Lookup) -> Seen:
-    """Ask for the domain's MX, and where that is nobody's that we know, for the CNAMEs of its usual server names."""
+    """Look up the MX of a domain and, if it is not of a known provider, the CNAMEs of its usual server names."""
     answer = await lookup(domain, "MX")
     if not answer.definite:
         return Seen(unclear=answer.text or answer.kind)
@@ -94,7 +97,7 @@ async def look_up(domain: str, lookup: Lookup) -> Seen:
 
 
 def _by_preference(records: Iterable[str]) -> tuple[str, ...]:
-    """The hosts of an MX record set; a null MX (RFC 7505) names none."""
+    """Return the hosts of an MX record set by preference; () for a null MX (RFC 7505)."""
     parsed = []
     for record in records:
         number, _, host = record.partition(" ")
@@ -104,9 +107,9 @@ def _by_preference(records: Iterable[str]) -> tuple[str, ...]:
 
 
 async def better_host(endpoint: Endpoint, domain: str, lookup: Lookup) -> tuple[str, str]:
-    """Where the domain's mailboxes are, if that is another server of this kind, and a sentence that says so; or blanks.
+    """Return the server of this kind where the domain's mailboxes are, if it is another one, and a sentence; or "".
 
-    For people: no password is ever sent there by itself.
+    Only for messages: a password is never sent there automatically.
     """
     found = (await look_up(domain, lookup)).found
     if found is None or endpoint.protocol is Service.HTTPS:
@@ -124,8 +127,8 @@ async def better_host(endpoint: Endpoint, domain: str, lookup: Lookup) -> tuple[
 
 
 async def real_name(endpoint: Endpoint, lookup: Lookup) -> tuple[str, str]:
-    """The provider's server that a name of one's own is only another name for (CNAME), and a sentence; or blanks."""
+    """Return the provider's server if the configured name is only a CNAME of it, and a sentence; or ""."""
     for target in (await lookup(endpoint.host, "CNAME")).records:
         if by_cname(target) is not None:
-            return target, f"{endpoint.host} is only another name (CNAME) of {target}: write host: {target}"
+            return target, f"{endpoint.host} is only an alias (CNAME) of {target}: write host: {target}"
     return "", ""

@@ -1,32 +1,37 @@
-"""Recognises providers by DNS at run time, and remembers: an answer chooses a host once, and never moves a password."""
+"""Recognises providers by DNS while the daemon runs, and remembers the result.
+
+The first definite answer decides which servers a mailbox uses and is kept in the state. A later, different answer only
+gives a notice: a password must never be sent to another server because DNS changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from exporter.config.presets import presets
+from exporter.model.logger import logger_of
 from exporter.model.phrases import Phrases
 from exporter.state.store import Notes
 from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, look_up
 
-NOTE = "provider"  # the note's key; its subject is the domain
-AT_ONCE = 20  # domains asked about at a time
-FIRST_RETRY, LONGEST_RETRY = 5.0, 600.0  # seconds; each is twice the one before
+NOTE = "provider"  # key of the note; its subject is the domain
+AT_ONCE = 20  # domains looked up in parallel
+FIRST_RETRY, LONGEST_RETRY = 5.0, 600.0  # seconds; each pause is twice the one before
 LOOK_AGAIN = 3600.0  # seconds after a definite answer
-IDLE = 3600.0  # seconds to sleep where nothing is to be asked
+IDLE = 3600.0  # seconds to sleep if there is nothing to look up
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about a domain that the user should know, for the log and the page."""
+    """A message about a domain, for the log and the page."""
 
     kind: str  # unclear, unknown, moved or left
     domain: str
@@ -41,7 +46,7 @@ def _warn(text: str) -> None:
 
 
 class Discovery:
-    """What the DNS has told about domains. `known` is what the targets are built with."""
+    """Looks up domains and remembers their providers. The targets are built with `known`."""
 
     def __init__(self, lookup: Lookup, notes: Notes, tell: Callable[[str], None] | None = None) -> None:
         self.lookup = lookup  # may be replaced
@@ -49,12 +54,12 @@ class Discovery:
         self.known: dict[str, Recognition] = {}
         self._notes = notes
         self._notices: dict[str, Notice] = {}
-        self._due: dict[str, float] = {}  # `time.monotonic()` of the next look
-        self._tries: dict[str, int] = {}  # looks without a definite answer in a row
+        self._due: dict[str, float] = {}  # time of the next lookup, as `time.monotonic()`
+        self._tries: dict[str, int] = {}  # lookups in a row without a definite answer
         self._wake = asyncio.Event()
 
     async def recall(self, domains: Iterable[str]) -> bool:
-        """Remember what the state holds about these domains. True where that is news."""
+        """Load what the state holds about these domains. True if something is new."""
         news = False
         for domain in domains:
             if domain not in self.known:
@@ -65,8 +70,8 @@ class Discovery:
         return news
 
     async def look(self, domain: str) -> bool:
-        """Ask the DNS once. True where the domain's provider is known now and was not before."""
-        recalled = await self.recall([domain])  # what is remembered comes before what is answered
+        """Look up a domain once. True if its provider is known now and was not before."""
+        recalled = await self.recall([domain])  # a remembered provider has priority over the answer
         seen = await look_up(domain, self.lookup)
         self._plan(domain, seen)
         before = self.known.get(domain)
@@ -76,14 +81,12 @@ class Discovery:
         found = self.known[domain] = seen.found
         value = {"provider": found.provider, "by": str(found.by), "evidence": found.evidence}
         await self._notes.put(domain, NOTE, json.dumps(value))
-        logger.info(
-            "provider recognised and remembered",
-            extra={"fields": {"domain": domain, "provider": found.provider, found.by: found.evidence}},
-        )
+        recognised_by: dict[str, Any] = {found.by: found.evidence}
+        logger.info("provider recognised and remembered", domain=domain, provider=found.provider, **recognised_by)
         return True
 
     async def look_all(self, domains: Iterable[str]) -> bool:
-        """Ask about all of these, some at a time. True where there is news."""
+        """Look up all these domains, some in parallel. True if something is new."""
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(domain: str) -> bool:
@@ -93,7 +96,7 @@ class Discovery:
         return any(await asyncio.gather(*(one(domain) for domain in domains)))
 
     async def watch(self, domains: Callable[[], Collection[str]], on_news: Callable[[], Awaitable[None]]) -> None:
-        """Ask whenever a domain's time has come, for ever. `domains` is asked anew each time: they come and go."""
+        """Look up each domain when it is due, forever. `domains` is called each time, because they may change."""
         while True:
             self._wake.clear()
             wanted = domains()
@@ -101,7 +104,7 @@ class Discovery:
             now = time.monotonic()
             due = sorted((at, domain) for domain in wanted if (at := self._due.get(domain, 0.0)) <= now)[:AT_ONCE]
             if due:
-                # The first answers must not wait for the slowest of thousands: hence small batches.
+                # Small batches, so that the first answers do not wait for the slowest of thousands.
                 if await self.look_all(domain for _, domain in due):
                     await on_news()
                 continue
@@ -113,14 +116,14 @@ class Discovery:
                 pass
 
     def wake(self) -> None:
-        """The domains may have changed; those without a definite answer are asked about now."""
+        """Call after the domains may have changed. Domains without a definite answer are looked up now."""
         for domain, tries in self._tries.items():
             if tries:
                 self._due[domain] = 0.0
         self._wake.set()
 
     def notices(self) -> tuple[Notice, ...]:
-        """What holds now, by domain."""
+        """The notices that apply now, by domain."""
         return tuple(self._notices[domain] for domain in sorted(self._notices))
 
     def _plan(self, domain: str, seen: Seen) -> None:
@@ -129,7 +132,7 @@ class Discovery:
         self._due[domain] = time.monotonic() + wait * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, no secret
 
     def _tell(self, domain: str, notice: Notice | None, *, keep: bool) -> None:
-        """Say what is new once, and no more when it has passed. `keep`: the look said nothing about it."""
+        """Report a new notice once, and drop it when it no longer applies. `keep`: this lookup gave no information."""
         known = self._notices.get(domain)
         if notice is None:
             if not keep:
@@ -137,7 +140,8 @@ class Discovery:
             return
         self._notices[domain] = notice
         same = known is not None and known.kind == notice.kind
-        if not same or (notice.kind != "unclear" and known != notice):  # how the DNS fails may differ from look to look
+        # the kind of DNS failure may differ from lookup to lookup
+        if not same or (notice.kind != "unclear" and known != notice):
             self._tell_user(notice.text())
 
     def _forget_all_but(self, domains: Collection[str]) -> None:
@@ -163,14 +167,14 @@ def _notice(domain: str, before: Recognition | None, seen: Seen) -> Notice | Non
 
 
 def _same(before: Recognition, seen: Seen) -> bool:
-    """Whether the answer agrees with what is remembered: a second MX that is somebody else's does not matter."""
+    """Tell whether the answer agrees with the remembered provider. A second MX elsewhere does not matter."""
     if seen.found is not None and seen.found.provider == before.provider:
         return True
     return any(pattern.search(host) for pattern in before.preset.mx for host in seen.hosts)
 
 
 def _read(note: str | None) -> Recognition | None:
-    """What an older version may have written about a preset that is no more is as good as nothing."""
+    """A note about a preset that no longer exists, written by an older version, counts as none."""
     try:
         value = json.loads(note or "{}")
         found = Recognition(value["provider"], RecognisedBy(value["by"]), str(value["evidence"]))

@@ -1,4 +1,7 @@
-"""Remembers which shard the state belongs to, for the login guard to be careful with accounts that were another's."""
+"""Remembers which shard the state belongs to, so that the login guard is careful after a change.
+
+An account that another shard used until now may already have refused logins that this shard does not know of.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ NOTE = ("sharding", "layout")
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What this daemon was before, and until when that matters."""
+    """Which shard this daemon was before, and until when that matters."""
 
-    before: Sharding | None  # None: nobody knows; it may have been nothing
+    before: Sharding | None  # None if unknown; it may have had no targets
     until: float  # Unix time
 
 
 async def remember(notes: Notes, sharding: Sharding, now: float) -> Move | None:
-    """Note which shard this is. Returns the move to it, for a day: so long do refusals count."""
+    """Store which shard this is. Returns the Move to it for one day, because refusals count that long."""
     known = _read(await notes.get(*NOTE))
     if known is None and not sharding.on:
-        known = (sharding, None, 0.0)  # one daemon alone has the memory of all accounts
+        known = (sharding, None, 0.0)  # a single daemon knows all accounts
     if known is None or known[0] != sharding:
         known = (sharding, known[0] if known else None, now)
     here, before, since = known
@@ -34,7 +37,7 @@ async def remember(notes: Notes, sharding: Sharding, now: float) -> Move | None:
 
 
 def _read(note: str | None) -> tuple[Sharding, Sharding | None, float] | None:
-    """Which shard, which one before, since when. None where nothing is noted that can be read."""
+    """Return which shard, which one before, and since when; None if there is no readable note."""
     try:
         value = json.loads(note or "")
         before = Sharding(*map(int, value["before"])) if value["before"] is not None else None

@@ -1,4 +1,7 @@
-"""A mailbox's `oauth2`, filled up from its provider's preset: where its tokens come from, and where one signs in."""
+"""Completes a mailbox's `oauth2` from its provider's preset: where tokens come from, and where to sign in.
+
+Out: SignIn (for `mailprobe oauth`) with the TokenSource that logins use.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ NOTHING = OAuthPreset(token_url="")
 
 
 class NoTokenSourceError(Exception):
-    """Something that no preset tells is missing. The text says what."""
+    """A value is missing that no preset provides. The text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +35,21 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """The mailbox."""
+    """The mailbox that the tokens are for."""
 
     username: str
     domain: str
     services: Sequence[Service]
-    ca_file: Path | None  # for endpoints that the user names himself
+    ca_file: Path | None  # for endpoints that the user names
 
 
 def sign_in(written: OAuth2, preset: OAuthPreset | None, whose: Whose) -> SignIn:
-    """Raises NoTokenSourceError."""
+    """Complete `oauth2`. Raises NoTokenSourceError."""
     known = preset or NOTHING
     usual = known.token_url.replace("<domain>", whose.domain)
     token_url = written.token_url or usual
     if not token_url:
-        raise NoTokenSourceError("token_url is missing: the provider is not one whose endpoints are known")
+        raise NoTokenSourceError("token_url is missing: the endpoints of this provider are not known")
 
     def beside(own: str | None, other: str) -> str:
         return own or _beside(token_url, usual, other.replace("<domain>", whose.domain))
@@ -76,7 +79,10 @@ def sign_in(written: OAuth2, preset: OAuthPreset | None, whose: Whose) -> SignIn
 
 
 def name_of(written: OAuth2, username: str) -> str:
-    """Which credential it is, the same after a restart: two mailboxes with one refresh token share its successor."""
+    """Return a name for the credential that stays the same after a restart.
+
+    Two mailboxes with the same refresh token share its replacement.
+    """
     match written.flow:
         case Flow.REFRESH_TOKEN:
             return f"oauth2 {written.client_id} {_absolute(written.refresh_token_file)}"
@@ -98,7 +104,7 @@ def _seed(written: OAuth2) -> SecretSource:
             return FileSecret(file, "client_secret_file")
         case Flow.JWT_BEARER, _, _, Path() as file:
             return KeySecret(file)
-    raise NoTokenSourceError(f"the flow {written.flow} is not complete")  # the loader has refused it
+    raise NoTokenSourceError(f"the flow {written.flow} is not complete")  # the loader has rejected this case
 
 
 def _scope(written: OAuth2, known: OAuthPreset, services: Sequence[Service]) -> str:
@@ -106,7 +112,7 @@ def _scope(written: OAuth2, known: OAuthPreset, services: Sequence[Service]) -> 
 
 
 def _beside(own: str, usual: str, other: str) -> str:
-    """The preset's other endpoint, moved to where the user's token endpoint is: Microsoft has one set per tenant."""
+    """Return the preset's other endpoint, moved to the tenant of the user's token endpoint (Microsoft)."""
     if own == usual or not other:
         return other
     if urls.host_of(own) != urls.host_of(usual):

@@ -1,1 +1,1 @@
-"""The HTTP server: pages, API and chat bridges, and who may see them."""
+"""The HTTP server: pages, API, chat bridges and access control."""

@@ -1,10 +1,9 @@
-"""Where the daemon listens: addresses to sockets, and in words what stands in the way."""
+"""Opens the listening sockets of --web.listen-address, with error messages that say what prevents it."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
-import logging
 import platform
 import socket
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from exporter.model.logger import logger_of
 from exporter.web.access.auth import Admission
 from exporter.web.access.control_socket import ControlSite
 from exporter.web.access.tls_site import GuardedSite, bind
@@ -20,7 +20,7 @@ from exporter.web.config.reloader import Keeper
 from exporter.web.server import Runner, build
 from exporter.web.view import VIEW, AppView
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 GRACE = 2.0  # seconds for HTTP requests under way when stopping
 OPEN_TO_ALL = "all who reach this address see the pages, mail addresses included: see --web.config.file"
@@ -103,15 +103,15 @@ class Listener:
             await ControlSite(self._runner, path).start()
         except OSError as exc:
             why = exc.strerror or str(exc)
-            logger.warning("no control socket", extra={"fields": {"path": str(path), "err": why}})
+            logger.warning("no control socket", path=str(path), err=why)
 
     def _warn(self) -> None:
         settings = self._keeper.settings if self._keeper is not None else None
         seen = [listen_name(*each) for each in self._places() if not ipaddress.ip_address(each[0]).is_loopback]
         if seen and (settings is None or settings.open_to_all):
-            logger.warning(OPEN_TO_ALL, extra={"fields": {"listen": ",".join(seen)}})
+            logger.warning(OPEN_TO_ALL, listen=",".join(seen))
         elif seen and settings is not None and settings.tls is None:
-            logger.warning(IN_THE_CLEAR, extra={"fields": {"listen": ",".join(seen)}})
+            logger.warning(IN_THE_CLEAR, listen=",".join(seen))
 
     async def reread(self) -> str | None:
         """Look at the web configuration now. Returns why it is not used as it is, or None."""

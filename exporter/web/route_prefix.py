@@ -1,7 +1,8 @@
-"""Under which path the pages lie: --web.route-prefix, as Prometheus has it.
+"""The path under which the pages are served: --web.route-prefix, with the same meaning as in Prometheus.
 
-Without the flag it is the path of --web.external-url, and the pages are at the root as well: a proxy may take that path
-away or leave it. With the flag they are below it only; the command line, which comes by the control socket, needs none.
+Without the flag it is the path of --web.external-url, and the pages are served at the root too, because a proxy may
+remove this path or not. With the flag they are served only below it; the command line uses the control socket and needs
+no prefix.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 @dataclass(frozen=True, slots=True)
 class RoutePrefix:
-    """`path` is empty, or begins with a slash and ends without one."""
+    """`path` is empty, or starts with a slash and does not end with one."""
 
     path: str = ""
     alone: bool = False  # nothing is served outside of it
 
     def below(self, path: str) -> bool:
-        """Whether an address's path lies under this prefix."""
+        """Tell whether a path lies under this prefix."""
         return bool(self.path) and path.startswith(f"{self.path}/")
 
     def root(self, path: str) -> str:
-        """What leads from an address's path to the front page, relative: a proxy may have put more before it."""
+        """Return the relative path from a page to the front page; a proxy may have put more in front."""
         if self.below(path):
             return "../" * (path.count("/") - self.path.count("/") - 1) or "./"
         up = "../" * (path.count("/") - 1)
@@ -36,7 +37,7 @@ NO_PREFIX = RoutePrefix()
 
 
 def route_prefix(flag: str, external_url: str) -> RoutePrefix:
-    """Of the two flags. Raises ValueError."""
+    """Create it from the two flags. Raises ValueError."""
     given = "/".join(filter(None, flag.split("/")))
     if flag:
         if not all(map(_SEGMENT.fullmatch, filter(None, given.split("/")))):

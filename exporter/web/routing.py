@@ -1,4 +1,4 @@
-"""Adds the routes to the server: at the root, and below the prefix where there is one."""
+"""Adds the routes to the server: at the root, and below the route prefix if there is one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_routes(app: web.Application, routes: Sequence[web.RouteDef]) -> None:
-    """`app` has its view already."""
+    """Add all routes. The view must be set in `app` before."""
     base = app[VIEW].route_prefix.path
     if base:
         app.add_routes([web.RouteDef(each.method, base + each.path, each.handler, each.kwargs) for each in routes])
@@ -21,14 +21,14 @@ def add_routes(app: web.Application, routes: Sequence[web.RouteDef]) -> None:
 
 
 def add_front_page(app: web.Application) -> None:
-    """The prefix without its last slash leads there too."""
+    """Redirect the prefix without its last slash."""
     if app[VIEW].route_prefix.path:
         app.add_routes([web.get(app[VIEW].route_prefix.path, _to_front_page)])
 
 
 @web.middleware
 async def below_prefix(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Where a prefix is asked for, nothing else is served, but to our own command line."""
+    """With a route prefix, serve nothing outside of it, except to our own command line."""
     prefix, path = request.app[VIEW].route_prefix, request.rel_url.raw_path
     if prefix.path and prefix.alone and not prefix.below(path) and not from_this_account(request):
         if path in ("/", prefix.path):

@@ -1,9 +1,8 @@
-"""Routes, security headers, errors, and the bounds that keep a slow or greedy client from holding anything."""
+"""The HTTP server itself: routes, security headers, error pages, and limits against slow or greedy clients."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import zlib
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from exporter.model.logger import logger_of
 from exporter.web.access.aiohttp_log import complaints
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
 from exporter.web.api.routes import api
@@ -20,7 +20,7 @@ from exporter.web.pages.routes import not_found, pages
 from exporter.web.routing import add_front_page, add_routes, below_prefix
 from exporter.web.view import VIEW, AppView
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 MAX_BODY = 64 * 1024
 MAX_HEADER = 8190
@@ -114,7 +114,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             request.transport.abort()
         raise
     except Exception:
-        logger.exception("a page failed", extra={"fields": {"path": request.path}})
+        logger.exception("a page failed", path=request.path)
         return web.Response(text="500: internal error, see the log\n", status=500)
 
 

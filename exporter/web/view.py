@@ -1,4 +1,4 @@
-"""What the web server may know of the running daemon, and ask of it."""
+"""The interface between web server and daemon: what pages and API may read, and what they may request."""
 
 from __future__ import annotations
 

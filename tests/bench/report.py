@@ -22,8 +22,8 @@ PACKAGES = ("uvloop", "aioimaplib", "aiosmtplib", "aiohttp", "pydantic", "promet
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `{command}`, which measures and does not judge: a figure that misses its limit says so and fails nothing.
-CPU is user and system time of the process. Real servers run on the same machine and take their share of it.
+Written by `{command}`, which only measures: a figure that misses its limit is marked and fails no test. CPU is user
+and system time of the process. Real servers run on the same machine and use a part of it.
 
 """
 

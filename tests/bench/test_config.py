@@ -22,8 +22,8 @@ MAILBOX = """\
   imap: {{host: mail{host}.example.test}}
   smtp: {{host: mail{host}.example.test}}
 """
-HOW = f"""{MAILBOXES} mailboxes on 50 servers in 300 domains: read, checked, and built into targets in a thread, as the
-daemon does at start and reload; median of 5. A stall is how late a timer of 1 ms comes meanwhile."""
+HOW = f"""{MAILBOXES} mailboxes on 50 servers in 300 domains: read, checked, and built into targets in a thread, as
+the daemon does at start and reload; median of 5. A stall is the delay of a timer of 1 ms during this time."""
 
 
 @pytest.mark.bench

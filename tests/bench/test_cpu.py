@@ -47,8 +47,8 @@ MATCHES = (
 )
 TITLE = "CPU of a run, against blackbox_exporter"
 HOW = f"""Milliseconds of CPU, {RATE:g} runs a second, {ROUNDS} rounds of {SECONDS:g} s each in turn, medians. Ours is
-all that the daemon does for a run: scheduler, guard, state, probe, metrics, history. Theirs is one request to /probe
-each; the dialogues of imap and smtp are scripted from our own transcripts."""
+everything that the daemon does for a run: scheduler, guard, state, probe, metrics, history. Theirs is one request to
+/probe per run; the dialogues of imap and smtp are scripted from our own transcripts."""
 
 
 @pytest.fixture(scope="module")

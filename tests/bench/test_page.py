@@ -25,11 +25,11 @@ ROUNDS = 40
 NEWS = 100
 LIMIT_MS, LIMIT_KB = 50.0, 300.0
 TEXT = "535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6 (please use the authorization code) " * 3
-HOW = f"""{MAILBOXES:,} mailboxes with imap and smtp at 20 providers, 50 servers, 300 labels, one of a hundred failing,
-or all. CPU time of the process, which holds the client too, for a request and its answer, median of {ROUNDS}; and the
-time by the clock, in which other programs of the machine have their part. Afresh: for each request the look at all
-targets is made anew, {NEWS} of which have had a new result since, as many as come in in three seconds; shared: as it
-is, one look serves for as long as 20 would take."""
+HOW = f"""{MAILBOXES:,} mailboxes with imap and smtp at 20 providers, 50 servers, 300 labels, one of a hundred
+failing, or all. CPU time of the process, which also contains the client, for a request and its answer, median of
+{ROUNDS}; and the elapsed time, which also depends on other programs on the machine. Afresh: for each request a new
+snapshot of all targets is made, {NEWS} of which have a new result, as many as come in three seconds. Shared: as in
+the daemon, a snapshot is reused for 20 times as long as it took to make."""
 CASES = {"one of a hundred fails": 100, "everything fails": 1}
 PATHS = {
     "first page": "/?lang=en",

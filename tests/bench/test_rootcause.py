@@ -20,10 +20,9 @@ LIMIT = 50.0  # ms
 SERVERS = {ProbeName.IMAP: "imap{}.example:993", ProbeName.SMTP: "smtp{}.example:465"}
 
 TITLE = "Root causes of 10,000 targets"
-HOW = f"""
-{MAILBOXES:,} mailboxes with imap and smtp, of 500 domains at 20 providers and 50 pairs of servers. CPU time of one look
-(median of {ROUNDS}), in which every cause is found anew because a result has changed; and of taking one result over.
-"""
+HOW = f"""{MAILBOXES:,} mailboxes with imap and smtp, of 500 domains at 20 providers and 50 pairs of servers. CPU time
+of one search (median of {ROUNDS}), in which every cause is computed again because a result has changed; and of
+recording one result."""
 
 
 def targets() -> list[Target]:

@@ -32,7 +32,7 @@ from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Refusal
 from exporter.model.reasons import Reason
 from exporter.outputs.history import History
-from exporter.outputs.ticket.evidence import Says
+from exporter.outputs.ticket.evidence import Says, fresh_verdicts
 from exporter.outputs.ticket.render import render
 from exporter.outputs.ticket.ticket import Ticket, code_of, make
 from exporter.outputs.ticket.words import TicketWords
@@ -100,6 +100,16 @@ def ticket(targets: list[Target], *results: Result, name: str = "sales", now: fl
     for result in results:
         history.record(result)
     return make(name, targets, history, history.recent(), now, interval_of=EffectiveConfig().interval)
+
+
+def test_a_result_is_evidence_for_five_of_the_intervals_in_effect():
+    """Not of the configured ones: login budgets stretch them."""
+    history, result = History(), ok(NEAR)
+    history.record(result)
+    age = result.started + 6 * NEAR.interval + 601
+    assert fresh_verdicts(history, EffectiveConfig([NEAR]).interval, age)(NEAR) is None
+    stretched = EffectiveConfig([NEAR], intervals={NEAR.key: 2 * NEAR.interval + 200})
+    assert fresh_verdicts(history, stretched.interval, age)(NEAR) is result
 
 
 def text(made: Ticket, shape: str = "text", language: str = "en") -> str:

@@ -31,8 +31,11 @@ def test_a_usable_url_is_no_problem(tmp_path: Path, url: str):
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("ftp://x/hidden-key", "must begin with https:// (http:// is for this machine alone)"),
-        ("http://robot.example/send?key=hidden-key", "must begin with https:// (http:// is for this machine alone)"),
+        ("ftp://x/hidden-key", "must begin with https:// (http:// is allowed for this machine only)"),
+        (
+            "http://robot.example/send?key=hidden-key",
+            "must begin with https:// (http:// is allowed for this machine only)",
+        ),
         ("hidden-key", f"is not a URL such as {EXAMPLE}"),
         ("\n", f"is not a URL such as {EXAMPLE}"),
         (f"{GOOD}\n{GOOD}", f"is not a URL such as {EXAMPLE}"),

@@ -59,10 +59,10 @@ def test_an_empty_key_is_as_if_it_were_not_written(folder):
         (lambda path: path.mkdir(), "config.yaml: Is a directory"),
         (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "config.yaml: is not UTF-8: see line 2"),
         (lambda path: path.write_bytes("a: ä".encode("utf-16")), "config.yaml: is not UTF-8: see line 1"),
-        (lambda path: path.write_bytes(b"#" * (MAX_BYTES + 1)), "config.yaml: longer than 32 MiB"),
+        (lambda path: path.write_bytes(b"#" * (MAX_BYTES + 1)), "config.yaml: is longer than 32 MiB"),
         (
             lambda path: (path.write_text(""), path.chmod(0o666)),
-            "config.yaml: mode 0666: everyone can change it, and so run programs; chmod o-w",
+            "config.yaml: mode 0666: everyone can change it and so run programs; use chmod o-w",
         ),
     ],
 )
@@ -84,7 +84,7 @@ def test_files_are_included_in_order_each_once(folder):
     write(folder / "conf.d" / "a.yaml", "labels: {team: a}")
     write(folder / "conf.d" / "ignored.txt", "nonsense: [")
     config = load(write(folder / "config.yaml", "include: [conf.d/b.yaml, conf.d/*.yaml, empty.d/*.yaml]"))
-    assert [str(path) for path in config.files] == [
+    assert [str(part.file) for part in config.parts] == [
         str(folder / name) for name in ("config.yaml", "conf.d/b.yaml", "conf.d/a.yaml")
     ]
 

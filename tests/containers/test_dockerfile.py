@@ -76,11 +76,19 @@ def test_it_has_the_usual_labels(steps):
 
 def test_the_builder_is_sent_what_it_needs_and_no_more():
     sent = {str(path) for path in context()}
-    for needed in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "config.yaml", "exporter/__init__.py"):
+    for needed in (
+        "pyproject.toml",
+        ".ci/hatch_build.py",
+        "README.md",
+        "LICENSE",
+        "config.yaml",
+        "exporter/__init__.py",
+    ):
         assert needed in sent
     beside = {path.split("/")[0] for path in sent}
-    assert beside == {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "config.yaml", "exporter", "docs"}
+    assert beside == {"pyproject.toml", ".ci", "README.md", "LICENSE", "config.yaml", "exporter", "docs"}
     assert {"/".join(path.split("/")[:2]) for path in sent if path.startswith("docs/")} == {"docs/runbooks"}
+    assert {path for path in sent if path.startswith(".ci/")} == {".ci/hatch_build.py"}
     # Everything in the package goes along: what it reads beside its code too.
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "exporter").rglob("*") if path.is_file()}
     assert {path for path in package if "__pycache__" not in path} <= sent

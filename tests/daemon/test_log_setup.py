@@ -13,6 +13,7 @@ import pytest
 
 from exporter.daemon import log_setup
 from exporter.model import Secret
+from exporter.model.logger import logger_of
 
 Start = Callable[..., tuple[io.StringIO, list[str]]]
 
@@ -45,6 +46,18 @@ def caught(error: ValueError) -> ValueError:
         raise error
     except ValueError as exc:
         return exc
+
+
+def test_what_a_line_is_about_is_given_by_name(start):
+    stream, levels = start()
+    ours = logger_of("exporter.run.scheduler")
+    ours.warning("%d of %d runs were late", 2, 3, target="sales team", seconds=90)
+    ours.error("a run failed", target="sales", exc_info=caught(ValueError("broken")))
+    late, failed = stream.getvalue().splitlines()
+    assert late.endswith('msg="2 of 3 runs were late" target="sales team" seconds=90')
+    source = r"source=test_log_setup\.py:\d+ "
+    assert re.search(source + 'msg="a run failed" target=sales err="ValueError: broken" stack=', failed)
+    assert levels == ["warn", "error"]
 
 
 def test_logfmt_has_the_style_of_slog(start):

@@ -41,7 +41,7 @@ def test_without_systemd_nothing_happens(monkeypatch):
     [
         ("20000000", "", 10.0),
         ("20000000", str(os.getpid()), 10.0),
-        ("20000000", "1", None),
+        ("20000000", str(os.getpid() + 1), None),
         ("0", "", None),
         ("", "", None),
         ("soon", "", None),

@@ -10,11 +10,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "flags.md"
 HEAD = """\
 # Flags
 
-What the command line takes, before or after the verb; `mailprobe --help` prints it too. Each flag has a twin in the
-environment, which is what a container or `/etc/default/mailprobe` sets; the flag wins. This page is made from
-`exporter/daemon/options.py` by `python -m tests.docs.generate_flags`.
+The flags of the command line. They can be written before or after the command; `mailprobe --help` prints them, too.
+Each flag can also be set by an environment variable, for example in a container or in `/etc/default/mailprobe`. If
+both are set, the flag is used. This page is generated from `exporter/daemon/options.py` by
+`python -m tests.docs.generate_flags`.
 
-| flag | in the environment | default | meaning |
+| flag | environment variable | default | meaning |
 | --- | --- | --- | --- |
 """
 

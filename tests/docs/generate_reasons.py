@@ -27,13 +27,13 @@ OWNERS = {
 HEAD = """\
 # Reasons · 失败原因
 
-Every failure has exactly one reason out of this closed list: the label `reason`. Adding one is a normal change,
-renaming one breaks rules and dashboards. This page is made from `exporter/model/reasons.py` by
-`python -m tests.docs.generate_reasons`.
+Every failure has exactly one reason from this closed list; it is the value of the label `reason`. New reasons may be
+added in any release; renaming one would break rules and dashboards. This page is generated from
+`exporter/model/reasons.py` by `python -m tests.docs.generate_reasons`.
 
-*Who* mends it: `you` have the config and the webmail, the `admin` has mail server, admin console and DNS, the
-`provider` runs the service, the `network` lies between. *Wait*: it may pass by itself. *Reserved*: the name is fixed,
-but no probe reports this reason yet.
+*Who* has to act: `you`, who have the configuration and the webmail; the `admin`, who has the mail server, the admin
+console and the DNS; the `provider`, who runs the service; the `network`, which is between us and the server. *Wait*:
+it may end by itself. *Reserved*: the name is fixed, but no probe reports this reason yet.
 
 每次失败只归为下表中的一个原因，即标签 `reason` 的值。本页由 `exporter/model/reasons.py` 生成，请勿手改。
 

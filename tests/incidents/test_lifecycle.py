@@ -68,7 +68,7 @@ class Daemon:
         """See results, let time pass, tick; `written` False: killed before it was on disk."""
         self.see(*results)
         self.now += after
-        changes = self.incidents.tick(self.causes.causes, self.now)
+        changes = self.incidents.tick(self.causes.look().causes, self.now)
         if written:
             for each in (*changes.opened, *changes.changed, *changes.resolved):
                 self.disk[each.key] = each.freeze()
@@ -104,6 +104,13 @@ def test_an_incident_opens_at_the_third_failure_running_and_not_before():
     }  # fmt: skip
     assert incident.since == START + 3 * BEAT
     assert not daemon.tick(failed(mailbox()))
+
+
+def test_an_incident_knows_how_often_its_targets_are_really_looked_at():
+    """Alertmanager resolves an alert of itself when it is not repeated in time, so a stretched interval counts."""
+    daemon = Daemon(mailbox())
+    daemon.incidents.load(EffectiveConfig([mailbox()], intervals={mailbox().key: 1234.0}))
+    assert fail(daemon, failed(mailbox())).interval == 1234.0
 
 
 def test_runs_without_a_verdict_are_no_looks():
@@ -329,7 +336,7 @@ def test_never_resolved_without_good_looks_and_never_announced_twice(steps, open
             )
         written = step != "killed before it was written"
         changes = daemon.tick(*(KINDS[kind](target) for target, kind in looks), written=written)
-        there = {identity(cause) for cause in daemon.causes.causes}
+        there = {identity(cause) for cause in daemon.causes.look().causes}
         for incident in changes.opened:
             assert incident.key not in announced
             assert max(bad.get(name, 0) for name in incident.targets) >= open_after

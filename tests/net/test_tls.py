@@ -13,7 +13,7 @@ from exporter.model import FactName
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
-from exporter.net import tls
+from exporter.net import certificate, tls
 from exporter.net.tls import TlsContexts, note_certificates, note_session
 from tests.net.peers import connect, peer
 from tests.servers.certs import Authority, Pem
@@ -116,7 +116,7 @@ async def test_the_chain_is_told_by_its_earliest_end(authority: Authority):
     async with peer(quiet, authority.chained(HOST).context()) as port, await connect(port) as wire:
         await wire.handshake(context, HOST)
         assert wire.tls is not None
-        found = [tls.parse(der) for der in tls.chain(wire.tls)]
+        found = [certificate.parse(der) for der in tls.chain(wire.tls)]
         note_certificates(wire.tls, trace)
     assert len(found) == 3
     assert found[0].issuer == found[1].subject
@@ -126,7 +126,7 @@ async def test_the_chain_is_told_by_its_earliest_end(authority: Authority):
 
 def test_what_is_no_certificate_is_refused():
     with pytest.raises(ValueError, match=r"."):
-        tls.parse(b"no certificate")
+        certificate.parse(b"no certificate")
 
 
 async def test_an_unreadable_certificate_leaves_a_remark_and_no_fact(authority: Authority, monkeypatch):

@@ -234,8 +234,8 @@ async def test_a_bug_becomes_a_result_and_a_traceback_without_local_variables(ca
 @pytest.mark.parametrize(
     ("port", "security", "said", "expected"),
     [
-        (465, Security.STARTTLS, False, "nothing was said; port 465 usually speaks TLS at once: security: tls?"),
-        (993, Security.PLAIN, False, "nothing was said; port 993 usually speaks TLS at once: security: tls?"),
+        (465, Security.STARTTLS, False, "no greeting; port 465 usually speaks TLS at once: security: tls?"),
+        (993, Security.PLAIN, False, "no greeting; port 993 usually speaks TLS at once: security: tls?"),
         (993, Security.STARTTLS, True, "no answer before the deadline"),
         (143, Security.STARTTLS, False, "no answer before the deadline"),
     ],

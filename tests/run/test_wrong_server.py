@@ -84,7 +84,7 @@ async def test_a_certificate_of_another_name_is_explained_where_the_host_is_an_a
     result = await fail("imap.acme.test", resolver, mismatch)
     assert result.failure is not None
     assert result.failure.reason is Reason.CERTIFICATE_NAME_MISMATCH
-    assert result.failure.text.startswith("imap.acme.test is only another name (CNAME) of imap.qiye.163.com: ")
+    assert result.failure.text.startswith("imap.acme.test is only an alias (CNAME) of imap.qiye.163.com: ")
 
 
 async def test_other_failures_are_looked_up_nowhere():

@@ -6,7 +6,8 @@ for `release`; bounced comes back to the sender; duplicate arrives twice; altere
 filed there.
 
 A submission service that finds no dovecot to ask for passwords gives up, and postfix holds it back for a minute then:
-`service_throttle_time` makes that a second, or the next test would find it dead.
+`service_throttle_time` makes that a second, or the next test would find it dead. One that keeps its
+connection to a dovecot which has been restarted since may fail its next login with 454: `max_idle` ends it before.
 """
 
 from __future__ import annotations
@@ -205,6 +206,7 @@ message_size_limit = 10485760
 default_process_limit = 200
 smtpd_error_sleep_time = 0
 service_throttle_time = 1s
+max_idle = 1s
 smtpd_soft_error_limit = 10000
 smtpd_hard_error_limit = 10000
 smtpd_client_connection_count_limit = 0

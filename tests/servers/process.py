@@ -19,14 +19,16 @@ from typing import Self
 import pytest
 
 # Below Linux's range for outgoing connections (32768 and up), so that no client of ours takes a port in between.
-FIRST_PORT, LAST_PORT = 12000, 32000
+BLOCK = 250  # ports that a process takes at a time
+BLOCKS = range(12000, 32000, BLOCK)
 SBIN = ("/usr/sbin", "/sbin", "/usr/lib/postfix/sbin", "/usr/lib/dovecot")
 REQUIRED = "MAILPROBE_TEST_REQUIRE_SERVERS"  # set by `make test`
 
 PATIENCE = 5.0  # a machine that is busy with other things is so many times slower; only a test that fails waits longer
 
 RUNNING: list[Server] = []
-_given: set[int] = set()
+_claims: list[socket.socket] = []
+_ports: list[int] = []  # claimed, and not given yet
 
 
 class ServerError(Exception):
@@ -42,24 +44,30 @@ def binary(name: str, package: str) -> str:
     pytest.fail(f"{name} is missing: apt-get install {package} ({how})", pytrace=False)
 
 
-def ports_of(worker: str, workers: int) -> range:
-    """The ports that one of several workers of pytest-xdist (gw0, gw1, …) may give: no two of them give the same."""
-    width = (LAST_PORT - FIRST_PORT) // workers
-    first = FIRST_PORT + int(worker.removeprefix("gw")) % workers * width
-    return range(first, first + width)
-
-
-# A worker that died is replaced by one with a higher number, hence the modulo above.
-MY_PORTS = ports_of(os.environ.get("PYTEST_XDIST_WORKER", "gw0"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-
-
 def free_port() -> int:
-    """A port that nobody listens on, for TCP and UDP, on every loopback address; never given twice."""
-    for _ in range(1000):
-        port = random.choice(MY_PORTS)
-        if port not in _given and _is_free(port):
-            _given.add(port)
+    """A port that nobody listens on, for TCP and UDP, on every loopback address; never given twice.
+
+    Nor is it given by another test process, or a server could not have its port again after a restart.
+    """
+    while True:
+        if not _ports:
+            _ports.extend(_claimed_block())
+        port = _ports.pop()
+        if _is_free(port):
             return port
+
+
+def _claimed_block() -> list[int]:
+    """Some ports in any order. The claim is a name in the kernel's abstract namespace, gone with this process."""
+    for first in random.sample(BLOCKS, len(BLOCKS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0mailprobe-tests-ports-{first}")
+        except OSError:
+            claim.close()
+        else:
+            _claims.append(claim)
+            return random.sample(range(first, first + BLOCK), BLOCK)
     raise ServerError("no free port found")
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.servers import process
 from tests.servers.process import Server, ServerError, accepts, binary, free_port, short_folder, started_at, sweep
+
+ROOT = Path(__file__).parents[2]
 
 
 class Shell(Server):
@@ -82,10 +86,26 @@ def test_ports_are_free_and_never_given_twice():
     assert not any(accepts(port) for port in ports[:5])
 
 
-def test_no_two_workers_give_the_same_port():
-    slices = [process.ports_of(f"gw{number}", 6) for number in range(6)]
-    every = [port for ports in slices for port in ports]
-    assert len(set(every)) == len(every)
-    assert min(every) >= process.FIRST_PORT
-    assert max(every) < process.LAST_PORT
-    assert process.ports_of("gw7", 6) == slices[1]  # in place of one that died
+def test_no_other_process_gives_a_port_of_ours():
+    say = "from tests.servers.process import BLOCK, free_port; print(free_port() // BLOCK)"
+    done = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True, cwd=ROOT)
+    free_port()
+    ours = {int(claim.getsockname().rpartition(b"-")[2]) // process.BLOCK for claim in process._claims}
+    assert ours
+    assert int(done.stdout) not in ours
+
+
+def test_a_process_that_has_given_all_its_ports_claims_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(process, "_ports", [])
+    claims: list[socket.socket] = []
+    monkeypatch.setattr(process, "_claims", claims)
+    assert free_port()
+    assert len(claims) == 1
+    claims.pop().close()
+
+
+def test_where_all_ports_are_claimed_it_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(process, "_ports", [])
+    monkeypatch.setattr(process, "BLOCKS", range(0))
+    with pytest.raises(ServerError, match="no free port"):
+        free_port()

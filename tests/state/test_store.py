@@ -196,7 +196,7 @@ async def test_a_database_of_something_else_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("CREATE TABLE cookies (a)")
     db.close()
-    with pytest.raises(StateError, match="something else"):
+    with pytest.raises(StateError, match="another program"):
         await State.open(tmp_path)
 
 

@@ -16,10 +16,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 HEAD = """\
 # Faults · 故障表
 
-Faults that the tests make on real servers (dovecot, postfix, unbound in front of knot), and what a run of the real
-probe reports. This page is made from `tests/system/faults.py` by `python -m tests.system.faults`; each row is one case
-of `tests/system/test_faults.py`. What servers say otherwise is in [signatures.md](signatures.md), what to do in
-[reasons.md](reasons.md).
+The tests cause these faults on real servers (dovecot, postfix, unbound in front of knot), and check what a run of the
+real probe reports. This page is generated from `tests/system/faults.py` by `python -m tests.system.faults`; each row
+is one case of `tests/system/test_faults.py`. More error texts of servers are in [signatures.md](signatures.md), what
+to do in [reasons.md](reasons.md).
 
 测试在真实服务器上制造的故障，以及真实探测给出的结果。
 """

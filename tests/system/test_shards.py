@@ -84,7 +84,7 @@ def fleet(mail_world: MailWorld, dovecot: Dovecot) -> Iterator[Callable[..., lis
 def visitors(dovecot: Dovecot, address: str) -> set[str]:
     """Where the logins of an account came from, by dovecot's own log."""
     log = dovecot.log.read_text(errors="replace")
-    return set(re.findall(rf"imap-login: Info: Login: user=<{re.escape(address)}>.* rip=([^,]+),", log))
+    return set(re.findall(rf"imap-login: Info: (?:Login|Logged in): user=<{re.escape(address)}>.* rip=([^,]+),", log))
 
 
 def attempts(daemon: Daemon) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from functools import cache
@@ -43,6 +44,8 @@ def _group(word: str) -> frozenset[str]:
     if not word.startswith("@"):
         return frozenset((word,))
     argv = [binary("systemd-analyze", "systemd"), "--no-pager", "syscall-filter", word]
-    lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    # It reports its own end to the notify socket (systemd 257), and would wait for ever where nobody reads that.
+    variables = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    lines = subprocess.run(argv, capture_output=True, text=True, check=True, env=variables).stdout.splitlines()
     names = [line.strip() for line in lines if line.startswith("    ") and not line.strip().startswith("#")]
     return frozenset(name for each in names for name in _group(each))

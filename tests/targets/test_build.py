@@ -304,8 +304,8 @@ mailboxes:
 """
     warnings = [warning.partition("config.yaml: ")[2] for warning in built(text).warnings]
     assert warnings == [
-        "mailboxes[0].imap: security: plain shows the password to the network",
-        "mailboxes[1]: Outlook.com / Hotmail takes no passwords any more: write oauth2, then run mailprobe oauth hot",
+        "mailboxes[0].imap: security: plain sends the password unencrypted",
+        "mailboxes[1]: Outlook.com / Hotmail no longer accepts passwords: write oauth2, then run mailprobe oauth hot",
     ]
 
 
@@ -400,7 +400,7 @@ def test_warnings_for_hosts_that_have_a_successor_and_for_routes_that_must_seem_
     assert [warning.partition("config.yaml: ")[2] for warning in warnings] == [
         "mailboxes[0]: imap.mxhichina.com has a successor: imap.qiye.aliyun.com",
         "mailboxes[0]: smtp.mxhichina.com has a successor: smtp.qiye.aliyun.com",
-        "routes[0].late_after: a mail to qq may take 40 s to be seen there: late_after is too short",
+        "routes[0].late_after: a mail to qq may take 40 s to appear there: late_after is too short",
     ]
 
 

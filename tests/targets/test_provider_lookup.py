@@ -211,5 +211,5 @@ async def test_a_name_of_ones_own_for_a_providers_server_is_seen_through(authori
     lookup = Resolver([resolver]).lookup
     host, says = await real_name(endpoint("imap.acme.test"), lookup)
     assert host == "imap.qiye.163.com"
-    assert says == "imap.acme.test is only another name (CNAME) of imap.qiye.163.com: write host: imap.qiye.163.com"
+    assert says == "imap.acme.test is only an alias (CNAME) of imap.qiye.163.com: write host: imap.qiye.163.com"
     assert await real_name(endpoint("mail.acme.test"), lookup) == ("", "")

@@ -150,7 +150,7 @@ def test_mailboxes_with_one_refresh_token_share_its_successor(built):
 
 
 def test_a_provider_without_passwords_is_warned_about(built):
-    warned = [text for text in built.warnings if "takes no passwords" in text]
+    warned = [text for text in built.warnings if "no longer accepts passwords" in text]
     assert len(warned) == 1
     assert "mailboxes[2]" in warned[0]
     assert "mailprobe oauth three" in warned[0]

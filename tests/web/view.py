@@ -66,7 +66,7 @@ class FakeView:
         return self.config.interval(target)
 
     def causes(self) -> Sequence[Cause]:
-        return self.root_causes.causes
+        return self.root_causes.look().causes
 
     def vantage(self) -> tuple[int, int] | None:
         return self.references

@@ -1,1 +1,1 @@
-"""The shape of config.yaml as pydantic models: every key, its type and its bounds."""
+"""The schema of config.yaml as pydantic models: every key with its type, limits and description."""

@@ -1,4 +1,7 @@
-"""The shape of what holds for the daemon as a whole: how often, how patiently, how cautiously, from where."""
+"""Schema of the settings for the whole daemon: intervals, defaults, limits, login guard, incidents, vantage.
+
+The docstrings and descriptions of the models are also the text of docs/configuration.md and of the JSON schema.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,36 @@ from exporter.model import AddressFamily
 class Intervals(Shape):
     """How often each kind of probe runs."""
 
-    login: fields.Interval = Field(default=300.0, description="imap and smtp of a mailbox: every run is a login")
+    login: fields.Interval = Field(default=300.0, description="imap and smtp of a mailbox; every run is a login")
     tls: fields.Interval = Field(default=60.0, description="every distinct server of a mailbox, and endpoints")
     dns: fields.Interval = Field(default=600.0, description="the mailboxes' domains, and domains")
     roundtrip: fields.Interval = Field(default=600.0, description="one mail per route")
 
 
 class Defaults(Shape):
-    """What holds where a target says nothing else."""
+    """The values for targets that do not set their own."""
 
     interval: Intervals = Field(default_factory=Intervals, description="how often each kind of probe runs")
     timeout: fields.Timeout = Field(
-        default=20.0, description="for a whole run; of a round trip, for one step on the network"
+        default=20.0, description="time limit of a whole run; for a round trip, of one network step"
     )
     recheck: fields.Recheck = Field(
-        default=20.0, description="a fresh failure is looked at again after this time, twice; a refused login is not"
+        default=20.0, description="a new failure is checked again after this time, twice; a refused login is not"
     )
     family: AddressFamily = Field(default=AddressFamily.ANY, description="which addresses of a host may be used")
-    source_address: fields.IpAddress | None = Field(default=None, description="our own IP address to connect from")
-    ca_file: fields.LocalPath | None = Field(default=None, description="PEM file of trusted CAs; default: the system's")
+    source_address: fields.IpAddress | None = Field(default=None, description="local IP address to connect from")
+    ca_file: fields.LocalPath | None = Field(
+        default=None, description="PEM file with trusted CAs; default: the system's"
+    )
 
     def over(self, base: Defaults) -> Defaults:
-        """These where they were written, else the others'."""
+        """Return these values where they were written, else those of `base`."""
         own = {name: getattr(self, name) for name in self.model_fields_set - {"interval"}}
         interval = {name: getattr(self.interval, name) for name in self.interval.model_fields_set}
         return base.model_copy(update={**own, "interval": base.interval.model_copy(update=interval)})
 
     def clash(self) -> str:
-        """What is wrong between family and source_address, or nothing."""
+        """Return what is wrong between family and source_address, or ""."""
         wanted = {AddressFamily.IPV4: 4, AddressFamily.IPV6: 6}.get(self.family)
         if self.source_address and wanted and ipaddress.ip_address(self.source_address).version != wanted:
             return f"is not an address of family {self.family}"
@@ -49,20 +54,24 @@ class Defaults(Shape):
 
 
 class Limits(Shape):
-    """What we may burden ourselves and the servers with. Intervals stretch to fit."""
+    """Limits for the load on this machine and on the servers. Intervals become longer where needed."""
 
-    in_flight: fields.Whole = Field(default=200, ge=1, le=10_000, description="probes under way at once")
-    per_host: fields.Whole = Field(default=4, ge=1, le=1_000, description="of them, to one server")
-    logins_per_host_per_minute: fields.Whole = Field(default=60, ge=1, le=100_000, description="logins to one server")
+    in_flight: fields.Whole = Field(default=200, ge=1, le=10_000, description="probes that run at the same time")
+    per_host: fields.Whole = Field(default=4, ge=1, le=1_000, description="the same, per server")
+    logins_per_host_per_minute: fields.Whole = Field(
+        default=60, ge=1, le=100_000, description="logins per minute to one server"
+    )
 
 
 class LoginGuard(Shape):
-    """When a password is no longer sent, so that a monitor never locks an account."""
+    """When mailprobe stops sending a password, so that monitoring never locks an account."""
 
-    failures: fields.Whole = Field(default=2, ge=1, le=100, description="refusals in a row before the pause")
-    refusals_per_day: fields.Whole = Field(default=6, ge=1, le=1_000, description="never more refusals in 24 hours")
-    first_pause: fields.Days = Field(default=1800.0, description="the first pause; each next is twice as long")
-    longest_pause: fields.Days = Field(default=86400.0, description="but not longer than this")
+    failures: fields.Whole = Field(default=2, ge=1, le=100, description="refused logins in a row before logins pause")
+    refusals_per_day: fields.Whole = Field(default=6, ge=1, le=1_000, description="most refused logins in 24 hours")
+    first_pause: fields.Days = Field(
+        default=1800.0, description="length of the first pause; each further pause is twice as long"
+    )
+    longest_pause: fields.Days = Field(default=86400.0, description="longest pause")
 
     @model_validator(mode="after")
     def _in_order(self) -> LoginGuard:
@@ -72,19 +81,22 @@ class LoginGuard(Shape):
 
 
 class Incidents(Shape):
-    """When failing becomes an incident, and when that is over; in looks that told something."""
+    """When failures become an incident, and when the incident ends. Inconclusive runs are not counted."""
 
-    open_after: fields.Whole = Field(default=3, ge=1, le=100, description="failures of a target, one after the other")
+    open_after: fields.Whole = Field(default=3, ge=1, le=100, description="failed runs of a target in a row")
     resolve_after: fields.Whole = Field(
-        default=2, ge=1, le=100, description="good looks, after every target of the incident has been looked at again"
+        default=2,
+        ge=1,
+        le=100,
+        description="successful runs in a row, after every target of the incident has run again",
     )
 
 
 class Reference(Shape):
     """Something that answers as long as our own network works: `tcp` or `dns`."""
 
-    tcp: fields.HostPort | None = Field(default=None, description="host:port that takes connections")
-    dns: fields.Host | None = Field(default=None, description="a name that the resolvers can look up")
+    tcp: fields.HostPort | None = Field(default=None, description="host:port that accepts connections")
+    dns: fields.Host | None = Field(default=None, description="a name that the resolvers can resolve")
 
     @model_validator(mode="after")
     def _one(self) -> Reference:
@@ -94,15 +106,17 @@ class Reference(Shape):
 
 
 class Vantage(Shape):
-    """How we notice that it is our own network that is down. Without references: not at all."""
+    """How mailprobe detects that its own network is down. Without references it does not check."""
 
     references: tuple[Reference, ...] = Field(
-        default=(), max_length=10, description="looked at before a failure counts; better none of the mail servers"
+        default=(), max_length=10, description="checked before a failure counts; do not use the monitored mail servers"
     )
-    quorum: fields.Whole = Field(default=1, ge=1, le=10, description="so many of them must answer, else we are offline")
+    quorum: fields.Whole = Field(
+        default=1, ge=1, le=10, description="number of references that must answer, otherwise mailprobe is offline"
+    )
 
     @model_validator(mode="after")
     def _enough(self) -> Vantage:
         if self.references and self.quorum > len(self.references):
-            raise ValueError("quorum is more than there are references")
+            raise ValueError("quorum is larger than the number of references")
         return self

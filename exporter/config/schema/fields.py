@@ -1,4 +1,8 @@
-"""The kinds of values that config keys take: checked, normalised, and described for the JSON schema."""
+"""The value types of config keys: each checks and normalises a value and describes it for the JSON schema.
+
+In: the text from the file. Out: the normalised value, or ValueError with a message that says what is allowed. A message
+never quotes a secret.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 
 def text(value: str) -> str:
-    """Names and label values: printable, not endless, no blanks around."""
+    """A name or label value: printable, limited length, no spaces at the ends."""
     if not value or value != value.strip() or not value.isprintable():
         raise ValueError("must be printable text without blanks around it")
     if len(value) > MAX_TEXT:
@@ -38,17 +42,17 @@ def text(value: str) -> str:
 
 
 def title(value: str) -> str:
-    """The name of a target, which is a step of its page's address too."""
+    """The name of a target, which is also part of the address of its page."""
     if value in (".", ".."):
         raise ValueError(f"must not be {value}, which leads elsewhere in an address; write a name, or leave name out")
     return text(value)
 
 
-@lru_cache(maxsize=4096)  # thousands of mailboxes, few servers
+@lru_cache(maxsize=4096)  # thousands of mailboxes use few servers
 def host(value: str) -> str:
     """A host name in lower case, without trailing dot, international names as A-labels; or an IP address."""
     if "://" in value:
-        raise ValueError("write the host alone, without scheme:// and path")
+        raise ValueError("write only the host, without scheme:// and path")
     bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     try:
         return str(ipaddress.ip_address(bare))
@@ -56,7 +60,7 @@ def host(value: str) -> str:
         pass
     name, colon, port = value.rpartition(":")
     if colon and port.isdecimal() and ":" not in name:
-        raise ValueError(f"the port has a key of its own; write port: {port[:5]}")
+        raise ValueError(f"the port has its own key; write port: {port[:5]}")
     return domain(value)
 
 
@@ -68,7 +72,7 @@ def domain(value: str) -> str:
         try:
             name = name.encode("idna").decode("ascii")
         except UnicodeError:
-            raise ValueError("is not a name that DNS can hold") from None
+            raise ValueError("is too long for DNS") from None
     if len(name) > 253 or not _NAME.fullmatch(name):
         raise ValueError("is not a host or domain name")
     if name.rpartition(".")[2].isdecimal():
@@ -89,7 +93,7 @@ def address(value: str) -> str:
 
 
 def domain_of(mail_address: str) -> str:
-    """The domain of a checked address, as it is looked up."""
+    """Return the domain of a checked address, in the form used for lookups."""
     return domain(mail_address.rpartition("@")[2])
 
 
@@ -115,7 +119,7 @@ def labels(value: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def resolver(value: str) -> str:
-    """`system`, or an IP address with or without a port; IPv6 in brackets where a port follows."""
+    """`system`, or an IP address with or without a port (IPv6 in brackets before a port)."""
     if value == "system":
         return value
     head, _, tail = value.rpartition(":")
@@ -135,7 +139,7 @@ def resolver(value: str) -> str:
 
 
 def page_url(value: str) -> str:
-    """The address of a web page: https, without user name and password, without fragment."""
+    """The URL of a web page: https, without user name, password and fragment."""
     if len(value) > MAX_URL or not value.isprintable() or " " in value:
         raise ValueError("is not a URL such as https://mail.example.com/")
     try:
@@ -146,7 +150,7 @@ def page_url(value: str) -> str:
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("must begin with https:// and a host")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or a password: nobody logs in to a web page")
+        raise ValueError("must not contain a user name or a password: mailprobe never logs in to a web page")
     if port == 0:
         raise ValueError("has a port that is not between 1 and 65535")
     name = host(parts.hostname)
@@ -157,7 +161,7 @@ def page_url(value: str) -> str:
 
 
 def service_url(value: str) -> str:
-    """The address of a service of ours: http or https, a host, perhaps a port and a path; nothing secret."""
+    """The URL of one of the user's own services: http or https, host, optional port and path, nothing secret."""
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -166,9 +170,9 @@ def service_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable() or " " in value:
         raise ValueError("is not a URL such as http://127.0.0.1:9093")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or a password: there are keys for them")
+        raise ValueError("must not contain a user name or a password: use the keys for them")
     if parts.query or parts.fragment or port == 0 or len(value) > MAX_URL:
-        raise ValueError("may have a host, a port and a path, and nothing else")
+        raise ValueError("may have only a host, a port and a path")
     name = host(parts.hostname)
     shown = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{shown}{f':{port}' if port else ''}{parts.path.rstrip('/')}"

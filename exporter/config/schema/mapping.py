@@ -1,7 +1,7 @@
-"""What every mapping of a configuration file has in common.
+"""The base class of every mapping in a configuration file.
 
-A key is in a shape only when it works. `LATER` names keys that the documentation reserves, so that the error can say
-so.
+A key is in a model only if it works. `LATER` names keys that the documentation reserves for later versions, so that the
+error message can say so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Shape(BaseModel):
-    """A mapping of the file. A key without a value is as if it were not written."""
+    """A mapping in the file. A key without a value counts as not written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
     LATER: ClassVar[frozenset[str]] = frozenset({"proxy"})

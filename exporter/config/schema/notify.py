@@ -1,4 +1,4 @@
-"""The shape of whom the daemon itself tells: Alertmanagers, and the robots of chat groups."""
+"""Schema of the notifications that the daemon sends: Alertmanagers and robots of chat groups."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from exporter.model.settings import RobotKind
 
 
 class BasicAuth(Shape):
-    """User name and password for a service of ours."""
+    """User name and password for one of the user's own services."""
 
     username: fields.Text = Field(description="user name")
-    password_file: fields.LocalPath = Field(description="file with the password, read at each use")
+    password_file: fields.LocalPath = Field(description="file with the password; read at each use")
 
 
 class Alertmanager(Shape):
@@ -24,8 +24,10 @@ class Alertmanager(Shape):
 
     url: fields.ServiceUrl = Field(description="such as http://127.0.0.1:9093, without /api/v2/alerts")
     basic_auth: BasicAuth | None = Field(default=None, description="user name and password")
-    bearer_token_file: fields.LocalPath | None = Field(default=None, description="file with a token, read at each use")
-    ca_file: fields.LocalPath | None = Field(default=None, description="trusted CAs (PEM); default: the system's")
+    bearer_token_file: fields.LocalPath | None = Field(default=None, description="file with a token; read at each use")
+    ca_file: fields.LocalPath | None = Field(
+        default=None, description="PEM file with trusted CAs; default: the system's"
+    )
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Alertmanager:
@@ -34,23 +36,26 @@ class Alertmanager(Shape):
         if self.basic_auth and self.bearer_token_file:
             raise ValueError("basic_auth and bearer_token_file exclude each other")
         if self.ca_file and not self.url.startswith("https:"):
-            raise ValueError("ca_file without https: nothing is verified")
+            raise ValueError("ca_file has no effect without https")
         return self
 
 
 class Push(Shape):
-    """Incidents are pushed to every Alertmanager named here: instead of Prometheus and its rules, not beside them."""
+    """Push incidents to every Alertmanager listed here.
+
+    Use this instead of mailprobe's rules in Prometheus, not with them.
+    """
 
     targets: tuple[Alertmanager, ...] = Field(
-        min_length=1, max_length=20, description="each of a cluster, not a load balancer before it"
+        min_length=1, max_length=20, description="every member of a cluster, not a load balancer"
     )
-    labels: fields.Labels = Field(default_factory=dict, description="for every alert, such as site: berlin")
-    resend: fields.Wait = Field(default=60.0, description="what is wrong is said again after this time")
+    labels: fields.Labels = Field(default_factory=dict, description="added to every alert, such as site: berlin")
+    resend: fields.Wait = Field(default=60.0, description="firing alerts are sent again after this time")
 
     @model_validator(mode="after")
     def _distinct(self) -> Push:
         if len({each.url for each in self.targets}) < len(self.targets):
-            raise ValueError("targets names an Alertmanager twice")
+            raise ValueError("targets lists an Alertmanager twice")
         return self
 
 
@@ -61,16 +66,18 @@ else:
 
 
 class Bridge(Shape):
-    """One robot of a chat group, to which POST /bridge/NAME brings Alertmanager's notifications."""
+    """The robot of a chat group. POST /bridge/NAME sends Alertmanager's notifications to it."""
 
-    name: fields.Word = Field(description="NAME in the address")
-    kind: RobotKind = Field(description="whose robot: DingTalk, Feishu (Lark too), WeCom")
-    url_file: fields.LocalPath = Field(description="file with the robot's URL, which holds its key; read at each use")
+    name: fields.Word = Field(description="NAME in the URL")
+    kind: RobotKind = Field(description="chat service: DingTalk, Feishu (also Lark), WeCom")
+    url_file: fields.LocalPath = Field(
+        description="file with the robot's URL, which contains its key; read at each use"
+    )
     secret_file: fields.LocalPath | None = Field(
-        default=None, description="file with the secret of its signature, where it asks for one; WeCom has none"
+        default=None, description="file with the secret of the robot's signature, if it uses one; WeCom has none"
     )
     token_file: fields.LocalPath = Field(
-        description="file with the token that the caller shows: Authorization: Bearer …; read at each use"
+        description="file with the token that the caller must send: Authorization: Bearer …; read at each use"
     )
     lang: LanguageCode = Field(default="zh", description="language of the messages")
 

@@ -1,1 +1,1 @@
-"""Many failures at one moment become few root causes."""
+"""Reduces many failures at the same time to a few root causes."""

@@ -1,4 +1,4 @@
-"""A root cause, and the one sentence that tells it to people."""
+"""Cause: a root cause, and the sentence that describes it to people."""
 
 from __future__ import annotations
 

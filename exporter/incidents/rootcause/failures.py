@@ -1,4 +1,7 @@
-"""What fails now, kept sorted by target, server, provider and domain, so that a search need not begin from nothing."""
+"""The current failures, indexed by target, server, provider and domain.
+
+The index is updated with each result, so that a search for root causes does not start from zero.
+"""
 
 from __future__ import annotations
 

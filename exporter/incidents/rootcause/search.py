@@ -1,9 +1,9 @@
-"""Many results become few causes: one for each target that fails, as wide as the evidence reaches. Pure.
+"""Finds the root causes of the current failures: one for each failing target, as wide as the evidence allows. No I/O.
 
-The order is vantage, dns, transport, auth, capacity and delivery, mailbox: what fails at a lower layer explains what
-fails above it. How wide: a server (`host`) when its own tls probe or half of its mailboxes, at least two, cannot reach
-it; a `provider` or `domain` when half of its mailboxes, at least three, fail for reasons that are not the account's
-own, and not on one server alone; else the target itself.
+Lower layers explain failures of higher layers, in this order: vantage, dns, transport, auth, capacity and delivery,
+mailbox. The scope is `host` if the server's own tls probe or half of its mailboxes (at least two) cannot reach it. It
+is `provider` or `domain` if half of its mailboxes (at least three) fail for reasons that do not concern a single
+account, and not on one server only. Otherwise it is the target itself.
 """
 
 from __future__ import annotations

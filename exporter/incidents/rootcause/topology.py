@@ -1,4 +1,4 @@
-"""What stands on what: which mailboxes use a server, a provider, a domain; and one failure, placed among them."""
+"""Which mailboxes use a server, a provider or a domain; and the position of one failure in it."""
 
 from __future__ import annotations
 

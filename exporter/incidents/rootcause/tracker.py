@@ -1,11 +1,10 @@
-"""What fails at this moment, kept up result by result, and the causes of it whenever somebody asks."""
+"""Tracks the current failures with each result and computes their root causes on demand."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, find
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
@@ -107,10 +106,6 @@ class CauseTracker:
             self._changed = False
             self._findings = find(self._evidence, self._memory)
         return self._findings
-
-    @property
-    def causes(self) -> tuple[Cause, ...]:
-        return self.look().causes
 
 
 def _is_inconclusive(result: Result) -> bool:

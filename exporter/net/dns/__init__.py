@@ -1,1 +1,1 @@
-"""Asking DNS servers: the resolver, the transport and the message format."""
+"""DNS queries: the resolver, the transport (UDP and TCP) and the message format."""

@@ -1,4 +1,7 @@
-"""What this machine knows about names: /etc/resolv.conf, /etc/hosts, localhost (RFC 6761), our server notation."""
+"""Reads /etc/resolv.conf and /etc/hosts, and parses the addresses of DNS servers in the configuration.
+
+Also answers for `localhost` (RFC 6761). Both files are read again when they change.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Generic, TypeVar
 RESOLV_CONF = Path("/etc/resolv.conf")
 HOSTS = Path("/etc/hosts")
 MAX_FILE = 16 * 1024 * 1024
-MAX_SERVERS = 3  # as glibc, resolv.conf(5)
+MAX_SERVERS = 3  # the same as glibc, resolv.conf(5)
 
 Parsed = TypeVar("Parsed")
 
@@ -33,7 +36,7 @@ class Server:
 
 
 def server(text: str) -> Server:
-    """Read `9.9.9.9`, `127.0.0.1:5353`, `::1` or `[::1]:53`. Raises ValueError that names it."""
+    """Parse `9.9.9.9`, `127.0.0.1:5353`, `::1` or `[::1]:53`. Raises ValueError that names the text."""
     address, port = text, "53"
     if text.startswith("["):
         address, closed, rest = text[1:].partition("]")
@@ -51,7 +54,10 @@ def server(text: str) -> Server:
 
 
 def parse_resolv_conf(text: str) -> tuple[Server, ...]:
-    """The name servers of resolv.conf(5); this machine where it names none. Search lists are for people, not probes."""
+    """Return the name servers of resolv.conf(5), or this machine if there are none.
+
+    Search lists are ignored: probes use complete names.
+    """
     found = []
     for line in text.splitlines():
         words = line.split()
@@ -65,7 +71,7 @@ def parse_resolv_conf(text: str) -> tuple[Server, ...]:
 
 
 def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
-    """Names to addresses, as in hosts(5)."""
+    """Parse hosts(5) into a mapping from name to addresses."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         words = line.partition("#")[0].split()
@@ -83,12 +89,12 @@ def parse_hosts(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def localhost(name: str) -> tuple[str, ...]:
-    """RFC 6761 section 6.3: these names are this machine, whoever asks."""
+    """Return the loopback addresses for the names of RFC 6761 section 6.3, else an empty tuple."""
     return ("127.0.0.1", "::1") if name == "localhost" or name.endswith(".localhost") else ()
 
 
 class Watched(Generic[Parsed]):
-    """A file that is read again when it has changed. One that cannot be read counts as empty."""
+    """A file that is read again after it has changed. A file that cannot be read counts as empty."""
 
     __slots__ = ("_parse", "_path", "_stamp", "_value")
 

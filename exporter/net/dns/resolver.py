@@ -1,7 +1,8 @@
-"""Names to records, through configured recursive servers: every way to fail is told apart, nothing is guessed.
+"""Asks the configured DNS servers for records and reports each kind of failure separately.
 
-`addresses` serves connections and is cached by TTL; `lookup` serves the dns probe and always asks. Names are absolute:
-search lists are for people.
+`addresses` is for connections: its answers are cached for their TTL. `lookup` is for the dns probe and is never cached.
+Out: addresses or an Answer whose kind is ok, nxdomain, no_data, servfail, refused, timeout or bogus. Names are
+complete; search lists are not used.
 """
 
 from __future__ import annotations
@@ -22,26 +23,26 @@ from exporter.net.dns.hosts import Server, Watched
 from exporter.net.dns.transport import Heard, NoReplyError
 
 MAX_CACHED = 4096
-MIN_TTL, MAX_TTL = 5, 3600  # seconds that addresses are kept
+MIN_TTL, MAX_TTL = 5, 3600  # seconds for which addresses are kept
 MAX_ALIASES = 16
-ASIDE = 30.0  # seconds for which a silent server is asked last
-BOGUS_CODES = range(5, 13)  # extended errors of RFC 8914 that mean: DNSSEC validation failed
-TROUBLE = ("bogus", "servfail", "refused", "timeout")  # kinds without a definite answer, the most telling first
+ASIDE = 30.0  # seconds for which a silent server is tried last
+BOGUS_CODES = range(5, 13)  # extended errors of RFC 8914 that mean "DNSSEC validation failed"
+TROUBLE = ("bogus", "servfail", "refused", "timeout")  # kinds without a definite answer, the most informative first
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found out about one name and type.
+    """The result of one query for a name and a record type.
 
-    `kind` is ok, nxdomain or no_data (definite), or servfail, refused, timeout or bogus.
+    `kind` is ok, nxdomain or no_data (definite), or servfail, refused, timeout or bogus (not definite).
     """
 
     kind: str
     records: tuple[str, ...] = ()  # texts joined and unquoted, "10 host"; names in lower case without the final dot
     ttl: int = 0
     seconds: float = 0.0
-    text: str = ""  # what went wrong, in words
-    authentic: bool = False  # the server vouches for it by DNSSEC
+    text: str = ""  # what went wrong, as a sentence
+    authentic: bool = False  # validated by the server with DNSSEC
     arrived: float = 0.0  # `time.perf_counter()` of the last reply's bytes
 
     @property
@@ -50,7 +51,7 @@ class Answer:
 
 
 class _Flight:
-    """One question under way, however many wait for it. It is cancelled when the last of them has gone."""
+    """One query in progress, shared by all callers that wait for it. It is cancelled when the last caller has left."""
 
     __slots__ = ("task", "waiting")
 
@@ -60,7 +61,7 @@ class _Flight:
 
 
 class Resolver:
-    """`system` stands for /etc/resolv.conf, /etc/hosts and localhost; else servers are ADDRESS or ADDRESS:PORT.
+    """Resolves names. `system` means /etc/resolv.conf, /etc/hosts and localhost; others are ADDRESS or ADDRESS:PORT.
 
     Raises ValueError for a server that is neither.
     """
@@ -78,16 +79,16 @@ class Resolver:
     # -- addresses ----------------------------------------------------------------------------------------------
 
     def cached_addresses(self, host: str, family: AddressFamily) -> list[str]:
-        """What `addresses` found lately, while its TTL lasts; [] on a miss."""
+        """Return the cached result of `addresses` while its TTL lasts, else []."""
         until, found = self._cache.get(_key(host, family), (0.0, []))
         return list(found) if until > time.monotonic() else []
 
     async def addresses(
         self, host: str, family: AddressFamily, *, arrived: Callable[[float], None] | None = None
     ) -> list[str]:
-        """The addresses of a host in the order to try them. Raises DnsFailure.
+        """Return the addresses of a host in the order to try them. Raises DnsFailure.
 
-        `arrived` is told when the last reply's bytes came in, as `Trace.arrived` wants to know.
+        `arrived` is called with the time when the last reply arrived (see `Trace.arrived`).
         """
         known = self._without_asking(host, family) or self.cached_addresses(host, family)
         if known:
@@ -134,7 +135,7 @@ class Resolver:
         ttl = min(max(min(answer.ttl for answer in good), MIN_TTL), MAX_TTL)
         while len(self._cache) >= MAX_CACHED:
             del self._cache[next(iter(self._cache))]
-        # A half answer (say, AAAA timed out) is used, and asked for again soon.
+        # A partial answer (AAAA timed out, for example) is used, but asked for again soon.
         whole = all(answer.definite for answer in answers)
         self._cache.pop(key, None)
         self._cache[key] = (time.monotonic() + (ttl if whole else MIN_TTL), found)
@@ -143,9 +144,9 @@ class Resolver:
     # -- lookups ------------------------------------------------------------------------------------------------
 
     async def lookup(self, name: str, record_type: str) -> Answer:
-        """Ask, never from a cache of ours. Whatever the DNS says or does not say is in the Answer; nothing raises.
+        """Send a query, without any cache. Failures are reported in the Answer, not raised.
 
-        ValueError is for a `record_type` that does not exist.
+        Raises ValueError only for a `record_type` that does not exist.
         """
         number = message.type_number(record_type)
         began = time.perf_counter()
@@ -158,7 +159,7 @@ class Resolver:
         return replace(answer, seconds=(answer.arrived or time.perf_counter()) - began)
 
     async def _ask(self, name: bytes, record_type: int, until: float) -> Answer:
-        """Follow aliases (RFC 1034 section 3.6.2) where the server has not done so."""
+        """Follow aliases (RFC 1034 section 3.6.2) if the server has not followed them."""
         ttl = MAX_TTL * 24
         for _ in range(MAX_ALIASES):
             heard = await self._any_server(name, record_type, until)
@@ -176,11 +177,11 @@ class Resolver:
             try:
                 name = message.encode_name(target)
             except message.BadNameError as exc:
-                return Answer("servfail", text=f"an alias leads nowhere: {exc}", arrived=at)
+                return Answer("servfail", text=f"an alias (CNAME) has an invalid target: {exc}", arrived=at)
         return Answer("servfail", text=f"more than {MAX_ALIASES} aliases (CNAME) in a row")
 
     async def _any_server(self, name: bytes, record_type: int, until: float) -> tuple[Server, Heard] | Answer:
-        """The first definite reply. Each server gets its share of the time that is left."""
+        """Return the first definite reply. Each server gets an equal share of the remaining time."""
         loop = asyncio.get_running_loop()
         servers = self._servers()
         failures: list[Answer] = []
@@ -204,7 +205,7 @@ class Resolver:
         return replace(told, text="; ".join(answer.text for answer in failures))
 
     async def _judge(self, server: Server, heard: Heard, name: bytes, record_type: int, until: float) -> Heard | Answer:
-        """What a reply other than NOERROR and NXDOMAIN means; or the good reply, where it has come meanwhile."""
+        """Classify a reply other than NOERROR and NXDOMAIN, or return the good reply if a repeated query gives one."""
         reply = heard.reply
         code = message.RCODES.get(reply.rcode, f"RCODE {reply.rcode}")
         words = "".join(f", {text or f'extended error {number}'}" for number, text in reply.errors[:3])
@@ -214,7 +215,8 @@ class Resolver:
         if reply.rcode == message.SERVFAIL:
             if any(number in BOGUS_CODES for number, _ in reply.errors):
                 return Answer("bogus", text=f"DNSSEC validation failed: {text}", arrived=heard.at)
-            # Answered with validation off (RFC 4035 section 3.2.2) but refused again with it on: that is not weather.
+            # The server answers with validation off (RFC 4035 section 3.2.2) but fails again with validation on: this
+            # is not a temporary failure.
             with contextlib.suppress(NoReplyError):
                 unchecked = await transport.ask(server, name, record_type, until, checking_disabled=True)
                 if unchecked.reply.rcode in (message.NOERROR, message.NXDOMAIN):
@@ -240,7 +242,7 @@ def _key(host: str, family: AddressFamily) -> tuple[str, AddressFamily]:
 
 
 def _follow(name: bytes, record_type: int, reply: message.Reply) -> tuple[str, tuple[str, ...], int]:
-    """Walk the aliases within one reply: the alias left open (or ""), the records, the least TTL."""
+    """Follow the aliases within one reply. Returns the unresolved alias (or ""), the records and the lowest TTL."""
     first = owner = message.decode_name(name, 0, Budget(bounds.DNS_STEPS))[0]
     ttl = MAX_TTL * 24
     for _ in range(MAX_ALIASES):
@@ -256,7 +258,7 @@ def _follow(name: bytes, record_type: int, reply: message.Reply) -> tuple[str, t
 
 
 def _in_order(addresses: Iterable[str], family: AddressFamily) -> list[str]:
-    """The usable ones: IPv6 first where we have a route there, else last (the heart of RFC 6724)."""
+    """Return the addresses of the family: IPv6 first if there is a route, else last (a short form of RFC 6724)."""
     unique = list(dict.fromkeys(addresses))
     v4 = [each for each in unique if ":" not in each]
     v6 = [each for each in unique if ":" in each]
@@ -268,7 +270,7 @@ def _in_order(addresses: Iterable[str], family: AddressFamily) -> list[str]:
 
 
 def has_route(address: str) -> bool:
-    """Connecting a datagram socket sends nothing, and fails where this machine has no route."""
+    """Tell whether this machine has a route. Connecting a datagram socket sends nothing."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect((address, 53))

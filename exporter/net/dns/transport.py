@@ -1,4 +1,8 @@
-"""One question to one DNS server: UDP, and TCP where the answer was truncated (RFC 7766)."""
+"""Sends one query to one DNS server: by UDP, and by TCP if the answer was truncated (RFC 7766).
+
+In: server, encoded name, record type and deadline. Out: a Heard (the parsed reply and when it arrived), or
+NoReplyError.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from exporter.net.dns import message
 from exporter.net.dns.hosts import Server
 from exporter.net.dns.message import BadMessageError, Reply
 
-RESEND = 0.3  # of the time that a server has: then a lost packet is sent again, on the same socket
-MAX_STRAYS = 64  # datagrams that answer something else
+RESEND = 0.3  # part of the server's time after which a lost packet is sent again, on the same socket
+MAX_STRAYS = 64  # datagrams that answer other queries
 
 
 class NoReplyError(Exception):
@@ -28,14 +32,17 @@ class NoReplyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A reply, and when its bytes came in (`time.perf_counter()`)."""
+    """A reply, and when it arrived (`time.perf_counter()`)."""
 
     reply: Reply
     at: float
 
 
 async def ask(server: Server, name: bytes, record_type: int, until: float, *, checking_disabled: bool = False) -> Heard:
-    """Ask, and ask again without EDNS a server that does not know it. `until` is in loop time. Raises NoReplyError."""
+    """Query a server, and repeat the query without EDNS if the server does not support it.
+
+    `until` is the deadline in loop time. Raises NoReplyError.
+    """
     heard = await _once(server, name, record_type, until, checking_disabled=checking_disabled, edns=True)
     if heard.reply.rcode in (message.FORMERR, message.NOTIMP):
         heard = await _once(server, name, record_type, until, checking_disabled=checking_disabled, edns=False)
@@ -64,11 +71,14 @@ async def _once(
     except OSError as exc:
         raise NoReplyError("timeout", f"{server}: {exc.strerror or exc} ({how})") from exc
     except BadMessageError as exc:
-        raise NoReplyError("servfail", f"{server} sent what is no DNS message: {exc} ({how})") from exc
+        raise NoReplyError("servfail", f"{server} sent an invalid DNS message: {exc} ({how})") from exc
 
 
 async def _udp(server: Server, query: bytes, until: float) -> Heard:
-    """A connected socket takes datagrams from this server only; its port and the id are random (RFC 5452)."""
+    """Query by UDP.
+
+    The socket is connected, so it receives from this server only; port and id are random (RFC 5452).
+    """
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[Heard | Exception] = loop.create_future()
     strays = 0
@@ -96,7 +106,7 @@ async def _udp(server: Server, query: bytes, until: float) -> Heard:
             try:
                 sock.send(query)
             except OSError:
-                return  # the reader learns of it, or the deadline does
+                return  # the reader sees the error, or the deadline passes
 
         sock.connect((server.address, server.port))
         sock.send(query)

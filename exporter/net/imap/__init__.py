@@ -1,1 +1,1 @@
-"""One IMAP connection: the session, its protocol, parser and writer."""
+"""One IMAP connection: the session with its commands, and the protocol, reader, parser and writer below it."""

@@ -1,4 +1,7 @@
-"""Logins of IMAP: which mechanism, and how the credential is written. No I/O."""
+"""Chooses the login mechanism of IMAP and prepares the arguments of LOGIN. No I/O.
+
+One run makes at most one login attempt, so the choice is made before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from exporter.net.sasl import mechanisms as sasl
 
 
 def choose(offered: AbstractSet[str], auth: str, *, encrypted: bool) -> str:
-    """PLAIN (by AUTHENTICATE, RFC 4616) or LOGIN (the command), or what `auth` names: exactly one (see `model.Login`).
+    """Return PLAIN (AUTHENTICATE, RFC 4616), LOGIN (the command), or the mechanism that `auth` names.
 
-    Raises ProbeError where the server offers no such login.
+    `auth`: see `model.Login`. Raises ProbeError if the server does not offer such a login.
     """
     mechanisms = frozenset(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH="))
     named = sasl.named(auth, mechanisms, tls_first=not encrypted and "STARTTLS" in offered)
@@ -26,7 +29,7 @@ def choose(offered: AbstractSet[str], auth: str, *, encrypted: bool) -> str:
     if login and auth != "plain":
         return "LOGIN"
     told = " ".join(sorted(name for name in offered if name.startswith("AUTH=") or name == "LOGINDISABLED"))
-    text = f"no password login ({auth}) is offered: {told or 'no AUTH= capability'}"
+    text = f"the server offers no password login ({auth}): {told or 'no AUTH= capability'}"
     if not encrypted and not login:
         raise ProbeError(Reason.TLS_REQUIRED, text)
     if not login and not plain and offered & {"AUTH=XOAUTH2", "AUTH=OAUTHBEARER"}:
@@ -35,11 +38,11 @@ def choose(offered: AbstractSet[str], auth: str, *, encrypted: bool) -> str:
 
 
 def arguments(username: str, password: str) -> tuple[str | bytes, str | bytes]:
-    """User name and password as LOGIN takes them: quoted, or bytes for a literal. Raises ProbeError(config)."""
+    """Return user name and password as LOGIN takes them: quoted, or bytes for a literal. Raises ProbeError(config)."""
     try:
         username.encode()
         password.encode()
         return writer.string(username), writer.string(password)
-    except ValueError:  # its text may hold a piece of the password
-        text = "the user name or the password holds a line break, or what is not Unicode text"
+    except ValueError:  # its text may contain a part of the password
+        text = "the user name or the password contains a line break or is not valid Unicode"
         raise ProbeError(Reason.CONFIG, text) from None

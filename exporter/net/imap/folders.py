@@ -1,4 +1,8 @@
-"""Mailbox folders and their roles: by the provider's preset, by SPECIAL-USE (RFC 6154), else by localized name."""
+"""Finds out which mailbox folder is inbox, sent, junk, trash or drafts.
+
+In: the folders of a LIST response and the provider's preset. Out: one Folder per role. The preset decides first, then
+SPECIAL-USE (RFC 6154), then the localized names in the table below.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ ROLES = ("inbox", "sent", "junk", "trash", "drafts")
 
 _SPECIAL_USE = {"\\sent": "sent", "\\junk": "junk", "\\spam": "junk", "\\trash": "trash", "\\drafts": "drafts"}
 
-# Names seen on real servers, most common first; compared without case. Where two languages use one word for two
-# roles ("Papelera", "Corbeille" …) the role is the same; "Deleted" never means junk.
+# Names seen on real servers, most common first; compared without case. A word that two languages use ("Papelera",
+# "Corbeille") has the same role in both; "Deleted" never means junk.
 _NAMES: dict[str, tuple[str, ...]] = {
     "sent": (
         "Sent", "Sent Items", "Sent Messages", "Sent Mail", "Sent-Mail", "Sentbox",
@@ -62,10 +66,10 @@ _ROLE_OF_NAME = {name.casefold(): (role, rank) for role, names in _NAMES.items()
 class Folder:
     """One line of a LIST response."""
 
-    name: str  # as the server wrote it (modified UTF-7): what goes back over the wire
+    name: str  # as the server wrote it (modified UTF-7); used in commands
     decoded: str  # as people read it
     flags: frozenset[str] = frozenset()  # lower case, with the backslash
-    delimiter: str = ""  # "" = a flat namespace
+    delimiter: str = ""  # "" means a flat namespace
 
     @property
     def selectable(self) -> bool:
@@ -73,7 +77,7 @@ class Folder:
 
 
 def by_role(folders: Iterable[Folder], preset: Sequence[tuple[str, Sequence[str]]] = ()) -> dict[str, Folder]:
-    """The folder of each role in ROLES that can be told. A folder has one role at most.
+    """Return the folder of each role in ROLES that can be identified. A folder has at most one role.
 
     `preset` holds (role, names) of the provider; its names are whole paths, decoded or raw.
     """
@@ -99,7 +103,10 @@ def by_role(folders: Iterable[Folder], preset: Sequence[tuple[str, Sequence[str]
 
 
 def find(folders: Iterable[Folder], name: str) -> Folder | None:
-    """The folder of this name, decoded or raw: exact if there is one, else without regard to case."""
+    """Return the folder with this name, decoded or raw.
+
+    An exact match if there is one, else without regard to case.
+    """
     folded = name.casefold()
     loose = None
     for folder in folders:
@@ -111,7 +118,10 @@ def find(folders: Iterable[Folder], name: str) -> Folder | None:
 
 
 def _by_name(folders: Iterable[Folder]) -> list[tuple[str, Folder]]:
-    """(role, folder) for known names, the best guess of each role first: the shallowest, then the commonest name."""
+    """Return (role, folder) for known names, the best guess of each role first.
+
+    A folder nearer to the top is a better guess; among those, the more common name.
+    """
     ranked: list[tuple[int, int, str, Folder]] = []
     for folder in folders:
         path = folder.decoded.split(folder.delimiter) if folder.delimiter else [folder.decoded]

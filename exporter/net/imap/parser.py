@@ -1,7 +1,7 @@
-"""Reading IMAP responses (RFC 3501 section 7): bytes in, values out. Never raises on what a server sends.
+"""Parses IMAP responses (RFC 3501 section 7) into values. No I/O.
 
-What does not have the expected shape becomes None, and its raw line stays in the transcript: servers in the wild bend
-the grammar in many ways.
+In: responses as cut by the Reader. Out: Folder, Status, Quota, Fetched, … Many servers deviate from the grammar, so
+nothing here raises: what cannot be parsed becomes None, and its raw line stays in the transcript.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from exporter.net.imap.folders import Folder
 from exporter.net.imap.reader import Response, without_literal
 from exporter.net.text import decode
 
-Token = bytes | list["Token"] | None  # an atom or string, a list, NIL
+Token = bytes | list["Token"] | None  # an atom or string, a list, or NIL
 
 MAX_DEPTH = 16
-MAX_REMEMBERED = 200  # bytes of a line that is kept for the next time
-MAX_DIGITS = 19  # of a 63-bit number (RFC 9051)
+MAX_REMEMBERED = 200  # bytes of a line that is cached
+MAX_DIGITS = 19  # digits of a 63-bit number (RFC 9051)
 
 _ATOM, _QUOTED, _OPEN = 1, 2, 3  # groups of:
 _TOKEN = re.compile(rb'((?:[^\s()"\[]++|\[[^\]]*+\]?)++)|"((?:[^"\\]++|\\.)*+)"?|(\()|(\))', re.DOTALL)
-# As nearly every server writes it nearly always; what looks different goes the long way.
+# The usual form of a STATUS response. Other forms take the slower path through `tokens`.
 _STATUS = re.compile(rb'\* STATUS (?:"([^"\\]*)"|([^\s"()\\{]+)) \(([A-Z]+ \d{1,19}(?: [A-Z]+ \d{1,19})*)\)\Z')
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _CODE = re.compile(r"\[([^\s\]]+)(?: ([^\]]*))?\]")
@@ -35,10 +35,10 @@ _MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What SELECT or EXAMINE told."""
+    """The result of SELECT or EXAMINE."""
 
     exists: int
-    uidvalidity: int  # 0 = not told
+    uidvalidity: int  # 0 if the server did not report it
     uidnext: int | None
     read_only: bool
     permanent: frozenset[str] = frozenset()  # PERMANENTFLAGS, lower case
@@ -46,7 +46,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What STATUS told (RFC 3501 section 6.3.10); None = the server left it out."""
+    """The counts of a STATUS response (RFC 3501 section 6.3.10). None: the server left it out."""
 
     messages: int | None = None
     unseen: int | None = None
@@ -56,7 +56,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One quota root (RFC 9208); None = this resource has no limit there."""
+    """One quota root (RFC 9208). None: this resource has no limit there."""
 
     root: str
     used_bytes: int | None = None
@@ -77,7 +77,7 @@ class Fetched:
         return number(self.items.get(b"UID"))
 
     def body(self) -> bytes | None:
-        """The first BODY[…] item."""
+        """Return the first BODY[…] item."""
         for name, value in self.items.items():
             if name.startswith(b"BODY["):
                 return value if isinstance(value, bytes) else b""
@@ -91,7 +91,7 @@ def number(token: Token) -> int | None:
 
 
 def tokens(response: Response) -> list[Token]:
-    """Atoms, strings and lists. Unbalanced quotes and parentheses end with the response."""
+    """Split a response into atoms, strings and lists. Unbalanced quotes and parentheses end with the response."""
     top: list[Token] = []
     stack = [top]
     for index, part in enumerate(response):
@@ -117,13 +117,13 @@ def tokens(response: Response) -> list[Token]:
 
 
 def code(text: str) -> tuple[str, str]:
-    """The response code of a status text without its OK/NO/BAD: `[UIDNEXT 7] ok` → ("UIDNEXT", "7")."""
+    """Return the response code of a status text: `[UIDNEXT 7] ok` → ("UIDNEXT", "7")."""
     found = _CODE.match(text)
     return (found[1].upper(), found[2] or "") if found else ("", "")
 
 
 def folder(response: Response) -> Folder | None:
-    r"""`* LIST (\HasNoChildren \Sent) "/" name`."""
+    r"""Parse `* LIST (\HasNoChildren \Sent) "/" name`."""
     if len(response) == 1 and len(response[0]) <= MAX_REMEMBERED:
         return _remembered_folder(response)
     return _folder(response)
@@ -131,14 +131,14 @@ def folder(response: Response) -> Folder | None:
 
 @lru_cache(maxsize=2048)
 def _remembered_folder(response: Response) -> Folder | None:
-    """Thousands of mailboxes have the same few folders, and tell us of them every minute."""
+    """Cached, because thousands of mailboxes report the same few folders every minute."""
     return _folder(response)
 
 
 def _folder(response: Response) -> Folder | None:
     match tokens(response):
         case [_, _, list(flags), delimiter, first, *more]:
-            # A name with spaces that the server forgot to quote arrives in pieces.
+            # A name with spaces that the server did not quote arrives as several tokens.
             pieces = [piece for piece in (first, *more) if isinstance(piece, bytes)]
             raw = b" ".join(pieces) if pieces else b"NIL"
             name = raw.decode("utf-8", "surrogateescape")
@@ -152,13 +152,13 @@ def _folder(response: Response) -> Folder | None:
 
 
 def status(response: Response) -> Status | None:
-    """`* STATUS name (MESSAGES 3 UNSEEN 1 …)`."""
+    """Parse `* STATUS name (MESSAGES 3 UNSEEN 1 …)`."""
     values = _pairs(tokens(response))
     return None if values is None else _status_of(values)
 
 
 def named_status(response: Response) -> tuple[str, Status] | None:
-    """The same with the folder's name as LIST gives it."""
+    """Parse a STATUS response and return the folder's name too, as LIST gives it."""
     usual = _STATUS.match(response[0]) if len(response) == 1 else None
     if usual is not None:
         quoted, atom, counts = usual.groups()
@@ -183,7 +183,7 @@ def _status_of(values: Mapping[bytes, Token]) -> Status:
 
 
 def quota(response: Response) -> Quota | None:
-    """`* QUOTA root (STORAGE 10 512 MESSAGE 3 100)`; STORAGE counts units of 1,024 bytes (RFC 9208 section 5.1)."""
+    """Parse `* QUOTA root (STORAGE 10 512 …)`. STORAGE counts units of 1,024 bytes (RFC 9208 section 5.1)."""
     match tokens(response):
         case [_, _, bytes(root), list(resources)]:
             found: dict[bytes, tuple[int | None, int | None]] = {}
@@ -196,7 +196,7 @@ def quota(response: Response) -> Quota | None:
 
 
 def fetched(response: Response) -> Fetched | None:
-    r"""`* 12 FETCH (UID 5 FLAGS (\Seen) BODY[…] {42} …)`."""
+    r"""Parse `* 12 FETCH (UID 5 FLAGS (\Seen) BODY[…] {42} …)`."""
     read = tokens(response)
     sequence = number(read[1]) if len(read) > 2 else None
     items = _pairs(read)
@@ -204,7 +204,7 @@ def fetched(response: Response) -> Fetched | None:
 
 
 def internal_date(token: Token) -> float | None:
-    """`17-Jul-1996 02:44:25 -0700` → Unix time."""
+    """Convert `17-Jul-1996 02:44:25 -0700` to Unix time in seconds."""
     found = _DATE.fullmatch(token) if isinstance(token, bytes) else None
     if found is None or found[2].lower() not in _MONTHS:
         return None

@@ -45,13 +45,13 @@ from exporter.net.wire import Wire
 
 MAX_WARNINGS = 10
 MAX_REMEMBERED = 1024  # characters of capabilities that are kept for the next session
-BYE_GRACE = 0.5  # seconds for a tagged NO that explains a BYE better
+BYE_GRACE = 0.5  # seconds to wait for a tagged NO, which explains a BYE better
 _STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
-_DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # begins what only the command's caller cares for
+_DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # starts of responses that only the caller of the command needs
 
 
 class Asked:
-    """A command under way. `answer` gets the tagged OK's text, or the exception that the command ends with."""
+    """A command in progress. `answer` gets the text of the tagged OK, or the exception that ended the command."""
 
     __slots__ = ("answer", "name", "tag", "untagged")
 
@@ -63,32 +63,32 @@ class Asked:
 
 
 class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib ships no types
-    """One command at a time over a Wire. Its answers are raw responses; NO, BAD, BYE and loss are exceptions."""
+    """Sends one command at a time over a Wire. Responses are raw; NO, BAD, BYE and a lost connection are exceptions."""
 
     def __init__(self, wire: Wire, trace: Trace) -> None:
         super().__init__(asyncio.get_running_loop())
         self.mask = Mask()
         self.greeting = b""
         self.exists = 0  # messages in the selected folder, as last announced
-        self.news = False  # messages have been added since the session last looked
+        self.news = False  # messages have arrived since the session last asked
         self.capabilities: frozenset[str] = frozenset()  # upper case; empty while unknown
         self.pending_sync_command: Asked | None = None
-        self.exchange: Exchange | None = None  # of the AUTHENTICATE under way
+        self.exchange: Exchange | None = None  # of the AUTHENTICATE in progress
         self._trace = trace
         self._transcript = MaskedTranscript(trace, self.mask)
         self._reader = Reader()
-        self._rest: deque[bytes] = deque()  # what we still have to say, one piece per `+`
-        self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] of the command under way
+        self._rest: deque[bytes] = deque()  # pieces of the command that are still to be sent, one per `+`
+        self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] during the current command
         self._bye = ""
-        self._deaf = False  # between the reply to STARTTLS and the handshake nothing in plain text counts
+        self._deaf = False  # ignore plain text between the reply to STARTTLS and the handshake
         self._failure: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None  # for the greeting, or for an event in IDLE
+        self._waiter: asyncio.Future[None] | None = None  # waits for the greeting, or for an event in IDLE
         self._grace: asyncio.TimerHandle | None = None
         self._computing: asyncio.Task[None] | None = None  # the answer to a challenge
         self.connection_made(wire)
         wire.attach(self)
 
-    # -- what the session calls -----------------------------------------------------------------------------------
+    # -- called by the session ----------------------------------------------------------------------------------------
 
     async def greet(self) -> bytes:
         """Wait for the greeting. Raises Refusal("BYE"), Garbage, ServerClosed."""
@@ -101,7 +101,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     def begin(self, name: str, tag: str, pieces: Sequence[bytes], shown: str | None = None) -> Asked:
         """Send a command; `finish` waits for its answer.
 
-        The first piece is its line, the others are said after a `+` each. `shown` replaces the line in the transcript.
+        The first piece is the command line, each further piece is sent after a `+`. `shown` replaces the line in the
+        transcript.
         """
         if self._failure is not None:
             raise self._failure
@@ -115,7 +116,10 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         return command
 
     async def finish(self, command: Asked) -> tuple[str, list[Response]]:
-        """The tagged OK's text and the untagged responses. Raises Refusal, ServerClosed, Garbage …"""
+        """Return the text of the tagged OK and the untagged responses.
+
+        Raises Refusal, ServerClosed, Garbage, OSError.
+        """
         try:
             return await command.answer, command.untagged
         except asyncio.CancelledError:
@@ -127,13 +131,13 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self._rest.clear()
 
     def give_up(self, command: Asked) -> None:
-        """Its answer may still come: a session out of step is not used again."""
+        """Abandon a command. Its answer may still arrive, so the session must not be used again."""
         self._fail(ServerClosed(f"given up while {command.name} was under way"))
         self.pending_sync_command = None
 
     async def announced(self, seconds: float) -> bool:
-        """In IDLE: True as soon as there is news, False after the time or when the command ends."""
-        over = False  # not judged by the clock: on uvloop it may show a rounding error less when the timer fires
+        """During IDLE: return True as soon as messages arrive, False after `seconds` or when the command ends."""
+        over = False  # a flag and not the clock: uvloop's timer may fire a rounding error early
 
         def end() -> None:
             nonlocal over
@@ -150,7 +154,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
     @property
     def idling(self) -> bool:
-        """The command under way has no answer yet."""
+        """Tell whether the current command has no answer yet."""
         return self.pending_sync_command is not None and not self.pending_sync_command.answer.done()
 
     def say(self, line: bytes, shown: str | None = None) -> None:
@@ -161,16 +165,16 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self.transport.write(line)
 
     def listen(self) -> None:
-        """The layer below has changed to TLS: what was heard before counts for nothing (RFC 3501 section 6.2.1)."""
+        """Read again after the change to TLS. What was received before it is forgotten (RFC 3501 section 6.2.1)."""
         self._reader.drop()
         self.capabilities = frozenset()
         self._deaf = False
 
-    # -- what the Wire calls --------------------------------------------------------------------------------------
+    # -- called by the Wire -------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
-            self._trace.said("#", f"{len(data)} bytes in plain text after the reply to STARTTLS are thrown away")
+            self._trace.said("#", f"{len(data)} bytes in plain text after the reply to STARTTLS are ignored")
             return
         if self._failure is not None:
             return
@@ -220,7 +224,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             if self._deaf or self._failure is not None:
                 dropped = self._reader.drop() + sum(len(each[0]) + 2 for each in (responses if lines else ()))
                 if dropped:
-                    self._trace.said("#", f"{dropped} bytes that followed are thrown away")
+                    self._trace.said("#", f"{dropped} bytes that followed are ignored")
                 return
         if not self.greeting:
             self._check_beginning()
@@ -251,7 +255,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self._fail(Refusal(Service.IMAP, kind.upper(), f"{kind.upper()} {text}"))
 
     def _check_beginning(self) -> None:
-        """Binary data (TLS, say) may never bring the line end that we wait for."""
+        """Fail early on binary data (TLS, for example), which may never contain the line end that we wait for."""
         beginning = self._reader.unfinished()[:80]
         if len(beginning) >= 3 and is_binary(beginning):
             self._transcript.heard(beginning)
@@ -280,7 +284,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     def _counted(self, line: bytes) -> None:
         if line[-7:].upper() == b" EXISTS":
             exists = parser.number(line[2:-7]) or 0
-            self.news = self.news or exists != self.exists  # some servers repeat it with every answer
+            self.news = self.news or exists != self.exists  # some servers repeat the count with every answer
             self.exists = exists
             self._wake()
         elif self.exists and line[-8:].upper() == b" EXPUNGE":
@@ -319,7 +323,10 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self._respond(line)
 
     def _respond(self, line: bytes) -> None:
-        """The next step of AUTHENTICATE. After our last word `*` cancels, answered by BAD (RFC 3501 section 6.2.2)."""
+        """Do the next step of AUTHENTICATE.
+
+        After the last step, `*` cancels; the server answers BAD (RFC 3501 section 6.2.2).
+        """
         if self._computing is not None:
             raise Garbage(f"asked again before it was answered: {self._transcript.shown(line)}")
         exchange = self.exchange
@@ -370,7 +377,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
     def _end(self, command: Asked, exc: Exception) -> None:
         if not command.answer.done():
             command.answer.set_exception(exc)
-            command.answer.exception()  # asyncio need not complain where nobody waits any more
+            command.answer.exception()  # marks the exception as retrieved: nobody may be waiting any more
         self._wake()
 
     def _fail(self, exc: Exception) -> None:
@@ -385,7 +392,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
 
 def _words(text: str) -> frozenset[str]:
-    """Capabilities. Raises Garbage where there are more than any server has."""
+    """Split a capability list. Raises Garbage where there are more than any server has."""
     if len(text) > bounds.IMAP_CAPABILITIES:
         raise Garbage(f"more than {bounds.IMAP_CAPABILITIES} characters of capabilities: {clean(text[:200], 80)}")
     return _remembered_words(text) if len(text) <= MAX_REMEMBERED else frozenset(text.upper().split())
@@ -393,5 +400,5 @@ def _words(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _remembered_words(text: str) -> frozenset[str]:
-    """Thousands of mailboxes are on few servers, which say the same at each login."""
+    """Cached, because thousands of mailboxes are on few servers with the same list."""
     return frozenset(text.upper().split())

@@ -1,4 +1,8 @@
-"""Cuts an IMAP byte stream into responses: iterative, each byte looked at once, everything bounded. No I/O."""
+"""Cuts the byte stream of an IMAP server into responses, with limits for lines and literals. No I/O.
+
+In: bytes as they arrive from the Wire. Out: complete responses, ready for the parser. Each byte is scanned once. Raises
+Garbage when a limit is exceeded.
+"""
 
 from __future__ import annotations
 
@@ -16,28 +20,28 @@ MAX_LINES = bounds.IMAP_LINES
 MAX_BYTES = bounds.IMAP_COMMAND
 
 Response = tuple[bytes, ...]
-"""Text, literal, text, literal, … text, without line ends; nearly always one text."""
+"""Text, literal, text, literal, … text, without line ends. Nearly always a single text."""
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}\Z")
 _FREE_TEXT = (b"OK ", b"NO ", b"BAD", b"BYE")
 
 
 class Reader:
-    """Fed with what comes in, gives complete responses. Raises Garbage when the server breaks a bound."""
+    """Takes bytes and returns complete responses. Raises Garbage when the server exceeds a limit."""
 
     __slots__ = ("_at", "_buffer", "_bytes", "_count", "_missing", "_parts", "_scanned")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._at = 0  # where the unread part of the buffer begins
-        self._scanned = 0  # up to where it is known to hold no line end
-        self._missing: int | None = None  # bytes of the literal that is coming in
-        self._parts: list[bytes] = []  # of a response that has literals
+        self._at = 0  # start of the unread part of the buffer
+        self._scanned = 0  # the buffer has no line end before this offset
+        self._missing: int | None = None  # bytes of the current literal that are still missing
+        self._parts: list[bytes] = []  # parts of a response with literals
         self._count = 0  # lines since the last command
         self._bytes = 0  # likewise, literals included
 
     def feed(self, data: bytes) -> Iterator[Response]:
-        """The responses that are complete now. Empty lines count, but are left out."""
+        """Yield the responses that are complete now. Empty lines count against the limit but are not returned."""
         buffer = self._buffer
         del buffer[: self._at]
         self._scanned = max(0, self._scanned - self._at)
@@ -49,10 +53,10 @@ class Reader:
         while (line := self._line()) is not None:
             self._count += 1
             if self._count > MAX_LINES:
-                raise Garbage(f"more than {MAX_LINES} lines to one command, now: {_start(line)}")
+                raise Garbage(f"more than {MAX_LINES} lines in answer to one command, the last one: {_start(line)}")
             parts = self._parts
             size = None
-            # Free text may end in `{12}` without announcing a literal; only untagged data has literals.
+            # Free text may end in `{12}` without announcing a literal. Only untagged data responses have literals.
             if parts or (line.startswith(b"* ") and line[2:5].upper() not in _FREE_TEXT):
                 size = literal_size(line)
             if size is None:
@@ -68,9 +72,9 @@ class Reader:
                 self._missing = size
 
     def whole_lines(self, data: bytes) -> list[bytes] | None:
-        """Instead of `feed` for what nearly always comes: whole lines without a literal, nothing left from before.
+        """The fast path of `feed` for the usual case: whole lines without a literal, and an empty buffer.
 
-        None, and nothing has happened, where it is not so.
+        Returns None, and changes nothing, if this is not the case.
         """
         if (
             data[-2:] != b"\r\n"
@@ -112,11 +116,11 @@ class Reader:
         return bytes(buffer[at:end]).removesuffix(b"\r")
 
     def restart(self) -> None:
-        """A new command: count its lines and bytes anew."""
+        """Start counting lines and bytes for a new command."""
         self._count = self._bytes = 0
 
     def drop(self) -> int:
-        """Forget what has not been given out; returns how many bytes that is."""
+        """Forget the bytes that were not returned yet, and return their number."""
         dropped = len(self._buffer) - self._at
         self._buffer.clear()
         self._parts = []
@@ -125,19 +129,19 @@ class Reader:
         return dropped
 
     def unfinished(self) -> bytes:
-        """The server's last words: an incomplete response, without the literals (mail) in it."""
+        """Return the incomplete response at the end of a connection, without its literals (they are mail)."""
         text = b"".join(self._parts[::2])
         return text if self._missing is not None else text + bytes(self._buffer[self._at :])
 
 
 def literal_size(line: bytes) -> int | None:
-    """The size of the literal that this line announces at its end."""
+    """Return the size of the literal that this line announces at its end, or None."""
     found = _LITERAL.search(line, max(0, len(line) - 24)) if line.endswith(b"}") else None
     return int(found[1]) if found else None
 
 
 def without_literal(line: bytes) -> bytes:
-    """The line without the announcement at its end."""
+    """Return the line without the literal announcement at its end."""
     return _LITERAL.sub(b"", line)
 
 

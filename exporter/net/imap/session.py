@@ -1,8 +1,8 @@
-"""An IMAP session (RFC 3501, 9051) for a monitor: each method is a step of the dialogue, each fault an exception.
+"""An IMAP client session for monitoring (RFC 3501, 9051): one method for each step, one exception for each fault.
 
-Refusal(NO, BAD, BYE), ServerClosed, Garbage, OSError and ssl.SSLError come out of every method; with a `timeout`,
-TimeoutError too. Looking changes nothing: EXAMINE and BODY.PEEK; and SEARCH is never used, because on some large
-providers it lies.
+Step "probe" of the flow: the imap and roundtrip probes call these methods in order. Every method may raise Refusal (NO,
+BAD, BYE), ServerClosed, Garbage, OSError, ssl.SSLError, and TimeoutError if `timeout` is set. Reading must not change
+the mailbox: EXAMINE and BODY.PEEK are used. SEARCH is never used, because some large providers answer it wrongly.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ Messages = list[Fetched]
 T = TypeVar("T")
 Responses = list[Response]  # in the class below, `list` is the command
 
-FETCH_BATCH = 50  # messages a command; NetEase resets connections that ask for many
+FETCH_BATCH = 50  # messages per command; NetEase resets connections that ask for more
 MAX_FOLDERS = 5_000
 AT_ONCE = 200  # responses that are read before others get their turn
 MAX_QUOTA_ROOTS = 8
-_WILD = re.compile(r"[*%]")  # in a folder's name, what LIST takes for a pattern
+_WILD = re.compile(r"[*%]")  # characters of a folder name that LIST reads as a pattern
 
 
 class ImapSession:
-    """One connection's dialogue. `timeout` bounds each command, in seconds; None leaves it to the run's deadline.
+    """One IMAP session. `timeout` limits each command, in seconds; with None only the deadline of the run applies.
 
-    Folder names go in as the server gave them (`Folder.name`); other non-ASCII names are encoded here.
+    Pass folder names as the server gave them (`Folder.name`); other names that are not ASCII are encoded here.
     """
 
     def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
@@ -60,7 +60,7 @@ class ImapSession:
         self._protocol = ImapProtocol(wire, trace)
         self._eight_bit: set[str] = set()  # names that the server lists unencoded, against RFC 3501
 
-    # -- what was learned -----------------------------------------------------------------------------------------
+    # -- what the server told -----------------------------------------------------------------------------------------
 
     @property
     def greeting(self) -> str:
@@ -77,7 +77,7 @@ class ImapSession:
         return "X-CM-EXT-1" in self._protocol.capabilities or b"COREMAIL" in self._protocol.greeting.upper()
 
     def shown(self, name: str) -> str:
-        """A name that the server made, fit to be written down: a hostile server makes one of our password."""
+        """Mask a name chosen by the server: a hostile server could use our password as a folder name."""
         return self._protocol.mask.hide(name)
 
     # -- before the login -----------------------------------------------------------------------------------------
@@ -88,14 +88,17 @@ class ImapSession:
         self.preauth = greeting[:9].upper() == b"* PREAUTH"
 
     async def capability(self) -> None:
-        """Ask, unless the greeting or the login's reply told."""
+        """Ask for the capabilities, unless the greeting or the reply to the login listed them."""
         if not self._protocol.capabilities:
             await self._ask("CAPABILITY")
             if not self._protocol.capabilities:
-                raise Garbage("CAPABILITY was answered without capabilities")
+                raise Garbage("the answer to CAPABILITY lists no capabilities")
 
     async def starttls(self, endpoint: Endpoint, contexts: TlsContexts) -> None:
-        """RFC 3501 section 6.2.1. What was said in plain text, capabilities included, is forgotten."""
+        """Upgrade to TLS (RFC 3501 section 6.2.1).
+
+        Everything received in plain text is forgotten, capabilities included.
+        """
         with self._trace.phase(Phase.STARTTLS):
             if self.preauth:
                 raise StartTlsUnavailable("the server says PREAUTH, after which no STARTTLS is possible")
@@ -112,19 +115,20 @@ class ImapSession:
         self._protocol.listen()
 
     def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
-        """The one mechanism of this run, of what is offered; see `imap_auth.choose`."""
+        """Return the one mechanism of this run; see `imap_auth.choose`."""
         return imap_auth.choose(self._protocol.capabilities, auth, encrypted=encrypted)
 
     async def login(self, username: str, secret: Secret, mechanism: str) -> None:
-        """Log in with this mechanism and no other. Raises Refusal with the server's complete words.
+        """Log in with this mechanism and no other. Raises Refusal with the server's complete text.
 
-        `secret` is the password, or the access token where the mechanism takes one.
+        `secret` is the password, or the access token if the mechanism takes one.
         """
         word = secret.reveal()
         self._protocol.mask.learn(username, word)
         offered = self._protocol.capabilities
         at_once = "SASL-IR" in offered and not self.is_coremail
-        self._protocol.capabilities = frozenset()  # other ones hold after the login (RFC 3501 section 6.2.3)
+        # the capabilities after the login may differ (RFC 3501 section 6.2.3)
+        self._protocol.capabilities = frozenset()
         if mechanism == "LOGIN":
             user, quoted = imap_auth.arguments(username, word)
             shown_user = user if isinstance(user, str) else username
@@ -143,7 +147,7 @@ class ImapSession:
         self._protocol.state = AUTH
 
     async def id(self) -> None:
-        """Say who we are (RFC 2971)."""
+        """Identify ourselves to the server (RFC 2971)."""
         await self._ask("ID", f'("name" "mailprobe" "version" "{__version__}")')
 
     # -- folders --------------------------------------------------------------------------------------------------
@@ -186,10 +190,10 @@ class ImapSession:
         return Status()
 
     async def statuses(self, folders: Sequence[str]) -> dict[str, Status]:
-        """MESSAGES and UNSEEN of several folders in one answer, where the server offers it (RFC 5819); else nothing.
+        """Return MESSAGES and UNSEEN of several folders with one command (RFC 5819).
 
-        Only these folders are named, so that a mailbox with thousands is not counted through. A folder that the server
-        will not count is not in the result.
+        {} if the server cannot do this. Only these folders are named, so that the server does not count thousands of
+        others. A folder that the server cannot count is missing in the result.
         """
         if not {"LIST-STATUS", "LIST-EXTENDED"} <= self._protocol.capabilities:
             return {}
@@ -201,7 +205,7 @@ class ImapSession:
         return dict(found for each in _of(untagged, b"STATUS") if (found := parser.named_status(each)) is not None)
 
     async def quota(self) -> tuple[Quota, ...]:
-        """The quota roots of INBOX (RFC 9208)."""
+        """Return the quota roots of INBOX (RFC 9208)."""
         _, untagged = await self._ask("GETQUOTAROOT", "INBOX")
         found = [parser.quota(each) for each in _of(untagged, b"QUOTA")]
         kept = [quota for quota in found if quota is not None][:MAX_QUOTA_ROOTS]
@@ -210,7 +214,7 @@ class ImapSession:
     # -- messages of the selected folder --------------------------------------------------------------------------
 
     async def newest(self) -> float | None:
-        """INTERNALDATE of the last message, Unix time in seconds; None where there is none."""
+        """Return the INTERNALDATE of the last message as Unix time in seconds, or None if the folder is empty."""
         if not self._protocol.exists:
             return None
         for each in await self._fetch("*", "(INTERNALDATE)"):
@@ -220,14 +224,14 @@ class ImapSession:
         return None
 
     async def uids_from(self, uid: int) -> Uids:
-        """The UIDs that are not below `uid`, ascending. Marks the folder as looked at, for `idle`."""
+        """Return the UIDs from `uid` on, ascending. Resets the state that `idle` watches."""
         self._protocol.news = False
         found = await self._fetch(f"{uid}:*", "(FLAGS)", prefix="UID")
-        # `n:*` names the last message even where its UID is below n (RFC 3501 section 6.4.8).
+        # `n:*` always includes the last message, even if its UID is below n (RFC 3501 section 6.4.8).
         return sorted({each.uid for each in found if each.uid is not None and each.uid >= uid})
 
     async def following_uid(self) -> int:
-        """What UIDNEXT would be, for servers that do not tell it (some of NetEase's)."""
+        """Return what UIDNEXT would be, for servers that do not report it (some of NetEase's)."""
         found = await self._fetch("*", "(UID)") if self._protocol.exists else []
         return max((each.uid for each in found if each.uid is not None), default=0) + 1
 
@@ -244,7 +248,7 @@ class ImapSession:
         return headers
 
     async def fetch_message(self, uid: int, limit: int) -> bytes:
-        """At most `limit` bytes of a message. Only for a mail that is known to be our own."""
+        """Return at most `limit` bytes of a message. Only for mail that mailprobe itself has sent."""
         for each in await self._fetch(str(uid), f"(BODY.PEEK[]<0.{min(limit, MAX_LITERAL)}>)", prefix="UID"):
             body = each.body()
             if each.uid == uid and body is not None:
@@ -252,7 +256,7 @@ class ImapSession:
         raise ProbeError(Reason.MESSAGE_MISSING, f"the message with UID {uid} is gone")
 
     async def delete(self, uid: int) -> bool:
-        """Mark as deleted, and expunge this one alone if UIDPLUS allows (RFC 4315). False: it is only marked."""
+        """Mark a message as deleted and, with UIDPLUS, expunge only this one (RFC 4315). False: it is only marked."""
         await self._ask("STORE", str(uid), "+FLAGS.SILENT", "(\\Deleted)", prefix="UID")
         if "UIDPLUS" not in self._protocol.capabilities:
             return False
@@ -260,7 +264,7 @@ class ImapSession:
         return True
 
     async def idle(self, seconds: float) -> bool:
-        """Wait for new messages (RFC 2177): True when some were announced since `uids_from` last looked."""
+        """Wait for new messages (RFC 2177). True if some have arrived since the last `uids_from`."""
         if self._protocol.news:
             return True
         tag = self._protocol.new_tag()
@@ -288,7 +292,7 @@ class ImapSession:
     # -- the end --------------------------------------------------------------------------------------------------
 
     async def logout(self) -> None:
-        """Say goodbye. A server that hangs up on it, with or without a word, has done what was asked."""
+        """Send LOGOUT. A server that closes the connection instead of answering is fine too."""
         self._protocol.state = LOGOUT
         try:
             await self._ask("LOGOUT")
@@ -305,7 +309,7 @@ class ImapSession:
         shown: str | None = None,
         non_sync: bool = False,
     ) -> tuple[str, Responses]:
-        """One command, in one write where it has no literal. An argument of type bytes travels as a literal."""
+        """Send one command and wait for its answer. An argument of type bytes is sent as a literal."""
         tag = self._protocol.new_tag()
         start = f"{tag} {prefix} {name}" if prefix else f"{tag} {name}"
         pieces = writer.pieces(start, args, non_sync=non_sync)

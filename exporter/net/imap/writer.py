@@ -1,4 +1,4 @@
-"""Writing IMAP commands (RFC 3501 section 6): strings, and lines cut where a literal must wait. No I/O."""
+"""Writes IMAP commands (RFC 3501 section 6): quotes strings, and splits a line where a literal must wait. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BREAKS = re.compile(r"[\x00\r\n]")
 
 
 def string(text: str) -> str | bytes:
-    """A command's string argument: quoted where that is allowed, else the bytes of a literal (RFC 3501 section 4.3).
+    """Return a string argument: quoted if possible, else the bytes of a literal (RFC 3501 section 4.3).
 
     Raises ValueError for NUL, CR, LF and lone surrogates.
     """
@@ -22,7 +22,7 @@ def string(text: str) -> str | bytes:
 
 
 def pieces(start: str, args: Sequence[str | bytes], *, non_sync: bool) -> Sequence[bytes]:
-    """A command's line, cut where the server must say `+` before a literal (RFC 3501 section 4.3, RFC 7888)."""
+    """Split a command where the server must send `+` before a literal (RFC 3501 section 4.3, RFC 7888)."""
     cut = [start.encode()]
     for arg in args:
         if isinstance(arg, str):

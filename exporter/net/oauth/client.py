@@ -1,6 +1,7 @@
-"""A client of OAuth 2.0 token endpoints (RFC 6749): refresh token, client credentials, JWT bearer (RFC 7523).
+"""A client for OAuth 2.0 token endpoints (RFC 6749): refresh token, client credentials, JWT bearer (RFC 7523).
 
-One POST each, over HTTPS, bounded in size and time; redirects are not followed, and nothing that was sent is told.
+In: a TokenSource and its secret. Out: Granted (access token, lifetime, perhaps a new refresh token). Each request is
+one POST over HTTPS with limits on size and time. Redirects are not followed, and no error message shows what was sent.
 """
 
 from __future__ import annotations
@@ -17,11 +18,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from exporter import __version__
 from exporter.model import AddressFamily, Flow, Secret, TokenSource
@@ -35,20 +31,21 @@ from exporter.net.mask import Mask
 from exporter.net.text import decode
 from exporter.net.tls import TlsContexts
 
-PATIENCE = 15.0  # seconds for one answer
+PATIENCE = 15.0  # seconds for one response
 MAX_ANSWER = 64 * 1024  # bytes
-UNTOLD_LIFETIME = 600.0  # seconds, where the endpoint does not say how long a token lives
+UNTOLD_LIFETIME = 600.0  # seconds, if the endpoint does not report a lifetime
 LONGEST_LIFETIME = 30 * 86400.0
-ASSERTION_LIFETIME = 3600  # seconds; Google's most
-# What stops our own side from connecting anywhere.
+ASSERTION_LIFETIME = 3600  # seconds; the maximum that Google accepts
+# Errors of this machine, which would prevent any connection.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EPERM})
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"mailprobe/{__version__}"}
-_OPEN = frozenset({"grant_type", "client_id", "scope", "redirect_uri", "client_assertion_type"})  # no secrets
+# fields that hold no secret
+_OPEN = frozenset({"grant_type", "client_id", "scope", "redirect_uri", "client_assertion_type"})
 
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """How endpoints are reached."""
+    """What is needed to reach an endpoint: resolver and TLS settings."""
 
     resolver: Resolver
     contexts: TlsContexts
@@ -57,17 +54,17 @@ class Net:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a token endpoint gave."""
+    """The answer of a token endpoint."""
 
     access: Secret
     lifetime: float  # seconds
-    refresh: Secret | None  # a new one, which takes the old one's place
+    refresh: Secret | None  # a new refresh token, which replaces the old one
 
 
 async def grant(source: TokenSource, seed: Secret, client_secret: Secret | None, net: Net, now: float) -> Granted:
-    """An access token. `seed` is what the flow rests on: refresh token, client secret or key; `now`: Unix time.
+    """Request an access token. `seed` is the refresh token, client secret or key; `now` is Unix time.
 
-    Raises TokenRefusal, and where there is no such answer ProbeError, DnsFailure, ssl.SSLError, OSError, Garbage.
+    Raises TokenRefusal if the endpoint refuses, otherwise ProbeError, DnsFailure, ssl.SSLError, OSError, Garbage.
     """
     form = {"client_id": source.client_id, "scope": source.scope}
     match source.flow:
@@ -86,12 +83,12 @@ async def grant(source: TokenSource, seed: Secret, client_secret: Secret | None,
 
 
 def granted(body: Mapping[str, Any]) -> Granted:
-    """Read a token response (RFC 6749 section 5.1). Raises Garbage, which shows nothing of it."""
+    """Parse a token response (RFC 6749 section 5.1). Raises Garbage without any part of the response."""
     access, kind, refresh = body.get("access_token"), body.get("token_type"), body.get("refresh_token")
     if not isinstance(access, str) or not access.isascii() or not access.isprintable() or not access:
-        raise Garbage("the token endpoint's answer has no access_token")
+        raise Garbage("the token endpoint's response has no access_token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise Garbage("the token endpoint gives no token of type Bearer")
+        raise Garbage("the token endpoint's response has no token of type Bearer")
     usable = isinstance(refresh, str) and refresh.isascii() and refresh.isprintable() and refresh
     return Granted(Secret(access), _lifetime(body.get("expires_in")), Secret(str(refresh)) if usable else None)
 
@@ -108,9 +105,9 @@ def _lifetime(told: object) -> float:
 
 
 def assertion(source: TokenSource, key: Secret, now: float) -> str:
-    """A signed JWT that asks for the mailbox `subject`. `key`: Google's JSON file, or PEM.
+    """Return a signed JWT that asks for access to the mailbox `subject`. `key`: Google's JSON file, or PEM.
 
-    Raises ProbeError(local_error), which shows nothing of the key.
+    Raises ProbeError(local_error) without any part of the key.
     """
     pem, issuer, key_id = _key(key.reveal(), source.client_id)
     header = {"alg": "RS256", "typ": "JWT"} | ({"kid": key_id} if key_id else {})
@@ -123,17 +120,30 @@ def assertion(source: TokenSource, key: Secret, now: float) -> str:
         "exp": int(now) + ASSERTION_LIFETIME,
     }
     signed = f"{_packed(json.dumps(header).encode())}.{_packed(json.dumps(claims).encode())}"
+    return f"{signed}.{_packed(_signature(signed, pem))}"
+
+
+def _signature(signed: str, pem: str) -> bytes:
+    """Raises ProbeError(local_error)."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         private = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ProbeError(Reason.LOCAL_ERROR, "key_file: holds no unencrypted private key in PEM") from None
+        raise ProbeError(
+            Reason.LOCAL_ERROR, "key_file: does not contain an unencrypted private key in PEM format"
+        ) from None
     if not isinstance(private, RSAPrivateKey):
         raise ProbeError(Reason.LOCAL_ERROR, "key_file: not an RSA key")
-    return f"{signed}.{_packed(private.sign(signed.encode(), PKCS1v15(), SHA256()))}"
+    return private.sign(signed.encode(), PKCS1v15(), SHA256())
 
 
 def _key(text: str, client_id: str) -> tuple[str, str, str]:
-    """PEM, issuer and key id; what the config says of the issuer wins."""
+    """Return PEM, issuer and key id. The issuer in the configuration has priority over the one in the file."""
     if not text.lstrip().startswith("{"):
         if not client_id:
             raise ProbeError(Reason.CONFIG, "oauth2.client_id is missing: a PEM file does not name the service account")
@@ -154,7 +164,7 @@ def _packed(raw: bytes) -> str:
 
 
 async def post(url: str, form: Mapping[str, str], net: Net) -> Mapping[str, Any]:
-    """Send a form, return the JSON of a good answer. Raises what `grant` raises."""
+    """Send a form and return the JSON of a successful response. Raises the same exceptions as `grant`."""
     if why := urls.fault(url):
         raise ProbeError(Reason.CONFIG, f"{clean(url, 200)} {why}")
     sent = {name: value for name, value in form.items() if value}
@@ -165,7 +175,9 @@ async def post(url: str, form: Mapping[str, str], net: Net) -> Mapping[str, Any]
         if name not in _OPEN:
             mask.learn("", value)
     if 300 <= status < 400:
-        raise ProbeError(Reason.HTTP_STATUS, f"{status}: {host} redirects to {without_query(location)}: not followed")
+        raise ProbeError(
+            Reason.HTTP_STATUS, f"{status}: {host} redirects to {without_query(location)}, which is not followed"
+        )
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -180,12 +192,13 @@ async def post(url: str, form: Mapping[str, str], net: Net) -> Mapping[str, Any]
     if status in (401, 403, 429) or status >= 500:
         raise TokenRefusal(status, "", f"{host} answers {status}: {text}")
     if status == 200:
-        raise Garbage(f"{host} does not answer like a token endpoint")  # whatever it is, it may hold a token
+        # the response may contain a token, so it is not shown
+        raise Garbage(f"{host} does not respond like a token endpoint")
     raise ProbeError(Reason.HTTP_STATUS, f"{host} answers {status}: {text}")
 
 
 async def _exchange(url: str, form: Mapping[str, str], net: Net, host: str) -> tuple[int, str, bytes]:
-    """Status, Location and body."""
+    """Send the request and return status, Location and body."""
     secure = url.startswith("https:")
     connector = aiohttp.TCPConnector(
         resolver=_Names(net.resolver), ssl=net.contexts.get(net.ca_file) if secure else False, force_close=True
@@ -218,7 +231,7 @@ async def _exchange(url: str, form: Mapping[str, str], net: Net, host: str) -> t
     except aiohttp.ClientOSError as exc:
         raise _unreached(host, exc) from None
     except aiohttp.ClientError as exc:
-        raise Garbage(f"{host} does not speak HTTP as it should: {type(exc).__name__}") from None
+        raise Garbage(f"{host} sent an invalid HTTP response: {type(exc).__name__}") from None
 
 
 def _unreached(host: str, exc: OSError) -> Exception:
@@ -228,12 +241,12 @@ def _unreached(host: str, exc: OSError) -> Exception:
 
 
 def _away(host: str, why: str) -> ProbeError:
-    """Not the mail server is out of reach, but who vouches for the credential."""
+    """Return the error for an endpoint that cannot be reached. The mail server itself may be fine."""
     return ProbeError(Reason.AUTH_UNAVAILABLE, f"token endpoint {host}: {clean(why, 200)}")
 
 
 class _Names(AbstractResolver):
-    """aiohttp asks the configured resolvers."""
+    """Makes aiohttp use the configured DNS servers."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -258,4 +271,4 @@ class _Names(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""

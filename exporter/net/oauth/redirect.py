@@ -1,4 +1,4 @@
-"""Where a browser on this machine is sent with the code of a sign-in (RFC 8252 section 7.3)."""
+"""A small web server on loopback that receives the code after a sign-in in the browser (RFC 8252 section 7.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Co
 
 
 class RedirectListener:
-    """An async context manager on loopback, at a port that is free."""
+    """An async context manager that listens on loopback, on a free port."""
 
     def __init__(self) -> None:
         app = web.Application(client_max_size=0)
@@ -31,12 +31,12 @@ class RedirectListener:
         try:
             await web.TCPSite(self._runner, "127.0.0.1", 0).start()
             port = self._runner.addresses[0][1]
-            with contextlib.suppress(OSError):  # no IPv6 here, or the port is taken there
+            with contextlib.suppress(OSError):  # no IPv6 on this machine, or the port is in use there
                 await web.TCPSite(self._runner, "::1", port).start()
         except BaseException:
             await self._runner.cleanup()
             raise
-        # By name, and without a path: so it is registered with Microsoft, which lets the port differ.
+        # By name and without a path: registered in this form with Microsoft, which ignores the port.
         self.url = f"http://localhost:{port}"
         return self
 
@@ -44,7 +44,7 @@ class RedirectListener:
         await self._runner.cleanup()
 
     async def address(self) -> str:
-        """The next address that a browser asked for; whether it is the answer is for the caller to see."""
+        """Return the next address that a browser requested. The caller checks whether it is the answer."""
         return await self._addresses.get()
 
     async def _take(self, request: web.Request) -> web.Response:

@@ -1,4 +1,7 @@
-"""Signing in for a refresh token: device code (RFC 8628), and authorization code with PKCE (RFC 7636, 8252)."""
+"""Interactive sign-in for a refresh token: device code (RFC 8628) and authorization code with PKCE (RFC 7636, 8252).
+
+Used by `mailprobe oauth`. In: a TokenSource. Out: Granted with the refresh token. The daemon never signs in.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from exporter.net.oauth.client import Granted, Net, granted, post
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 USUAL_INTERVAL = 5.0  # seconds (RFC 8628 section 3.2)
-SLOWER = 5.0  # seconds more at each slow_down (section 3.5)
+SLOWER = 5.0  # seconds added at each slow_down (section 3.5)
 LONGEST_WAIT = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What the user types where. Times in seconds."""
+    """A device code: what the user must type, and where. Times in seconds."""
 
     code: Secret
     user_code: str
@@ -33,14 +36,14 @@ class Device:
 
 
 async def device(url: str, source: TokenSource, net: Net) -> Device:
-    """Begin. Raises what `oauth.post` raises."""
+    """Request a device code. Raises the same exceptions as `post`."""
     body = await post(url, {"client_id": source.client_id, "scope": source.scope}, net)
     code, shown = body.get("device_code"), body.get("user_code")
-    page = body.get("verification_uri") or body.get("verification_url")  # Google's older name
+    page = body.get("verification_uri") or body.get("verification_url")  # the older name, used by Google
     if not (
         isinstance(code, str) and isinstance(shown, str) and isinstance(page, str) and code and not urls.fault(page)
     ):
-        raise Garbage("the device authorization endpoint gives no code, or no page to type it into")
+        raise Garbage("the device authorization endpoint did not return a code and a page to enter it")
     interval = _seconds(body.get("interval"), USUAL_INTERVAL)
     return Device(Secret(code), clean(shown, 100), page, interval, _seconds(body.get("expires_in"), LONGEST_WAIT))
 
@@ -50,9 +53,9 @@ def _seconds(told: object, usual: float) -> float:
 
 
 async def poll(source: TokenSource, begun: Device, client_secret: Secret | None, net: Net) -> Granted | float:
-    """Has the user done it? The tokens, or how many seconds longer to wait between two looks.
+    """Ask whether the user has finished. Returns the tokens, or the seconds to wait before the next poll.
 
-    Raises what `oauth.post` raises: TokenRefusal with access_denied or expired_token where nothing will come of it.
+    Raises the same exceptions as `post`; TokenRefusal with access_denied or expired_token means: stop polling.
     """
     form = {"grant_type": DEVICE_GRANT, "device_code": begun.code.reveal(), "client_id": source.client_id}
     try:
@@ -67,7 +70,7 @@ async def poll(source: TokenSource, begun: Device, client_secret: Secret | None,
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One authorization request: the page to open, and what proves that its answer is ours."""
+    """One authorization request: the page to open, and the values that prove that the answer belongs to it."""
 
     page: str
     redirect: str
@@ -76,7 +79,10 @@ class Request:
 
 
 def request(authorize_url: str, source: TokenSource, redirect: str, user: str) -> Request:
-    """`redirect`: where the browser is sent with the code. `user`: whose mailbox, a hint for the page."""
+    """Build an authorization request.
+
+    `redirect` is where the browser is sent with the code. `user` is the mailbox, a hint for the sign-in page.
+    """
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     query = {
@@ -88,7 +94,7 @@ def request(authorize_url: str, source: TokenSource, redirect: str, user: str) -
         "code_challenge": challenge,
         "code_challenge_method": "S256",
         "login_hint": user,
-        # Google gives a refresh token only if asked so, and only at a new consent.
+        # Google returns a refresh token only with these two, and only after a new consent.
         "access_type": "offline",
         "prompt": "consent",
     }
@@ -97,15 +103,18 @@ def request(authorize_url: str, source: TokenSource, redirect: str, user: str) -
 
 
 class BadAnswerError(Exception):
-    """What came is not the answer to our request. The text says why."""
+    """The text is not the answer to our request. The message says why."""
 
 
 class DeniedError(BadAnswerError):
-    """It is the answer, and says no."""
+    """The answer to our request is a refusal."""
 
 
 def code_in(text: str, asked: Request) -> Secret:
-    """The code in the address that the browser ended at, or a code alone. Raises BadAnswerError, DeniedError."""
+    """Return the code from the address that the browser ended at, or from a code alone.
+
+    Raises BadAnswerError, DeniedError.
+    """
     text = text.strip()
     if "?" not in text and "&" not in text and "://" not in text:
         if not text:
@@ -117,7 +126,7 @@ def code_in(text: str, asked: Request) -> Secret:
         raise BadAnswerError("not an address with a code in it") from None
     state, error, code = (query.get(name, [""])[0] for name in ("state", "error", "code"))
     if not hmac.compare_digest(state.encode(), asked.state.encode()):
-        raise BadAnswerError("the answer to another request, or of somebody else: its state is not ours")
+        raise BadAnswerError("this answer belongs to another request: its state does not match")
     if error:
         told = query.get("error_description", [""])[0]
         raise DeniedError(clean(f"{error}: {told}" if told else error))
@@ -129,7 +138,7 @@ def code_in(text: str, asked: Request) -> Secret:
 async def exchange(
     source: TokenSource, asked: Request, code: Secret, client_secret: Secret | None, net: Net
 ) -> Granted:
-    """The code for tokens. Raises what `oauth.post` raises."""
+    """Exchange the code for tokens. Raises the same exceptions as `post`."""
     form = {
         "grant_type": "authorization_code",
         "client_id": source.client_id,

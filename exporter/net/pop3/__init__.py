@@ -1,1 +1,1 @@
-"""One POP3 connection and its login."""
+"""One POP3 connection: the session with its commands, and the choice of the login."""

@@ -1,4 +1,7 @@
-"""Logins of POP3: which mechanism, and how the credential is written. No I/O."""
+"""Chooses the login mechanism of POP3 and checks the arguments of USER and PASS. No I/O.
+
+One run makes at most one login attempt, so the choice is made before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ from exporter.net.sasl.mechanisms import TOKEN_MECHANISMS, named
 
 
 def sasl(capabilities: AbstractSet[str] | None) -> frozenset[str]:
-    """The mechanisms of CAPA's SASL line (RFC 5034), in upper case."""
+    """Return the mechanisms of the SASL line of CAPA (RFC 5034), in upper case."""
     lines = (line.split() for line in capabilities or ())
     return frozenset(name for words in lines if words and words[0] == "SASL" for name in words[1:])
 
 
 def choose(capabilities: AbstractSet[str] | None, auth: str, *, encrypted: bool) -> str:
-    """PLAIN (by AUTH, RFC 5034) or USER (USER and PASS, RFC 1939), or what `auth` names: exactly one (`model.Login`).
+    """Return PLAIN (AUTH, RFC 5034), USER (USER and PASS, RFC 1939), or the mechanism that `auth` names.
 
-    Raises ProbeError where the server offers no such login. A server without CAPA is tried with USER.
+    `auth`: see `model.Login`. Raises ProbeError if the server does not offer such a login. Without CAPA, USER is used.
     """
     offered = sasl(capabilities)
     tls_first = not encrypted and capabilities is not None and "STLS" in capabilities
@@ -28,12 +31,13 @@ def choose(capabilities: AbstractSet[str] | None, auth: str, *, encrypted: bool)
     user = capabilities is None or "USER" in capabilities
     if "PLAIN" in offered and (auth == "plain" or (auth == "auto" and encrypted)):
         return "PLAIN"
-    # Some servers leave USER out of CAPA and take it: who writes `login` has seen that, but not in the clear.
+    # Some servers accept USER without listing it in CAPA. `auth: login` says that the user knows this; it is allowed
+    # only with TLS.
     if auth != "plain" and (user or (auth == "login" and encrypted)):
         return "USER"
     if "PLAIN" in offered and auth == "auto":
         return "PLAIN"
-    text = f"no password login ({auth}) is offered: {_told(capabilities)}"
+    text = f"the server offers no password login ({auth}): {_told(capabilities)}"
     if tls_first:
         raise ProbeError(Reason.TLS_REQUIRED, text)
     if not user and offered and offered <= set(TOKEN_MECHANISMS):
@@ -43,17 +47,20 @@ def choose(capabilities: AbstractSet[str] | None, auth: str, *, encrypted: bool)
 
 def _told(capabilities: AbstractSet[str] | None) -> str:
     if capabilities is None:
-        return "the server has no CAPA"
+        return "it does not support CAPA"
     found = sorted(line for line in capabilities if line == "USER" or line.startswith("SASL"))
     return f"CAPA has {', '.join(found)}" if found else "CAPA has neither USER nor SASL"
 
 
 def argument(word: str, what: str) -> str:
-    """A user name or password as one argument of a command. Raises ProbeError(config), never with the word itself."""
+    """Check a user name or password as the argument of a command.
+
+    Raises ProbeError(config), without the value itself.
+    """
     try:
         word.encode()
     except UnicodeEncodeError:
-        raise ProbeError(Reason.CONFIG, f"the {what} is not Unicode text") from None
+        raise ProbeError(Reason.CONFIG, f"the {what} is not valid Unicode") from None
     if any(mark in word for mark in "\r\n\0"):
-        raise ProbeError(Reason.CONFIG, f"the {what} holds a line break")
+        raise ProbeError(Reason.CONFIG, f"the {what} contains a line break")
     return word

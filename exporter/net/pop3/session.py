@@ -1,4 +1,8 @@
-"""A POP3 session (RFC 1939, 2449, 2595, 5034). It knows no RETR and no DELE: a probe never reads or removes a mail."""
+"""A POP3 client session (RFC 1939, 2449, 2595, 5034).
+
+Step "probe" of the flow: the pop3 probe calls these methods in order. There is no RETR and no DELE: a probe must never
+read or remove mail.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from exporter.net.tls import TlsContexts
 from exporter.net.wire import Wire
 
 MAX_LINE = 8192  # bytes; RFC 2449 allows 512
-MAX_LINES = 500  # of one answer, and of what waits unread
+MAX_LINES = 500  # of one answer, and of unread lines
 
 _STAT = re.compile(r"\+OK (\d{1,15}) (\d{1,18})(?: |$)")
 
 
 class _Lines:
-    """Takes the Wire's bytes, gives lines."""
+    """Takes the bytes of the Wire and returns lines."""
 
     def __init__(self, wire: Wire, trace: Trace) -> None:
         self._wire = wire
@@ -62,7 +66,7 @@ class _Lines:
         self._wake()
 
     def write(self, line: str, *, shown: str | None = None) -> None:
-        """Send a command; the transcript gets `shown`. Raises the server's last words where it has hung up already."""
+        """Send a command; the transcript gets `shown`. Raises ServerClosed if the server has already closed."""
         if self._lines and self._lines[0].startswith("-ERR"):
             raise Refusal(Service.POP3, "-ERR", self._lines[0])
         self._lines.clear()
@@ -114,7 +118,10 @@ class _Lines:
 
 
 class Pop3Session:
-    """One dialogue. Phases are the caller's, except those of `stls`. `timeout`: seconds a command, None = the run's."""
+    """One POP3 session. The caller opens the phases, except those of `stls`.
+
+    `timeout` limits each command, in seconds; with None only the deadline of the run applies.
+    """
 
     def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
         self._wire = wire
@@ -123,13 +130,13 @@ class Pop3Session:
         self._lines = _Lines(wire, trace)
         wire.attach(self._lines)
         self.greeting = ""
-        self.capabilities: frozenset[str] | None = None  # upper case; None = not known
+        self.capabilities: frozenset[str] | None = None  # upper case; None if unknown
 
     async def greet(self) -> None:
         self.greeting = await self._answer()
 
     async def capa(self) -> None:
-        """Ask for the capabilities. A server without CAPA (RFC 2449) leaves them unknown."""
+        """Ask for the capabilities. They stay unknown if the server has no CAPA (RFC 2449)."""
         self._lines.write("CAPA")
         try:
             await self._answer()
@@ -145,7 +152,7 @@ class Pop3Session:
         self.capabilities = frozenset(found)
 
     async def stls(self, endpoint: Endpoint, contexts: TlsContexts) -> None:
-        """Upgrade to TLS (RFC 2595), as phases `starttls` and `tls`; the capabilities are forgotten."""
+        """Upgrade to TLS (RFC 2595), as phases `starttls` and `tls`. The capabilities are forgotten."""
         with self._trace.phase(Phase.STARTTLS):
             if self.capabilities is not None and "STLS" not in self.capabilities:
                 raise StartTlsUnavailable(f"CAPA offers: {' '.join(sorted(self.capabilities)) or 'nothing'}")
@@ -154,20 +161,20 @@ class Pop3Session:
                 await self._answer()
             except Refusal as exc:
                 raise StartTlsUnavailable(exc.text, quoted=True) from exc
-            # Nothing that came before TLS may be read as if it came inside.
+            # Nothing received before TLS may be read as if it had arrived inside TLS.
             self._lines.forget()
             self.capabilities = None
         async with asyncio.timeout(self._timeout):
             await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
 
     def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
-        """The one mechanism of this run; see `pop3_auth.choose`. Raises ProbeError."""
+        """Return the one mechanism of this run; see `pop3_auth.choose`. Raises ProbeError."""
         return pop3_auth.choose(self.capabilities, auth, encrypted=encrypted)
 
     async def login(self, username: str, secret: Secret, mechanism: str) -> None:
-        """Log in by exactly this mechanism: a second try would count as a second wrong password.
+        """Log in with exactly this mechanism. A second attempt would count as a second wrong password.
 
-        `secret` is the password, or the access token where the mechanism takes one.
+        `secret` is the password, or the access token if the mechanism takes one.
         """
         word = secret.reveal()
         self._lines.mask.learn(username, word)
@@ -179,23 +186,26 @@ class Pop3Session:
             await self._authenticate(Exchange(mechanism, username, word))
 
     async def stat(self) -> tuple[int, int]:
-        """Messages and bytes of the maildrop (RFC 1939 section 5)."""
+        """Return the number of messages and the bytes of the maildrop (RFC 1939 section 5)."""
         answer = await self._command("STAT")
         found = _STAT.match(answer)
         if found is None:
-            raise Garbage(f"STAT is answered with no numbers: {answer}")
+            raise Garbage(f"the answer to STAT has no numbers: {answer}")
         return int(found[1]), int(found[2])
 
     async def quit(self) -> None:
-        """Say goodbye. A server that hangs up instead of answering is as good; the caller closes the Wire."""
+        """Send QUIT. A server that closes without an answer is fine too. The caller closes the Wire."""
         try:
             self._lines.write("QUIT")
             await self._answer()
         except ConnectionError as exc:
-            self._trace.said("#", f"closed at QUIT: {exc}")
+            self._trace.said("#", f"connection closed at QUIT: {exc}")
 
     async def _authenticate(self, exchange: Exchange) -> None:
-        """AUTH in two lines: not every server knows an initial response (RFC 5034 section 4), Microsoft's does not."""
+        """Send AUTH and the response on separate lines: some servers, Microsoft's too, accept no initial response.
+
+        See RFC 5034 section 4.
+        """
         answer = await self._command(f"AUTH {exchange.name}", challenge=True)
         if answer.startswith("+OK"):
             raise Garbage(f"AUTH {exchange.name} is accepted before anything was sent: {answer}")
@@ -203,7 +213,7 @@ class Pop3Session:
             while not answer.startswith("+OK"):
                 response = await exchange.reply_in_turn(answer[1:].strip())
                 if response is None:
-                    # RFC 5034 section 4: this cancels the exchange; answered by -ERR
+                    # RFC 5034 section 4: `*` cancels the exchange; the server answers -ERR.
                     answer = await self._command("*")
                     raise Garbage(f"a cancelled AUTH {exchange.name} is accepted: {answer}")
                 answer = await self._command(response, shown=exchange.shown, challenge=True)
@@ -219,7 +229,7 @@ class Pop3Session:
         return await self._answer(challenge=challenge)
 
     async def _answer(self, *, challenge: bool = False) -> str:
-        """The next line. A server's challenge (RFC 5034: `+ ` and base64) is an answer only where it may come."""
+        """Return the next answer. A challenge (`+ ` and base64, RFC 5034) is accepted only if `challenge` is set."""
         async with asyncio.timeout(self._timeout):
             line = await self._lines.read()
         if challenge and line.startswith("+") and line[1:2] in ("", " "):

@@ -1,1 +1,1 @@
-"""SASL mechanisms as state machines without I/O."""
+"""SASL login mechanisms as state machines without I/O."""

@@ -1,7 +1,8 @@
-"""SASL mechanisms as pure state machines (RFC 4422), and the exchange in base64 that IMAP, SMTP and POP3 wrap.
+"""SASL mechanisms (RFC 4422) as state machines, and their base64 exchange for IMAP, SMTP and POP3. No I/O.
 
-PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 without channel binding (RFC 5802, 7677), and with an access token XOAUTH2
-(Google's and Microsoft's) and OAUTHBEARER (RFC 7628).
+PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 without channel binding (RFC 5802, 7677); with an access token XOAUTH2 (Google
+and Microsoft) and OAUTHBEARER (RFC 7628). The sessions send what an Exchange returns. Secrets must not reach the
+transcript.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from exporter.net.text import decode
 
 TOKEN_MECHANISMS = ("XOAUTH2", "OAUTHBEARER")
 _NAMED: Mapping[str, tuple[str, ...]] = {
-    "oauth": TOKEN_MECHANISMS,  # `auto` where the mailbox has `oauth2`
+    "oauth": TOKEN_MECHANISMS,  # `auto` for a mailbox with `oauth2`
     "xoauth2": ("XOAUTH2",),
     "oauthbearer": ("OAUTHBEARER",),
     "scram-sha-256": ("SCRAM-SHA-256",),
@@ -34,13 +35,13 @@ MIN_ITERATIONS = 4096  # RFC 7677 section 4
 MAX_ITERATIONS = 200_000  # a server must not make us compute for seconds
 _SERVER_FIRST = re.compile(r"r=([\x21-\x2b\x2d-\x7e]+),s=([A-Za-z0-9+/]+={0,2}),i=(\d{1,7})(?:,.*)?\Z", re.DOTALL)
 
-_BREAKS = re.compile(r"[\x00\x01\r\n]")  # NUL parts PLAIN's words, %x01 those of a token's message
+_BREAKS = re.compile(r"[\x00\x01\r\n]")  # NUL separates the fields of PLAIN, %x01 those of a token message
 
 
 def named(auth: str, offered: AbstractSet[str], *, tls_first: bool = False) -> str | None:
-    """The mechanism for a value of `auth` that names one, or asks for a token; None where it leaves the choice.
+    """Return the mechanism if `auth` names one or asks for a token, else None: the protocol chooses.
 
-    Raises ProbeError where the server does not offer it. `tls_first`: it may do so after STARTTLS.
+    Raises ProbeError if the server does not offer it. `tls_first`: it may offer it after STARTTLS.
     """
     wanted = _NAMED.get(auth)
     if wanted is None:
@@ -54,7 +55,7 @@ def named(auth: str, offered: AbstractSet[str], *, tls_first: bool = False) -> s
 
 
 class Mechanism:
-    """One side of a dialogue. `error` is what the server told in it about its refusal, as it came."""
+    """The client side of a mechanism. `error` is the server's explanation of a refusal, unchanged."""
 
     error = ""
 
@@ -64,25 +65,28 @@ class Mechanism:
         return False
 
     def initial(self) -> bytes | None:
-        """What is said unasked; None where the server speaks first."""
+        """Return the initial response, or None if the server starts."""
         return None
 
     def answer(self, challenge: bytes) -> bytes | None:
-        """The response to a challenge; None: nothing is left to say. Raises Garbage."""
+        """Return the response to a challenge, or None if nothing is left to send. Raises Garbage."""
         raise NotImplementedError
 
     def verify(self) -> None:
-        """After the server's OK: raises Garbage where it has not proven what the mechanism asks of it."""
+        """Called after the server's OK.
+
+        Raises Garbage if the server did not prove its identity as the mechanism requires.
+        """
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
-        """What it says that must not be written down, beside the secret itself."""
+        """Return the messages that must be masked, in addition to the secret itself."""
         initial = self.initial()
         return () if initial is None else (initial,)
 
 
 class Plain(Mechanism):
-    """RFC 4616."""
+    """PLAIN (RFC 4616): user name and password in one message."""
 
     def __init__(self, username: str, secret: str) -> None:
         self._message = b"\0".join((b"", username.encode(), secret.encode()))
@@ -95,7 +99,7 @@ class Plain(Mechanism):
 
 
 class LoginWords(Mechanism):
-    """LOGIN: user name and password, one after the other, whatever the server calls them."""
+    """LOGIN: user name and password one after the other, whatever the server's prompts say."""
 
     def __init__(self, username: str, secret: str) -> None:
         self._left = [username.encode(), secret.encode()]
@@ -105,7 +109,10 @@ class LoginWords(Mechanism):
 
 
 class Bearer(Mechanism):
-    """A token, and the error in JSON that is answered by what the server waits for before it says no."""
+    """A mechanism with an access token.
+
+    After the server's JSON error it sends what the server expects before it refuses.
+    """
 
     def __init__(self, message: str, dummy: bytes) -> None:
         self._message = message.encode()
@@ -121,12 +128,12 @@ class Bearer(Mechanism):
 
 
 def xoauth2(username: str, token: str) -> Bearer:
-    """After its error the server waits for an empty line."""
+    """XOAUTH2. After an error the server expects an empty line."""
     return Bearer(f"user={username}\x01auth=Bearer {token}\x01\x01", b"")
 
 
 def oauthbearer(username: str, token: str) -> Bearer:
-    """RFC 7628; section 3.2.3: a lone %x01 after the error."""
+    """OAUTHBEARER (RFC 7628). After an error the server expects a single %x01 (section 3.2.3)."""
     name = username.replace("=", "=3D").replace(",", "=2C")
     return Bearer(f"n,a={name},\x01auth=Bearer {token}\x01\x01", b"\x01")
 
@@ -160,17 +167,17 @@ class Scram(Mechanism):
             return None
         expected = f"v={b64encode(self._signature).decode()}"
         if not hmac.compare_digest(text.partition(",")[0].encode(), expected.encode()):
-            raise Garbage("SCRAM: the server does not know the password itself: its signature is wrong")
+            raise Garbage("SCRAM: the server does not know the password: its signature is wrong")
         self._proven = True
         return b""
 
     def verify(self) -> None:
         if not self._proven:
-            raise Garbage("SCRAM: the server says OK and has not proven that it knows the password")
+            raise Garbage("SCRAM: the server answered OK without proving that it knows the password")
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
-        return ()  # a nonce and a proof for it
+        return ()  # only a nonce and a proof are sent
 
     def _final(self, server_first: str) -> bytes:
         found = _SERVER_FIRST.match(server_first)
@@ -203,11 +210,11 @@ _MECHANISMS: Mapping[str, Callable[[str, str], Mechanism]] = {
 
 
 class Exchange:
-    """A mechanism at work over lines of base64. `shown` is what a transcript may say of the last response."""
+    """Runs a mechanism over lines of base64. `shown` is what a transcript may show of the last response."""
 
     def __init__(self, mechanism: str, username: str, secret: str) -> None:
-        """Raises ProbeError(config) for what the mechanism cannot carry; its text has no piece of it."""
-        text = "the user name or the password holds a line break, or what is not Unicode text"
+        """Raises ProbeError(config) for values that the mechanism cannot carry, without the values themselves."""
+        text = "the user name or the password contains a line break or is not valid Unicode"
         if _BREAKS.search(username + secret):
             raise ProbeError(Reason.CONFIG, text)
         try:
@@ -216,8 +223,8 @@ class Exchange:
             raise ProbeError(Reason.CONFIG, text) from None
         self.name = mechanism
         self.shown = SHOWN
-        self._said = 0  # responses
-        self._by_itself = False  # the initial response went with the command
+        self._said = 0  # number of responses sent
+        self._by_itself = False  # the initial response was sent with the command
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
@@ -228,9 +235,9 @@ class Exchange:
         return self._mechanism.error
 
     def first(self, limit: int = MAX_LINE) -> str | None:
-        """The initial response, to go with the command (RFC 4954, 4959); None where there is none.
+        """Return the initial response to send with the command (RFC 4954, 4959), or None.
 
-        One that is longer than `limit` waits until it is asked for.
+        A response longer than `limit` is sent only when the server asks for it.
         """
         initial = self._mechanism.initial()
         line = None if initial is None else _encode(initial) or "="
@@ -240,10 +247,11 @@ class Exchange:
         return line
 
     def reply(self, challenge: str) -> str | None:
-        """The line that answers a challenge; None: cancel the exchange. Raises Garbage."""
+        """Return the line that answers a challenge, or None to cancel the exchange. Raises Garbage."""
         asked = _decode(challenge)
         initial = self._mechanism.initial()
-        again = self._said == 1 and self._by_itself and not asked  # a server that knows no initial responses
+        # a server that does not support initial responses asks again
+        again = self._said == 1 and self._by_itself and not asked
         if initial is not None and (self._said == 0 or again):
             response: bytes | None = initial
             self._by_itself = False
@@ -271,7 +279,7 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """A challenge as it was meant: some servers write words where base64 belongs."""
+    """Decode a challenge. Some servers send plain words instead of base64; these are returned unchanged."""
     try:
         return b64decode(text, validate=True)
     except ValueError:

@@ -1,4 +1,4 @@
-"""User names and passwords as SCRAM compares them: SASLprep (RFC 4013), a profile of stringprep (RFC 3454). No I/O."""
+"""Prepares user names and passwords for SCRAM: SASLprep (RFC 4013), a profile of stringprep (RFC 3454). No I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROHIBITED = (
 
 
 def prepare(text: str) -> str:
-    """The normal form. Raises ValueError, which does not hold the text, where it has none."""
+    """Return the normalised text. Raises ValueError, without the text, if it is not allowed."""
     if text.isascii() and text.isprintable():
         return text
     mapped = "".join(
@@ -27,10 +27,10 @@ def prepare(text: str) -> str:
     )
     normal = unicodedata.normalize("NFKC", mapped)
     if any(forbidden(char) for char in normal for forbidden in _PROHIBITED):
-        raise ValueError("holds a character that a login name or password may not have")
+        raise ValueError("contains a character that is not allowed in a user name or password")
     right_to_left = [stringprep.in_table_d1(char) for char in normal]
     if any(right_to_left):
         mixed = any(stringprep.in_table_d2(char) for char in normal)
         if mixed or not (right_to_left[0] and right_to_left[-1]):
-            raise ValueError("mixes directions of writing")
+            raise ValueError("mixes right-to-left and left-to-right text")
     return normal

@@ -1,1 +1,1 @@
-"""One SMTP connection."""
+"""One SMTP connection: the session with its commands, and the protocol below it."""

@@ -43,21 +43,21 @@ MAX_REPLY = 32768  # bytes
 
 
 class SmtpProtocol(SMTPProtocol):
-    """`read_response` gives (code, all lines with their codes), or raises what the connection's end means."""
+    """`read_response` returns (code, all lines with their codes), or raises the reason why the connection ended."""
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.mask = Mask()
         self._trace = trace
         self._scanned = 0  # bytes of the buffer that hold no line end
-        self._lines: list[str] = []  # of the reply that is coming in
+        self._lines: list[str] = []  # lines of the reply that is still arriving
         self._size = 0
-        self._replies: deque[SMTPResponse] = deque(maxlen=4)  # complete, and not asked for yet
+        self._replies: deque[SMTPResponse] = deque(maxlen=4)  # complete replies that nobody has asked for yet
         self._fault: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._response_waiter = None  # nobody waits yet: a greeting that is quicker than `read_response` is kept
+        self._response_waiter = None  # nobody waits yet: a greeting that arrives before `read_response` is kept
 
     # -- called by the Wire -------------------------------------------------------------------------------------
 
@@ -94,18 +94,21 @@ class SmtpProtocol(SMTPProtocol):
     # -- called by the session ----------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send, unless the server has said goodbye already: then its words are the answer."""
+        """Send data. Raises Refusal instead if the server has already sent an error reply, such as 421."""
         while self._replies:
             said = self._replies.popleft()
             if said.code >= 400:
                 raise Refusal(Service.SMTP, str(said.code), said.message)
-            self._trace.said("#", f"not asked for, ignored: {said.message}")
+            self._trace.said("#", f"unexpected reply, ignored: {said.message}")
         if self._fault is not None:
             raise self._fault
         super().write(data)
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:
-        """The next reply. Raises ServerClosed, Garbage, the socket's own error, TimeoutError (`timeout`: seconds)."""
+        """Return the next reply. `timeout` is in seconds.
+
+        Raises ServerClosed, Garbage, the socket's own error, or TimeoutError.
+        """
         if self._replies:
             return self._replies.popleft()
         if self._fault is not None:
@@ -124,7 +127,7 @@ class SmtpProtocol(SMTPProtocol):
             self._response_waiter = None
 
     def forget(self) -> None:
-        """Throw away what has come in: before TLS begins."""
+        """Throw away everything received so far. Called before TLS starts."""
         dropped = len(self._buffer) + self._size + sum(len(reply.message) for reply in self._replies)
         if dropped:
             self._trace.said("#", f"dropped {dropped} bytes that came in plain text after the answer to STARTTLS")
@@ -133,7 +136,7 @@ class SmtpProtocol(SMTPProtocol):
         self._replies.clear()
         self._scanned = self._size = 0
 
-    # -- the parts ----------------------------------------------------------------------------------------------
+    # -- internal -------------------------------------------------------------------------------------------------
 
     def _shown(self, raw: bytes) -> str:
         return self.mask.hide(decode(raw.rstrip(b"\r\n")))
@@ -168,7 +171,7 @@ class SmtpProtocol(SMTPProtocol):
             self._replies.append(reply)
 
     def _fail(self, fault: Exception) -> None:
-        """Nothing more is read. Whoever waits, or asks next, gets the fault; an unread reply goes first."""
+        """Stop reading. The current or next caller of `read_response` gets the fault, after any unread reply."""
         if self._fault is not None:
             return
         self._fault = fault

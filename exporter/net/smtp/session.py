@@ -1,4 +1,9 @@
-"""An SMTP client session (RFC 5321, 4954, 3207) on aiosmtplib's protocol over our own connection."""
+"""An SMTP client session (RFC 5321, 4954, 3207), built on aiosmtplib's protocol over a Wire.
+
+Step "probe" of the flow: the smtp and roundtrip probes call these methods in order: greeting, EHLO, STARTTLS, login,
+send, QUIT. Each failure is raised as an exception that carries the server's complete reply. A password is sent only
+after TLS, unless the endpoint is configured as plain, and only once per run.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +28,14 @@ from exporter.net.smtp.protocol import SmtpProtocol
 from exporter.net.tls import TlsContexts
 from exporter.net.wire import Wire
 
-MAX_COMMAND = 512  # bytes of a line (RFC 5321 section 4.5.3.1.4)
+MAX_COMMAND = 512  # bytes of a command line (RFC 5321 section 4.5.3.1.4)
 
 
 class SmtpSession:
-    """One dialogue. Phases are the caller's, except those of `starttls`.
+    """One SMTP session. The caller opens the phases, except those of `starttls`.
 
-    `timeout` bounds each command in seconds; None leaves that to the run's deadline. A reply of 4xx or 5xx raises
-    Refusal with all its lines, a lost connection ServerClosed with the last words or the socket's error.
+    `timeout` limits each command, in seconds; with None only the deadline of the run applies. A 4xx or 5xx reply raises
+    Refusal with all its lines. A lost connection raises ServerClosed with the last lines, or the socket's error.
     """
 
     def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
@@ -38,17 +43,17 @@ class SmtpSession:
         self._trace = trace
         self._timeout = timeout
         self._protocol = SmtpProtocol(trace)
-        # Wire is the part of a Transport that the protocol calls.
+        # Wire implements the part of Transport that the protocol calls.
         self._protocol.connection_made(cast("asyncio.Transport", wire))
         wire.attach(self._protocol)
         self.greeting = ""
         self.extensions: Mapping[str, str] = {}  # lower-case keyword → parameters
         self.mechanisms: frozenset[str] = frozenset()  # upper case
-        self.handed_over_at: float | None = None  # time.perf_counter() of the final dot of `send`
+        self.handed_over_at: float | None = None  # time.perf_counter() when `send` wrote the final dot
 
     @property
     def size_limit(self) -> int | None:
-        """The SIZE that EHLO announced, in bytes (RFC 1870). 0 there means no fixed limit, here None."""
+        """The SIZE that EHLO announced, in bytes (RFC 1870). None if the server has no fixed limit (0)."""
         size = self.extensions.get("size", "").strip()
         return int(size) or None if size.isascii() and size.isdigit() and len(size) < 16 else None
 
@@ -59,7 +64,7 @@ class SmtpSession:
         self._expect(reply, 2)
 
     async def ehlo(self) -> None:
-        """Introduce ourselves; learn the extensions. HELO only where EHLO is refused for good (RFC 5321 3.2)."""
+        """Send EHLO and store the extensions. HELO follows only if EHLO is refused with 5xx (RFC 5321 section 3.2)."""
         name = self._our_name()
         self.extensions, self.mechanisms = {}, frozenset()
         reply = await self._command(b"EHLO", name)
@@ -72,7 +77,7 @@ class SmtpSession:
         self.mechanisms = frozenset(name.upper() for name in mechanisms)
 
     async def starttls(self, endpoint: Endpoint, contexts: TlsContexts) -> None:
-        """Upgrade to TLS, as phases `starttls` and `tls`. The caller says EHLO again."""
+        """Upgrade to TLS, as phases `starttls` and `tls`. The caller must send EHLO again."""
         with self._trace.phase(Phase.STARTTLS):
             if "starttls" not in self.extensions:
                 raise StartTlsUnavailable(f"EHLO offers: {' '.join(self.extensions) or 'nothing'}")
@@ -81,16 +86,16 @@ class SmtpSession:
                 raise self._unwelcome(reply)
             if reply.code // 100 != 2:
                 raise StartTlsUnavailable(reply.message, quoted=True)
-            # Nothing that came before TLS may be read as if it came inside (RFC 3207 section 6).
+            # Nothing received before TLS may be read as if it had arrived inside TLS (RFC 3207 section 6).
             self._protocol.forget()
             self.extensions, self.mechanisms = {}, frozenset()
         async with asyncio.timeout(self._timeout):
             await secure(self._wire, endpoint, contexts.get(endpoint.ca_file), self._trace)
 
     def choose_mechanism(self, auth: str, *, encrypted: bool) -> str:
-        """The one mechanism of this run. `auth`: see `model.Login`.
+        """Return the one mechanism of this run. `auth`: see `model.Login`.
 
-        Raises ProbeError: auth_missing, oauth_required, or tls_required where AUTH comes only after STARTTLS.
+        Raises ProbeError: auth_missing, oauth_required, or tls_required if the server offers AUTH only after STARTTLS.
         """
         tls_first = not self.mechanisms and not encrypted and "starttls" in self.extensions
         named = sasl.named(auth, self.mechanisms, tls_first=tls_first)
@@ -109,15 +114,15 @@ class SmtpSession:
         raise ProbeError(Reason.AUTH_MISSING, f"{' or '.join(wanted)} is wanted, the server offers {offered}")
 
     async def login(self, username: str, secret: Secret, mechanism: str) -> None:
-        """Authenticate by exactly this mechanism: a second try would count as a second wrong password.
+        """Authenticate with exactly this mechanism. A second attempt would count as a second wrong password.
 
-        `secret` is the password, or the access token where the mechanism takes one.
+        `secret` is the password, or the access token if the mechanism takes one.
         """
         word = secret.reveal()
         exchange = sasl.Exchange(mechanism, username, word)
         mask = self._protocol.mask
         mask.learn(username, word, *exchange.credentials)
-        # RFC 4954 section 4: an initial response must fit into a command line, and a token seldom does.
+        # RFC 4954 section 4: an initial response must fit into a command line, and tokens seldom do.
         first = exchange.first(MAX_COMMAND - len(f"AUTH {mechanism} \r\n"))
         words = [b"AUTH", mechanism.encode()]
         if first is None:
@@ -127,7 +132,7 @@ class SmtpSession:
         while reply.code == 334:
             response = await exchange.reply_in_turn(reply.message[4:].strip())
             if response is None:
-                reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; answered by 501
+                reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; the server answers 501
                 break
             reply = await self._command(response.encode(), shown=exchange.shown)
         if reply.code >= 400 and exchange.error:
@@ -137,7 +142,10 @@ class SmtpSession:
         exchange.verify()
 
     async def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Submit one message. After the final dot a silence or loss raises ProbeError(submission_uncertain)."""
+        """Submit one message.
+
+        Silence or a lost connection after the final dot raises ProbeError(submission_uncertain).
+        """
         self.handed_over_at = None
         options = []
         if "size" in self.extensions:
@@ -154,7 +162,7 @@ class SmtpSession:
         try:
             reply = await self._protocol.read_response(self._timeout)
         except (TimeoutError, OSError, Garbage) as exc:
-            why = "no answer in time" if isinstance(exc, TimeoutError) else str(exc)
+            why = "no reply in time" if isinstance(exc, TimeoutError) else str(exc)
             raise ProbeError(Reason.SUBMISSION_UNCERTAIN, f"after the whole message was sent: {why}") from exc
         self._expect(reply, 2)
 
@@ -162,20 +170,20 @@ class SmtpSession:
         self._expect(await self._command(b"RSET"), 2)
 
     async def quit(self) -> None:
-        """Say goodbye. A server that hangs up instead of answering is as good; the caller closes the Wire."""
+        """Send QUIT. A server that closes without a reply is fine too. The caller closes the Wire."""
         try:
             await self._command(b"QUIT")
         except ConnectionError as exc:
-            self._trace.said("#", f"closed at QUIT: {exc}")
+            self._trace.said("#", f"connection closed at QUIT: {exc}")
 
-    # -- the parts ----------------------------------------------------------------------------------------------
+    # -- internal -------------------------------------------------------------------------------------------------
 
     async def _command(self, *words: bytes, shown: str | None = None) -> SMTPResponse:
         self._trace.said(">", b" ".join(words).decode("utf-8", "replace") if shown is None else shown)
         return await self._protocol.execute_command(*words, timeout=self._timeout)
 
     def _expect(self, reply: SMTPResponse, kind: int) -> None:
-        """`kind` is the first digit, by which a client decides (RFC 5321 4.2)."""
+        """Raise unless the first digit of the code is `kind`: a client decides by it (RFC 5321 section 4.2)."""
         if reply.code // 100 != kind:
             raise self._unwelcome(reply)
 
@@ -183,9 +191,12 @@ class SmtpSession:
     def _unwelcome(reply: SMTPResponse) -> Exception:
         if reply.code >= 400:
             return Refusal(Service.SMTP, str(reply.code), reply.message)
-        return Garbage(f"an answer that does not fit the command: {reply.message}")
+        return Garbage(f"the reply does not fit the command: {reply.message}")
 
     def _our_name(self) -> bytes:
-        """Our address literal (RFC 5321 4.1.3): always valid, and no lookup that could block the loop."""
+        """Return our address literal (RFC 5321 section 4.1.3).
+
+        It is always valid, and needs no lookup that could block the event loop.
+        """
         address = str(self._wire.get_extra_info("socket").getsockname()[0]).partition("%")[0]
         return (f"[IPv6:{address}]" if ":" in address else f"[{address}]").encode()

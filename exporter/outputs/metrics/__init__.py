@@ -1,1 +1,1 @@
-"""Results as Prometheus metrics, and mailprobe's metrics about itself."""
+"""Results as Prometheus metrics, and metrics about mailprobe itself."""

@@ -1,4 +1,4 @@
-"""How a sample is written: one text for the formats text 0.0.4 and OpenMetrics 1.0.0, which differ in few places."""
+"""Writes samples in the text formats 0.0.4 and OpenMetrics 1.0.0, which differ only in a few places."""
 
 from __future__ import annotations
 

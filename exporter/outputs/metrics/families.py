@@ -1,6 +1,7 @@
-"""The table of metrics: every family's name, type, help, labels and source. docs/metrics.md is printed from it.
+"""The table of all metrics: name, type, help, labels, and the fact that feeds it.
 
-To add a metric, add a row here (a fact that is a number needs nothing else) and update the golden files.
+docs/metrics.md is generated from it. To add a metric for a fact that is a number, add a row here and update the golden
+files in tests/outputs/metrics/golden. Error messages and other free text must never become label values.
 """
 
 from __future__ import annotations
@@ -82,141 +83,161 @@ _LATENCY = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 
 _DELIVERY = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-TARGET_INFO = MetricFamily("target_info", _I, _T, "The target with all of its configured labels.", standing=True)
+TARGET_INFO = MetricFamily("target_info", _I, _T, "A target, with all its configured labels.", standing=True)
 ENDPOINT_INFO = MetricFamily(
-    "endpoint_info",
-    _I,
-    _T,
-    "A server that the target uses, as configured.",
-    ("protocol", "server", "port"),
+    "endpoint_info", _I, _T, "A server that the target uses, as configured.", ("protocol", "server", "port"),
     standing=True,
-)
+)  # fmt: skip
 PROBE_SUCCESS = MetricFamily(
     "probe_success", _G, _T,
-    "1 if the last conclusive run succeeded, 0 if it failed; for a route, about the last settled message.", _PROBE,
+    "Whether the last conclusive run succeeded (1) or failed (0). For a route: the last settled probe mail.", _PROBE,
 )  # fmt: skip
 PROBE_INCONCLUSIVE = MetricFamily(
-    "probe_inconclusive", _G, _T, f"1 if the run could not tell anything about the mail service. {LAST}", _PROBE
+    "probe_inconclusive", _G, _T, f"Whether the run gave no information about the mail service (1). {LAST}", _PROBE
 )
-PROBES = MetricFamily("probes_total", _C, _T, "Finished runs, inconclusive ones too.", _PROBE)
-PROBE_FAILURES = MetricFamily("probe_failures_total", _C, _T, "Finished runs that failed.", _PROBE)
-PROBES_INCONCLUSIVE = MetricFamily("probes_inconclusive_total", _C, _T, "Finished runs without a verdict.", _PROBE)
+PROBES = MetricFamily("probes_total", _C, _T, "Total number of finished runs, including inconclusive ones.", _PROBE)
+PROBE_FAILURES = MetricFamily("probe_failures_total", _C, _T, "Total number of finished runs that failed.", _PROBE)
+PROBES_INCONCLUSIVE = MetricFamily(
+    "probes_inconclusive_total", _C, _T, "Total number of finished runs that were inconclusive.", _PROBE
+)
 PROBE_FAILURE = MetricFamily(
     "probe_failure_info", _I, _T,
-    "1 while failing: where and why the last conclusive run failed.", ("probe", "phase", "reason", "layer"),
+    "Where and why the last conclusive run failed (1). Absent while the target does not fail.",
+    ("probe", "phase", "reason", "layer"),
 )  # fmt: skip
 ROOT_CAUSE = MetricFamily(
     "root_cause_info", _I, _T,
-    "1 while failing: the one cause of it, and how far that reaches; server where the scope is a host.",
+    "The root cause of the failure and its scope (1). The label server is set if the scope is a host.",
     ("layer", "reason", "scope", "server"),
 )  # fmt: skip
-PROBE_DURATION = MetricFamily("probe_duration_seconds", _G, _T, f"Duration of the whole run. {LAST}", _PROBE)
+PROBE_DURATION = MetricFamily("probe_duration_seconds", _G, _T, f"Duration of the whole run in seconds. {LAST}", _PROBE)
 PHASE_DURATION = MetricFamily(
-    "probe_phase_duration_seconds", _G, _T, f"Duration of one step of the run. {LAST}", ("probe", "phase")
+    "probe_phase_duration_seconds", _G, _T, f"Duration of one phase of the run in seconds. {LAST}", ("probe", "phase")
 )
 LAST_RUN = MetricFamily(
-    "probe_last_run_timestamp_seconds", _G, _T, "Unix time at which the last finished run began.", _PROBE, standing=True
-)
+    "probe_last_run_timestamp_seconds", _G, _T, "Unix time at which the last finished run started.", _PROBE,
+    standing=True,
+)  # fmt: skip
 LAST_SUCCESS = MetricFamily(
-    "probe_last_success_timestamp_seconds", _G, _T, "Unix time at which the last successful run began.", _PROBE,
+    "probe_last_success_timestamp_seconds", _G, _T, "Unix time at which the last successful run started.", _PROBE,
     standing=True,
 )  # fmt: skip
 PROBE_INTERVAL = MetricFamily(
-    "probe_interval_seconds", _G, _T, "Seconds between two runs, as they are in effect.", _PROBE, standing=True
+    "probe_interval_seconds", _G, _T, "Interval between two runs in seconds, as in effect.", _PROBE, standing=True
 )
-LOGIN_SUSPENDED = MetricFamily("login_suspended", _G, _T, f"1 if the login guard did not allow a login. {LAST}", _PROBE)
+LOGIN_SUSPENDED = MetricFamily(
+    "login_suspended", _G, _T, f"Whether the login guard did not allow a login (1). {LAST}", _PROBE
+)
 LOGIN_NEXT_ATTEMPT = MetricFamily(
     "login_next_attempt_timestamp_seconds", _G, _T,
-    "Unix time from which the login guard allows a login again; 0 while it is not suspended.", _PROBE,
+    "Unix time from which the login guard allows a login again. 0 if logins are not suspended.", _PROBE,
 )  # fmt: skip
-LOGIN_ATTEMPTS = MetricFamily("login_attempts_total", _C, _T, "Runs in which a password was sent.", _PROBE)
-LOGIN_REFUSED = MetricFamily("login_refused_total", _C, _T, "Runs in which a password was sent and refused.", _PROBE)
+LOGIN_ATTEMPTS = MetricFamily(
+    "login_attempts_total", _C, _T, "Total number of runs in which a password was sent.", _PROBE
+)
+LOGIN_REFUSED = MetricFamily(
+    "login_refused_total", _C, _T, "Total number of runs in which a password was sent and refused.", _PROBE
+)
 
 ROUNDTRIP_SECONDS = MetricFamily(
-    "roundtrip_seconds", _H, _R, "From submission until a probe mail was seen in the receiving mailbox.", _ENDS,
+    "roundtrip_seconds", _H, _R,
+    "Time from submission of a probe mail until it was found in the receiving mailbox, in seconds.",
+    _ENDS,
     fact=FactName.ROUNDTRIP_RECEIVED, probe=_TRIP, buckets=_DELIVERY,
 )  # fmt: skip
 ROUNDTRIP_DEADLINE = MetricFamily(
-    "roundtrip_deadline_seconds", _G, _R, "Seconds after which a probe mail is late (late_after).", _ENDS,
+    "roundtrip_deadline_seconds", _G, _R, "Time in seconds after which a probe mail is late (late_after).", _ENDS,
     probe=_TRIP, standing=True,
 )  # fmt: skip
 
 ENDPOINT_UP = MetricFamily(
     "endpoint_up", _G, _E,
-    "1 if the last conclusive run of the tls probe reached the service; also if only its certificate is wrong.",
+    "Whether the last conclusive run of the tls probe reached the service (1), even with a bad certificate.",
     probe=_TLS,
 )  # fmt: skip
 TLS_INFO = MetricFamily(
-    "tls_info", _I, _E, f"TLS version and cipher that were negotiated. {LAST}", ("version", "cipher"), probe=_TLS
+    "tls_info", _I, _E, f"Negotiated TLS version and cipher. {LAST}", ("version", "cipher"), probe=_TLS
 )
 
 FAILURE_REASONS = MetricFamily(
-    "failure_reasons_total",
-    _C,
-    _P,
-    "Failed runs by reason; a series is made on the first use of its reason.",
-    ("reason",),
+    "failure_reasons_total", _C, _P,
+    "Total number of failed runs by reason. A series appears when its reason first occurs.", ("reason",),
+)  # fmt: skip
+PROBE_LATENCY = MetricFamily(
+    "probe_latency_seconds", _H, _P, "Duration of successful runs in seconds.", buckets=_LATENCY
 )
-PROBE_LATENCY = MetricFamily("probe_latency_seconds", _H, _P, "Duration of successful runs.", buckets=_LATENCY)
 
 BUILD_INFO = MetricFamily(
-    "build_info",
-    _I,
-    _S,
-    "Version and git commit of mailprobe.",
+    "build_info", _I, _S, "Version of mailprobe, of its source code and of Python.",
     ("version", "revision", "pythonversion"),
-)
+)  # fmt: skip
 WEB_INFO = MetricFamily(
-    "web_info", _I, _S, "Where the pages are: --web.external-url, else what the listen address tells.",
+    "web_info", _I, _S, "URL of the pages: --web.external-url, else derived from the listen address.",
     ("external_url",),
 )  # fmt: skip
-RELOAD_SUCCESSFUL = MetricFamily("config_last_reload_successful", _G, _S, "1 if the last load of the config succeeded.")
+RELOAD_SUCCESSFUL = MetricFamily(
+    "config_last_reload_successful", _G, _S, "Whether the last load of the configuration succeeded (1)."
+)
 RELOAD_TIME = MetricFamily(
-    "config_last_reload_success_timestamp_seconds", _G, _S, "Unix time of the last successful load of the config."
+    "config_last_reload_success_timestamp_seconds",
+    _G,
+    _S,
+    "Unix time of the last successful load of the configuration.",
 )
 CONFIG_HASH = MetricFamily(
-    "config_hash", _G, _S, "Hash of the config in use, as a number: equal on replicas that agree."
+    "config_hash", _G, _S, "Hash of the configuration in use. Equal on replicas with the same configuration."
 )
-IN_PROGRESS = MetricFamily("probes_in_progress", _G, _S, "Runs under way.", _PROBE)
+IN_PROGRESS = MetricFamily("probes_in_progress", _G, _S, "Number of runs in progress.", _PROBE)
 SCHEDULER_DELAY = MetricFamily(
-    "scheduler_delay_seconds", _H, _S, "How much later than planned a run began.", buckets=(*_LAG, 60.0, 120.0)
-)
+    "scheduler_delay_seconds", _H, _S, "Delay between the planned and the actual start of a run, in seconds.",
+    buckets=(*_LAG, 60.0, 120.0),
+)  # fmt: skip
 LOOP_LAG = MetricFamily(
-    "event_loop_lag_seconds", _H, _S, "How much later than asked the event loop woke a sleeper.", buckets=_LAG
+    "event_loop_lag_seconds", _H, _S, "Delay with which the event loop ran a timer, in seconds.", buckets=_LAG
 )
 VANTAGE_UP = MetricFamily(
-    "vantage_up", _G, _S, "1 while enough references answer, so that our own network works; 1 without references."
+    "vantage_up",
+    _G,
+    _S,
+    "Whether enough references answer, so that mailprobe's own network works (1). Always 1 without references.",
 )
-TOTAL_SHARDS = MetricFamily("total_shards", _G, _S, "So many daemons share the targets (--total-shards).")
+TOTAL_SHARDS = MetricFamily("total_shards", _G, _S, "Number of daemons that share the targets (--total-shards).")
 SHARD_ORDINAL = MetricFamily(
-    "shard_ordinal", _G, _S, "Which of them this one is, from 0 (--shard); in the label too.", ("shard_ordinal",)
-)
+    "shard_ordinal", _G, _S, "Number of this shard, starting from 0 (--shard). Also in the label shard_ordinal.",
+    ("shard_ordinal",),
+)  # fmt: skip
 PROBES_SKIPPED = MetricFamily(
     "probes_skipped_total", _C, _S,
-    "Beats that passed without a run; vantage_offline: whose run could tell nothing because our network was down.",
+    "Total number of scheduled runs that did not happen, or that gave no result because mailprobe was offline.",
     ("probe", "reason"),
 )  # fmt: skip
-STATE_WRITE_FAILURES = MetricFamily("state_write_failures_total", _C, _S, "Writes to the state file that failed.")
-LOG_MESSAGES = MetricFamily("log_messages_total", _C, _S, "Log messages.", ("level",))
+STATE_WRITE_FAILURES = MetricFamily(
+    "state_write_failures_total", _C, _S, "Total number of failed writes to the state file."
+)
+LOG_MESSAGES = MetricFamily("log_messages_total", _C, _S, "Total number of log messages.", ("level",))
 NOTIFICATIONS = MetricFamily(
-    "notifications_total", _C, _S, "Alerts in requests to Alertmanager, those in vain too.", ("alertmanager",)
-)
+    "notifications_total", _C, _S, "Total number of alerts in requests to Alertmanager, including failed requests.",
+    ("alertmanager",),
+)  # fmt: skip
 NOTIFICATIONS_FAILED = MetricFamily(
-    "notifications_failed_total", _C, _S, "Alerts in requests to Alertmanager that were in vain.", ("alertmanager",)
-)
+    "notifications_failed_total", _C, _S, "Total number of alerts in failed requests to Alertmanager.",
+    ("alertmanager",),
+)  # fmt: skip
 NOTIFICATIONS_DROPPED = MetricFamily(
-    "notifications_dropped_total", _C, _S, "Alerts never sent because too many waited.", ("alertmanager",)
-)
+    "notifications_dropped_total", _C, _S, "Total number of alerts dropped because the queue was full.",
+    ("alertmanager",),
+)  # fmt: skip
 
 BRIDGE_MESSAGES = MetricFamily(
-    "bridge_messages_total", _C, _S, "Messages sent to a group robot, those in vain too.", ("bridge",)
-)
+    "bridge_messages_total", _C, _S, "Total number of messages sent to a group robot, including failed ones.",
+    ("bridge",),
+)  # fmt: skip
 BRIDGE_FAILED = MetricFamily(
-    "bridge_messages_failed_total", _C, _S, "Messages to a group robot that were in vain.", ("bridge",)
+    "bridge_messages_failed_total", _C, _S, "Total number of messages to a group robot that failed.", ("bridge",)
 )
 BRIDGE_DROPPED = MetricFamily(
     "bridge_messages_dropped_total", _C, _S,
-    "Notifications turned away, for Alertmanager to come again: the robot had asked for a rest, or too many waited.",
+    "Total number of notifications rejected so that Alertmanager retries: rate limit reached, or queue full.",
     ("bridge",),
 )  # fmt: skip
 
@@ -250,49 +271,52 @@ FAMILIES: tuple[MetricFamily, ...] = (
     LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED,
     # a mailbox
     MetricFamily("oauth_access_token_expiry_timestamp_seconds", _G, _T,
-           f"Unix time at which the access token that was used ends. {LAST}", fact=FactName.OAUTH_EXPIRY),
+           f"Unix time at which the access token in use expires. {LAST}", fact=FactName.OAUTH_EXPIRY),
     _fact("smtp_size_limit_bytes", (_T, _SMTP), FactName.SMTP_SIZE_LIMIT,
-          "Largest message that the server takes (RFC 1870 SIZE)."),
+          "Largest message that the server accepts, in bytes (RFC 1870 SIZE)."),
     _fact("quota_used_bytes", (_T, _IMAP), FactName.QUOTA_USED_BYTES,
-          "Storage used (RFC 9208 STORAGE, converted from KiB).", _ROOT),
+          "Storage used in bytes (RFC 9208 STORAGE, converted from KiB).", _ROOT),
     _fact("quota_limit_bytes", (_T, _IMAP), FactName.QUOTA_LIMIT_BYTES,
-          "Storage allowed (RFC 9208 STORAGE, converted from KiB).", _ROOT),
+          "Storage limit in bytes (RFC 9208 STORAGE, converted from KiB).", _ROOT),
     _fact("quota_used_messages", (_T, _IMAP), FactName.QUOTA_USED_MESSAGES,
-          "Messages stored (RFC 9208 MESSAGE).", _ROOT),
+          "Number of messages stored (RFC 9208 MESSAGE).", _ROOT),
     _fact("quota_limit_messages", (_T, _IMAP), FactName.QUOTA_LIMIT_MESSAGES,
-          "Messages allowed (RFC 9208 MESSAGE).", _ROOT),
+          "Limit of the number of messages (RFC 9208 MESSAGE).", _ROOT),
     _fact("folder_messages", (_T, _IMAP), FactName.FOLDER_MESSAGES,
-          "Messages in the folder (STATUS MESSAGES).", _FOLDER),
+          "Number of messages in the folder (STATUS MESSAGES).", _FOLDER),
     _fact("folder_unseen_messages", (_T, _IMAP), FactName.FOLDER_UNSEEN,
-          "Unread messages in the folder (STATUS UNSEEN).", _FOLDER),
+          "Number of unread messages in the folder (STATUS UNSEEN).", _FOLDER),
     _fact("folder_newest_message_timestamp_seconds", (_T, _IMAP), FactName.FOLDER_NEWEST,
-          "Unix time at which the newest message came in (INTERNALDATE).", _FOLDER),
+          "Unix time at which the newest message arrived (INTERNALDATE).", _FOLDER),
     # a route
     ROUNDTRIP_SECONDS,
-    MetricFamily("roundtrip_last_seconds", _G, _R, "How long the probe mail took that arrived last.", _ENDS,
+    MetricFamily("roundtrip_last_seconds", _G, _R,
+           "Delivery time of the probe mail that arrived last, in seconds.", _ENDS,
            fact=FactName.ROUNDTRIP_RECEIVED, probe=_TRIP, kept=True),
     ROUNDTRIP_DEADLINE,
     _fact("roundtrip_messages_in_flight", (_R, _TRIP), FactName.ROUNDTRIP_IN_FLIGHT,
-          "Probe mails on their way.", _ENDS),
+          "Number of probe mails in flight.", _ENDS),
     _fact("roundtrip_oldest_in_flight_timestamp_seconds", (_R, _TRIP), FactName.ROUNDTRIP_OLDEST_IN_FLIGHT,
-          "Unix time at which the oldest probe mail on its way was submitted; 0 when there is none.", _ENDS),
-    _event("sent", FactName.ROUNDTRIP_SENT, "Probe mails that the sending server accepted."),
-    _event("received", FactName.ROUNDTRIP_RECEIVED, "Probe mails that arrived."),
-    _event("late", FactName.ROUNDTRIP_LATE, "Probe mails that were not there after late_after."),
-    _event("lost", FactName.ROUNDTRIP_LOST, "Probe mails that were not there after lost_after."),
-    _event("duplicated", FactName.ROUNDTRIP_DUPLICATED, "Surplus copies of probe mails."),
-    _event("misfiled", FactName.ROUNDTRIP_MISFILED, "Probe mails that arrived in the junk folder."),
-    _event("altered", FactName.ROUNDTRIP_ALTERED, "Probe mails whose body was changed on the way."),
-    _event("bounced", FactName.ROUNDTRIP_BOUNCED, "Delivery status notifications about probe mails."),
+          "Unix time at which the oldest probe mail in flight was submitted. 0 if there is none.", _ENDS),
+    _event("sent", FactName.ROUNDTRIP_SENT, "Total number of probe mails that the sending server accepted."),
+    _event("received", FactName.ROUNDTRIP_RECEIVED, "Total number of probe mails that arrived."),
+    _event("late", FactName.ROUNDTRIP_LATE, "Total number of probe mails that had not arrived after late_after."),
+    _event("lost", FactName.ROUNDTRIP_LOST, "Total number of probe mails that had not arrived after lost_after."),
+    _event("duplicated", FactName.ROUNDTRIP_DUPLICATED, "Total number of duplicate copies of probe mails."),
+    _event("misfiled", FactName.ROUNDTRIP_MISFILED, "Total number of probe mails that arrived in the junk folder."),
+    _event("altered", FactName.ROUNDTRIP_ALTERED, "Total number of probe mails whose body was changed on the way."),
+    _event("bounced", FactName.ROUNDTRIP_BOUNCED,
+           "Total number of probe mails that were returned with a delivery status notification."),
     MetricFamily("roundtrip_hop_delay_seconds", _G, _R,
-           "Time between two Received lines of the probe mail that arrived last, by the servers' own clocks.",
+           "Delay between two Received lines of the last probe mail in seconds, by the servers' own clocks.",
            (*_ENDS, "hop"), fact=FactName.ROUNDTRIP_HOP_DELAY, probe=_TRIP, kept=True),
     MetricFamily("roundtrip_authentication_pass", _G, _R,
-           "1 if the receiving server (dkim_verified: we) found the probe mail that arrived last authentic.",
+           "Whether the last probe mail passed the check by the receiving server (dkim_verified: by mailprobe) (1).",
            (*_ENDS, "method"), fact=FactName.ROUNDTRIP_AUTHENTICATION, probe=_TRIP, kept=True),
     # an endpoint
     ENDPOINT_UP,
-    _fact("tls_certificate_valid", (_E, _TLS), FactName.CERT_VALID, "1 if chain and name of the certificate verify."),
+    _fact("tls_certificate_valid", (_E, _TLS), FactName.CERT_VALID,
+          "Whether chain and host name of the certificate are valid (1)."),
     _fact("tls_certificate_not_after_timestamp_seconds", (_E, _TLS), FactName.CERT_NOT_AFTER,
           "Unix time at which the server's certificate expires."),
     _fact("tls_chain_not_after_timestamp_seconds", (_E, _TLS), FactName.CHAIN_NOT_AFTER,
@@ -300,13 +324,15 @@ FAMILIES: tuple[MetricFamily, ...] = (
     TLS_INFO,
     # a domain
     _fact("dns_lookup_success", (_D, _DNS), FactName.DNS_LOOKUP,
-          "1 for any definite answer, none too; 0 for SERVFAIL, timeout, bogus, refused.", _TYPE),
-    _fact("dns_lookup_duration_seconds", (_D, _DNS), FactName.DNS_LOOKUP_SECONDS, "Duration of the lookup.", _TYPE),
-    _fact("dns_records", (_D, _DNS), FactName.DNS_RECORDS, "Records found.", _TYPE),
+          "Whether the lookup gave a definite answer, even an empty one (1). 0: SERVFAIL, timeout, bogus, refused.",
+          _TYPE),
+    _fact("dns_lookup_duration_seconds", (_D, _DNS), FactName.DNS_LOOKUP_SECONDS,
+          "Duration of the lookup in seconds.", _TYPE),
+    _fact("dns_records", (_D, _DNS), FactName.DNS_RECORDS, "Number of records found.", _TYPE),
     _fact("dns_last_change_timestamp_seconds", (_D, _DNS), FactName.DNS_LAST_CHANGE,
-          "Unix time at which the records were last seen to change; 0 until a change was seen.", _TYPE),
+          "Unix time of the last change of the records that was seen. 0 if no change was seen.", _TYPE),
     _fact("dns_policy_valid", (_D, _DNS), FactName.DNS_POLICY_VALID,
-          "1 if the policy is published and right, 0 if not, absent if that cannot be known.", ("policy",)),
+          "Whether the policy is published and valid (1) or not (0). Absent if unknown.", ("policy",)),
     _fact("dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
           "Length of the published DKIM key in bits.", ("selector", "algorithm")),
     _deprecated("dkim_key_bits", "dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
@@ -332,16 +358,18 @@ def document() -> str:
     lines = [
         "# Metrics",
         "",
-        "Printed from the table in `exporter/outputs/metrics/families.py` by",
-        "`python -m exporter.outputs.metrics.families`; a test compares them.",
+        "This page is generated from the table in `exporter/outputs/metrics/families.py` by",
+        "`python -m exporter.outputs.metrics.families`; a test compares the two.",
         "",
-        "- A gauge shows the last finished run and goes away when that is older than max(5 × interval, 10 min).",
-        "  There is none before the first run. Counters stand at 0 from the load of the config.",
-        "- Every metric with `target` carries `kind`, `provider`, `domain` and the configured `alert_labels` too.",
-        "- An inconclusive run leaves `mailprobe_probe_success`, and what is known of servers and domains, as it was.",
-        "- Python's and the process's own metrics (`python_*`, `process_*`) are there as well.",
-        "- What ends in `_info` has the value 1 and the type info in OpenMetrics. The text format has no such type:",
-        "  there it is a gauge.",
+        "- A gauge has the value of the last finished run. It disappears when that run is older than",
+        "  max(5 × interval, 10 min), and does not exist before the first run.",
+        "- Counters are 0 once the configuration is loaded.",
+        "- Every metric with the label `target` also has `kind`, `provider`, `domain` and the configured",
+        "  `alert_labels`.",
+        "- An inconclusive run does not change `mailprobe_probe_success` and the metrics of servers and domains.",
+        "- The usual metrics of Python and of the process (`python_*`, `process_*`) are exported, too.",
+        "- A metric that ends in `_info` has the value 1. Its type is info in OpenMetrics, and gauge in the text",
+        "  format, which has no type info.",
         "",
         "| metric | type | labels | meaning |",
         "| --- | --- | --- | --- |",

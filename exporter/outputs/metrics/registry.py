@@ -1,4 +1,8 @@
-"""Every metric on /metrics: record() renders a target's lines once, exposition() only joins them."""
+"""Holds the samples of all targets for /metrics.
+
+`record` renders the lines of a target once per Result; `exposition` only joins them, so that a scrape stays fast with
+thousands of targets.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
 from exporter.outputs.metrics.families import FAMILIES, MetricFamily, Subject
 from exporter.outputs.metrics.self_metrics import SelfMetrics
-from exporter.outputs.metrics.series import Series, identity, target_info
+from exporter.outputs.metrics.series import Series
+from exporter.outputs.metrics.target_labels import identity, target_info
 
 _SeriesKey = tuple[str, ...]
 RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host

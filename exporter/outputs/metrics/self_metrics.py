@@ -1,7 +1,7 @@
-"""The metrics about mailprobe itself and its process.
+"""Metrics about mailprobe itself and its process, by prometheus_client.
 
-prometheus_client is used here alone: its generate_latest() blocks the event loop for half a second at 60,000 series,
-and a probe's latency measured meanwhile would be off by as much.
+Only these use prometheus_client: with 60,000 series its generate_latest() blocks the event loop for half a second,
+which would be added to the latency measured at that time.
 """
 
 from __future__ import annotations

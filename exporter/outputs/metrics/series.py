@@ -1,4 +1,4 @@
-"""What is remembered of one (target, probe) for its metrics, and how its lines come out of the table."""
+"""The values of one (target, probe) for its metrics, and the lines of /metrics rendered from them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice
 
-from exporter.model import Endpoint, Fact, FactName, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.names import RESERVED_LABELS
+from exporter.model import Fact, FactName, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.reasons import Reason, about
 from exporter.model.staleness import lifetime
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
 from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS, MetricFamily, Shape, Subject
+from exporter.outputs.metrics.target_labels import endpoints, identity, prefixes, shared_prefix
 
 LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.POP3, ProbeName.SMTP, ProbeName.ROUNDTRIP})
 CERTIFICATE_ONLY = frozenset(
@@ -273,55 +273,3 @@ def _by_family(
     for family in FACT_GAUGES[probe]:
         if family.fact in found:
             yield family, found[family.fact]
-
-
-def endpoints(target: Target) -> tuple[Endpoint, ...]:
-    """The servers that a target's settings name."""
-    endpoint = getattr(target.settings, "endpoint", None)
-    return (endpoint,) if isinstance(endpoint, Endpoint) else ()
-
-
-def prefixes(target: Target, alert_labels: tuple[str, ...]) -> dict[Subject, str]:
-    """The first labels of each series, by what it is about."""
-    configured = dict(target.labels)
-    extra = tuple((name, configured.get(name, "")) for name in alert_labels if name not in RESERVED_LABELS)
-    own = (("target", target.name), ("kind", target.kind), ("provider", target.provider), ("domain", target.domain))
-    start, end = target.route or ("", "")
-    found = {
-        Subject.TARGET: labels((*own, *extra)),
-        Subject.ROUTE: labels((*own, *extra, ("from", start), ("to", end))),
-        Subject.DOMAIN: labels((("domain", target.domain), ("provider", target.provider))),
-        Subject.RECORD: label("domain", target.domain),
-    }
-    for endpoint in endpoints(target):
-        found[Subject.ENDPOINT] = labels(
-            (
-                ("protocol", endpoint.protocol),
-                ("server", endpoint.host),
-                ("port", str(endpoint.port)),
-                ("family", endpoint.family),
-                ("provider", target.provider),
-            )
-        )
-    return found
-
-
-def shared_prefix(found: dict[Subject, str], probe: ProbeName) -> str:
-    """The labels of its series that lack `target`: two targets with the same ones must not both show them."""
-    subject = {ProbeName.TLS: Subject.ENDPOINT, ProbeName.DNS: Subject.DOMAIN}.get(probe)
-    return found.get(subject, "") if subject is not None else ""
-
-
-def identity(target: Target, alert_labels: tuple[str, ...]) -> tuple[tuple[Subject, str], ...]:
-    """If this changes, the series are other ones, and their counters begin anew."""
-    return tuple(sorted(prefixes(target, alert_labels).items()))
-
-
-def target_info(target: Target, alert_labels: tuple[str, ...]) -> str:
-    """The line of target_info, with every configured label."""
-    others = tuple(
-        (name, value) for name, value in target.labels if name not in RESERVED_LABELS and name not in alert_labels
-    )
-    own = prefixes(target, alert_labels)[Subject.TARGET]
-    text = ",".join([own, *(label(name, value) for name, value in others)])
-    return f"{table.TARGET_INFO.full_name}{{{text}}} {number(1)}\n"

@@ -1,4 +1,4 @@
-"""What other results say about a failure, for its ticket: what they rule out, and what else fails. Pure."""
+"""What other results show about a failure, for the support ticket: what can be excluded, what else fails. No I/O."""
 
 from __future__ import annotations
 

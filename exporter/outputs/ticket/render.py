@@ -1,4 +1,4 @@
-"""A ticket as plain text, Markdown or JSON, in one language."""
+"""Renders a support ticket as plain text, Markdown or JSON, in one language."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A support ticket about a target, gathered from results: what a provider's desk asks for. The words are not here.
+"""Collects the content of a support ticket about a target from its results. The texts are in `words`.
 
-It is made of what results hold, in which credentials are masked, and of names and addresses of the configuration.
+It contains only results, in which credentials are masked, and names and addresses from the configuration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a support ticket says, in one language."""
+"""The texts of a support ticket in one language."""
 
 from __future__ import annotations
 

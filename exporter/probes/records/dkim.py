@@ -1,10 +1,10 @@
-"""DKIM key records (RFC 6376 section 3.6.1): the public key with which receivers check a domain's signatures.
+"""DKIM key records (RFC 6376 section 3.6.1): the public key with which receivers verify a domain's signatures.
 
     s1._domainkey.example.com.  TXT  "v=DKIM1; k=rsa; p=MIGfMA0GCSq…"
 
-A signature names its selector (`s1`) and its domain; whoever gets the mail looks this record up. `p` is the key in
-base64, and an empty `p` revokes it. `k` is rsa (the default) or ed25519 (RFC 8463). `t=y` says that the domain is only
-testing. RSA keys under 1,024 bits are not accepted by anyone (RFC 8301).
+A signature names its selector (`s1`) and its domain, and the receiver looks up this record. `p` is the key in base64;
+an empty `p` revokes it. `k` is rsa (the default) or ed25519 (RFC 8463). `t=y` means that the domain is only testing.
+RSA keys under 1,024 bits are not accepted (RFC 8301).
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from exporter.model import bounds
 from exporter.probes.records import tags
@@ -45,7 +41,7 @@ class DkimKey:
 
 
 def parse(text: str) -> DkimKey:
-    """Read a key record. Raises RecordError."""
+    """Parse a key record. Raises RecordError."""
     found = tags.parse(text, "RFC 6376 section 3.2")
     if "v" in found:
         if next(iter(found)) != "v":
@@ -85,8 +81,16 @@ def _bits(algorithm: str, value: str) -> int:
         if len(key) != 32:
             raise RecordError("RFC 8463 section 3", f"an ed25519 key has 32 bytes, not {len(key)}")
         return 256
+    return _rsa_bits(key)
+
+
+def _rsa_bits(key: bytes) -> int:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
-        public = load_der_public_key(key)  # SubjectPublicKeyInfo, and the bare RSAPublicKey that the RFC asks for
+        public = load_der_public_key(key)  # SubjectPublicKeyInfo, or the bare RSAPublicKey that the RFC describes
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise RecordError(_SECTION, "p is base64, but no RSA public key in it: cut off, perhaps") from exc
     if not isinstance(public, RSAPublicKey):

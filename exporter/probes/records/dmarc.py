@@ -1,11 +1,12 @@
-"""DMARC policy records (RFC 9989, before that RFC 7489): what receivers are to do with mail that only claims a domain.
+"""DMARC policy records (RFC 9989, earlier RFC 7489): what receivers do with mail that only claims to be from a domain.
 
     _dmarc.example.com.  TXT  "v=DMARC1; p=quarantine; rua=mailto:dmarc@example.com"
 
-`p` is the wish for mail that passes neither an aligned SPF nor an aligned DKIM check: none (only report), quarantine
-(junk folder), reject. `sp` is the same for subdomains, `np` for names that do not exist. `rua` and `ruf` say where
-reports go. `adkim` and `aspf` are r (relaxed: the organization's domain must match) or s (strict). A domain without a
-record of its own is covered by its parent's. RFC 9989 dropped pct, rf and ri; they still occur and do no harm.
+`p` is the policy for mail that passes neither an aligned SPF nor an aligned DKIM check: none (only report), quarantine
+(junk folder), reject. `sp` is the same for subdomains, `np` for names that do not exist. `rua` and `ruf` are the
+addresses for reports. `adkim` and `aspf` are r (relaxed: the organizational domain must match) or s (strict). A domain
+without its own record is covered by the record of its parent. RFC 9989 removed pct, rf and ri; they still occur and are
+ignored.
 """
 
 from __future__ import annotations
@@ -33,20 +34,23 @@ class Dmarc:
     """One policy record."""
 
     policy: str
-    reports: tuple[str, ...]  # the URIs of rua
-    testing: bool  # t=y: receivers apply one step less
+    reports: tuple[str, ...]  # URIs of rua
+    testing: bool  # t=y: receivers apply the next weaker policy
 
 
 def is_dmarc(text: str) -> bool:
-    """Whether a TXT record claims to be a DMARC record: `v=DMARC1` comes first; the rest are other people's texts."""
+    """Tell whether a TXT record is meant as a DMARC record: it starts with `v=DMARC1`.
+
+    Other TXT records are ignored.
+    """
     name, _, value = text.partition(";")[0].partition("=")
     return name.strip() == "v" and value.strip() == "DMARC1"
 
 
 def parse(text: str) -> Dmarc:
-    """Read a policy record. Raises RecordError.
+    """Parse a policy record. Raises RecordError.
 
-    A record without `p` is an error here: RFC 9989 takes it for p=none, but receivers of RFC 7489 drop it.
+    A record without `p` is an error here: RFC 9989 reads it as p=none, but receivers of RFC 7489 ignore the record.
     """
     if not is_dmarc(text):
         raise RecordError(_SECTION, f"{shown(text)} does not begin with v=DMARC1")

@@ -1,10 +1,10 @@
-"""What the parsers of DNS records raise, and how they quote a record."""
+"""The exception of the DNS record parsers, and how messages quote a record."""
 
 from __future__ import annotations
 
 
 class RecordError(ValueError):
-    """A record breaks its specification. `section` says where that is written, `text` what is wrong."""
+    """A record violates its specification. `section` is the place in the RFC, `text` what is wrong."""
 
     def __init__(self, section: str, text: str) -> None:
         super().__init__(f"{text} ({section})")
@@ -13,5 +13,5 @@ class RecordError(ValueError):
 
 
 def shown(text: str, limit: int = 60) -> str:
-    """A piece of a record, quoted for a message."""
+    """Return a part of a record, quoted for a message."""
     return repr(text if len(text) <= limit else text[:limit] + "…")

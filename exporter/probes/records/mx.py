@@ -1,11 +1,11 @@
-"""MX records (RFC 5321 section 5): which hosts take a domain's mail.
+"""MX records (RFC 5321 section 5): which hosts receive a domain's mail.
 
     example.com.  MX  10 mx1.example.com.
     example.com.  MX  20 mx2.example.com.
 
-A sender tries the hosts in order of preference, the lowest number first, and hosts of one number in any order. The
-target is a host name with addresses of its own: never an address, never an alias. Without any MX, senders fall back to
-the domain's own addresses. `MX 0 .` alone, the null MX (RFC 7505), says: this domain takes no mail.
+A sender tries the hosts in order of preference, the lowest number first, and hosts with the same number in any order.
+The target is a host name with its own addresses: never an address, never an alias. Without any MX record, senders use
+the domain's own addresses. `MX 0 .` alone, the null MX (RFC 7505), means: this domain receives no mail.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class Mx:
 
 
 def parse(texts: Sequence[str]) -> tuple[Mx, ...]:
-    """The record set as `10 host`, in the order in which a sender tries it; () for a null MX. Raises RecordError."""
+    """Parse records such as `10 host` into the order in which a sender tries them; () for a null MX.
+
+    Raises RecordError.
+    """
     found = sorted(_one(text) for text in texts)
     null = [mx for mx in found if mx.host == "."]
     if null and len(found) > 1:

@@ -2,10 +2,10 @@
 
     example.com.  TXT  "v=spf1 ip4:192.0.2.0/24 include:_spf.example.net mx -all"
 
-A receiver walks the terms from the left and stops at the first that matches the sender's address: `+` (the default)
-passes, `-` fails, `~` half fails, `?` says nothing. `include` asks another domain's record, `redirect=` hands over to
-it. A receiver makes at most ten DNS lookups for all of that; a record that needs more counts as broken. A domain
-publishes exactly one such record: two are an error, and so is one with a slip of the pen anywhere in it.
+A receiver evaluates the terms from left to right and stops at the first that matches the sender's address: `+` (the
+default) means pass, `-` fail, `~` softfail, `?` neutral. `include` evaluates another domain's record, `redirect=`
+continues with it. A receiver makes at most ten DNS lookups for all of this; a record that needs more is invalid. A
+domain publishes exactly one SPF record: two are an error, and so is one syntax error anywhere in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MECHANISM = re.compile(r"([+?~-]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)\Z", re.DOTALL)
 _DUAL_CIDR = re.compile(r"(?:/(0|[1-9][0-9]{0,2}))?(?://(0|[1-9][0-9]{0,2}))?\Z")
 _CIDR = re.compile(r"(0|[1-9][0-9]{0,2})\Z")
 _MACRO = re.compile(r"%(?:[%_-]|\{[slodiphcrtvSLODIPHCRTV][0-9]*[rR]?[-.+,/_=]*\})")
-_VISIBLE = re.compile(r"[\x21-\x24\x26-\x7e]*\Z")  # all that is printed but the percent sign
+_VISIBLE = re.compile(r"[\x21-\x24\x26-\x7e]*\Z")  # all printable characters except the percent sign
 _TOP_LABEL = re.compile(r"(?=[^.]*[A-Za-z-])[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 
 
@@ -35,28 +35,28 @@ class Term:
 
     name: str  # lower case
     qualifier: str  # + - ~ ? ; "" for a modifier
-    value: str  # what stands after the colon, slash included, or after the equals sign
+    value: str  # text after the colon (slash included) or after the equals sign
 
 
 @dataclass(frozen=True, slots=True)
 class Spf:
-    """One record: its terms in order, modifiers that nobody knows left out."""
+    """One record: its terms in order, without unknown modifiers."""
 
     terms: tuple[Term, ...]
 
     @property
     def lookups(self) -> int:
-        """The DNS lookups that this record asks for itself, without those of the records it includes."""
+        """The number of DNS lookups that this record itself needs, without those of included records."""
         return sum(1 for term in self.terms if term.name in _LOOKUPS)
 
 
 def is_spf(text: str) -> bool:
-    """Whether a TXT record is one (section 4.5): `v=spf1`, then a space or the end. Others are other people's texts."""
+    """Tell whether a TXT record is an SPF record (section 4.5): `v=spf1`, then a space or the end."""
     return text[:7].lower().rstrip(" ") == "v=spf1"
 
 
 def parse(text: str) -> Spf:
-    """Read a record. Raises RecordError: a receiver takes any of them for `permerror`."""
+    """Parse a record. Raises RecordError; a receiver would report `permerror`."""
     if not is_spf(text):
         raise RecordError("RFC 7208 section 4.5", f"{shown(text)} does not begin with 'v=spf1 '")
     if len(text) > MAX_LENGTH:
@@ -81,7 +81,7 @@ def parse(text: str) -> Spf:
 def _modifier(name: str, value: str) -> Term | None:
     if name not in ("redirect", "exp"):
         _check_macros(name, value)
-        return None  # section 6: unknown modifiers are ignored, if their syntax is right
+        return None  # section 6: unknown modifiers are ignored if their syntax is valid
     _check_domain(f"{name}=", value)
     return Term(name, "", value)
 
@@ -116,7 +116,7 @@ def _after_colon(word: str, value: str, section: str) -> str:
 
 
 def _check_host(word: str, name: str, value: str) -> None:
-    """`a`, `a:domain`, `a/24`, `a:domain/24//64`; a slash may stand in a macro's braces, too."""
+    """Check `a`, `a:domain`, `a/24`, `a:domain/24//64`. A slash may also stand inside the braces of a macro."""
     section = "RFC 7208 section 5.3" if name == "a" else "RFC 7208 section 5.4"
     slash = value.find("/", value.rfind("}") + 1)
     domain, cidr = (value, "") if slash < 0 else (value[:slash], value[slash:])
@@ -138,7 +138,7 @@ def _check_network(word: str, name: str, value: str) -> None:
         if name == "ip4":
             ipaddress.IPv4Address(address)
         else:
-            ipaddress.IPv6Address("" if "%" in address else address)  # Python takes a zone index, SPF does not
+            ipaddress.IPv6Address("" if "%" in address else address)  # Python accepts a zone index, SPF does not
     except ValueError as exc:
         kind = "IPv4" if name == "ip4" else "IPv6"
         raise RecordError("RFC 7208 section 5.6", f"{shown(word)}: {shown(address)} is no {kind} address") from exc

@@ -1,4 +1,4 @@
-"""Tag lists, `v=DKIM1; k=rsa; p=…`: the form that DKIM (RFC 6376 section 3.2) gave to DMARC and others."""
+"""Parses tag lists such as `v=DKIM1; k=rsa; p=…`, the format of DKIM (RFC 6376 section 3.2) and DMARC."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MAX_TAGS = 100
 
 
 def parse(text: str, section: str) -> dict[str, str]:
-    """Tag names to values, in order. Raises RecordError that cites `section`."""
+    """Return a mapping from tag name to value, in order. Raises RecordError that cites `section`."""
     found: dict[str, str] = {}
     parts = text.split(";")
     if not parts[-1].strip(_BLANK):
-        parts.pop()  # one final semicolon is allowed
+        parts.pop()  # one semicolon at the end is allowed
     if len(parts) > MAX_TAGS:
         raise RecordError(section, f"more than {MAX_TAGS} tags")
     for part in parts:

@@ -1,1 +1,1 @@
-"""The round trip: a mail is sent by SMTP and looked for by IMAP."""
+"""The roundtrip probe: sends a mail by SMTP and waits for it in a mailbox by IMAP."""

@@ -1,4 +1,7 @@
-"""What the receiving side made of our mail's SPF, DKIM and DMARC, and what we make of its DKIM signature ourselves."""
+"""Reads what the receiver reported about SPF, DKIM and DMARC of our mail, and verifies its DKIM signature again.
+
+In: the header or the whole received mail. Out: passed or not, per method, as facts of the roundtrip probe.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
-
-import dkim
 
 from exporter.model import bounds
 from exporter.probes.records import dkim as key_record
@@ -24,7 +25,7 @@ _quiet.propagate = False
 
 
 class Answer(Protocol):
-    """The part of the resolver's answer that is looked at."""
+    """The part of the resolver's Answer that is used here."""
 
     @property
     def kind(self) -> str: ...
@@ -34,9 +35,9 @@ class Answer(Protocol):
 
 
 def results(headers: bytes) -> dict[str, bool]:
-    """Method → passed, from the topmost Authentication-Results (RFC 8601): those below it anyone may have written.
+    """Return method → passed from the topmost Authentication-Results (RFC 8601). Anyone may have written those below.
 
-    Of several results for one method (two DKIM signatures) one that passed is enough, as for DMARC.
+    If one method has several results (two DKIM signatures), one that passed is enough, as in DMARC.
     """
     found: dict[str, bool] = {}
     for name, value in fields(headers):
@@ -52,7 +53,7 @@ def results(headers: bytes) -> dict[str, bool]:
 
 
 def _plain(value: str) -> str:
-    """Without comments (they nest) and quoted strings. What is not closed goes on to the end."""
+    """Remove comments (they may be nested) and quoted strings. What is not closed ends with the value."""
     kept: list[str] = []
     depth = 0
     for piece in _PIECE.findall(value):
@@ -67,13 +68,15 @@ def _plain(value: str) -> str:
 
 
 async def dkim_verified(message: bytes, lookup: Callable[[str, str], Awaitable[Answer]]) -> bool | None:
-    """Whether a DKIM signature (RFC 6376) of the whole message verifies with the key that DNS has now.
+    """Tell whether a DKIM signature (RFC 6376) of the whole message verifies with the key that is in DNS now.
 
-    None where that cannot be said: no signature, an algorithm that we lack, no answer from DNS, or a mail or a key that
-    would take too long. `lookup` is the resolver's; dkimpy would ask its own.
+    None if unknown: no signature, an unsupported algorithm, no answer from DNS, or a mail or a key that would take too
+    long. `lookup` is the resolver's method; dkimpy would otherwise use its own resolver.
     """
     if len(message) > bounds.SIGNED or b" " * bounds.BLANKS in message.replace(b"\t", b" "):
         return None
+    import dkim
+
     verdict = None
     for index in range(MAX_SIGNATURES):
         signature = dkim.DKIM(message, logger=_quiet)

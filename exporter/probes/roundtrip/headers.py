@@ -1,4 +1,4 @@
-"""The header of a mail, as bytes from a server: its fields, and the way it took by its Received fields."""
+"""Parses the header of a mail: its fields, and the servers and delays from its Received fields. No I/O."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def split(message: bytes) -> tuple[bytes, bytes]:
 
 
 def fields(message: bytes) -> list[tuple[str, bytes]]:
-    """(lower-case name, unfolded value) of each field of a message or of a header alone, as far as the bound allows."""
+    """Return (lower-case name, unfolded value) of each field of a message or header, up to the limit."""
     head = split(message[: bounds.HEADER])[0]
     unfolded = re.sub(rb"\r?\n(?=[ \t])", b"", head)
     found = []
@@ -74,14 +74,17 @@ def transfer_decoded(body: bytes, encoding: bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One Received field (RFC 5321 4.4). `at`: Unix time, seconds, of that server's clock; None = unreadable."""
+    """One Received field (RFC 5321 section 4.4).
+
+    `at`: Unix time in seconds by that server's clock; None if unreadable.
+    """
 
     by: str
     at: float | None
 
 
 def hops(headers: bytes) -> list[Hop]:
-    """The servers that a mail passed, the first one first."""
+    """Return the servers that a mail passed, in this order."""
     found: list[Hop] = []
     for name, value in fields(headers):
         if name == "received" and len(found) < MAX_HOPS:
@@ -99,16 +102,16 @@ def _date(text: str) -> float | None:
 
 
 def last_stamp(headers: bytes) -> float | None:
-    """When the last server took the mail, by its own clock."""
+    """Return when the last server received the mail, by its own clock."""
     way = hops(headers)
     return way[-1].at if way else None
 
 
 def hop_delays(headers: bytes, sent_at: float, seen_at: float) -> dict[str, float]:
-    """Seconds spent at the `sender`'s servers, at the `receiver`'s, and on `relay`s between, as far as can be told.
+    """Return the seconds spent at the `sender`'s servers, the `receiver`'s and on `relay`s between, as far as known.
 
-    Servers belong together by the organisation in their names. Other clocks are not ours: what comes out negative is
-    0, what is longer than the whole way is a wrong clock and left out.
+    Servers belong together if their names have the same organisation. Their clocks may differ from ours: negative
+    values become 0; a value longer than the whole trip comes from a wrong clock and is left out.
     """
     way = hops(headers)
     if not way or seen_at < sent_at:
@@ -120,7 +123,7 @@ def hop_delays(headers: bytes, sent_at: float, seen_at: float) -> dict[str, floa
         if _organisation(hop.by) != last:
             break
         enters = hop
-    if leaves is None:  # one organisation: its first server is the sender's, its last the receiver's
+    if leaves is None:  # a single organisation: its first server is the sender's, its last the receiver's
         leaves, enters = way[0], way[-1]
     spans = {"sender": (sent_at, leaves.at), "relay": (leaves.at, enters.at), "receiver": (enters.at, seen_at)}
     if leaves is enters:
@@ -128,13 +131,14 @@ def hop_delays(headers: bytes, sent_at: float, seen_at: float) -> dict[str, floa
     total = seen_at - sent_at
     found = {}
     for hop_name, (begin, end) in spans.items():
-        if begin is not None and end is not None and end - begin <= total + 1:  # + 1: stamps are whole seconds
+        # + 1 because timestamps are whole seconds
+        if begin is not None and end is not None and end - begin <= total + 1:
             found[hop_name] = min(max(0.0, end - begin), total)
     return found
 
 
 def _organisation(host: str) -> str:
-    """A server name without its machine part: `mx1.example.com.cn` and `out.example.com.cn` are one organisation."""
+    """Return a server name without its machine part: mx1.example.com.cn and out.example.com.cn are the same."""
     labels = host.strip("[]").split(".")
     if len(labels) < 3 or labels[-1].isdigit():
         return host

@@ -1,7 +1,8 @@
-"""Watches a mailbox for our own probe mails: by remembered UIDs and signed tokens, in the inbox and in junk.
+"""Looks for our own probe mails in inbox and junk, by remembered UIDs and signed tokens.
 
-Nothing of other people's mail is read but the three header fields that tell it from ours (and a delivery status
-notification, to see whether it is about a mail of ours); nothing is removed that does not carry our signature.
+In: a logged-in ImapSession and the marks of earlier runs. Out: Copy objects (a found mail, or a delivery report). Of
+other people's mail only three header fields are read (and a delivery status notification, to see whether it is about
+our mail). A mail without our valid signature is never removed.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from exporter.probes.roundtrip.message import LOOKED_AT, Bounce, read_bounce, re
 from exporter.probes.roundtrip.report import may_be_report
 from exporter.probes.roundtrip.reports_seen import ReportsSeen
 
-MAX_BACK = 2000  # UIDs: how far below UIDNEXT a search begins at most
-RESCAN = 200  # UIDs looked at where the remembered ones mean nothing any more (UIDVALIDITY changed)
-MAX_REPORTS = 5  # delivery status notifications opened in one run
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each is twice the one before
-IDLE_FROM = 0.5  # seconds: shorter pauses are polls even where there is IDLE, by which dovecot tells half a second late
-LONGEST_IDLE = 240.0  # seconds: a NAT forgets a silent connection after five minutes, RFC 2177 allows 29
-JUNK_EVERY = 5.0  # seconds between looks at junk while IDLE tells of the inbox
+MAX_BACK = 2000  # UIDs: a search starts at most so far below UIDNEXT
+RESCAN = 200  # UIDs searched after UIDVALIDITY has changed, which makes the remembered UIDs useless
+MAX_REPORTS = 5  # delivery status notifications read in one run
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each pause is twice the one before
+# seconds: for shorter pauses polling is used even with IDLE, because dovecot reports half a second late
+IDLE_FROM = 0.5
+LONGEST_IDLE = 240.0  # seconds: NAT devices drop a silent connection after five minutes; RFC 2177 allows 29
+JUNK_EVERY = 5.0  # seconds between searches in junk while IDLE watches the inbox
 
 Mark = tuple[str, int, int]  # (folder as the server names it, UIDVALIDITY, UIDNEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A mail of ours that lies in a folder, or a report that one could not be delivered."""
+    """A mail of ours found in a folder, or a report that one could not be delivered."""
 
     token: str
     folder: str
@@ -41,29 +43,29 @@ class Copy:
     uid: int
     junk: bool
     seen_at: float  # time.perf_counter()
-    bounce: str = ""  # why it could not be delivered; "" = it is the mail itself
+    bounce: str = ""  # why it could not be delivered; "" for the mail itself
 
     @property
     def key(self) -> str:
-        """What tells this copy from others of the same mail, short enough to remember."""
+        """Identifies this copy among copies of the same mail; short enough to store."""
         return f"{short_id(self.token)}:{self.uidvalidity}:{self.uid}"
 
 
 @dataclass(slots=True)
 class _Place:
-    """A folder, and up to where it has been looked at."""
+    """A folder, and how far it has been searched."""
 
     name: str
     junk: bool
     uidvalidity: int = 0
-    next: int = 1  # the first UID that has not been looked at
-    following: int = 1  # the UID that the next mail will have at least
-    messages: int | None = None  # where the server leaves UIDNEXT out, a changed count is the sign
-    fresh: bool = False  # there is something to look at
+    next: int = 1  # the first UID that was not searched yet
+    following: int = 1  # the lowest UID that the next mail can have
+    messages: int | None = None  # if the server omits UIDNEXT, a changed count shows that mail has arrived
+    fresh: bool = False  # there is something to search
 
 
 class InboxWatch:
-    """The watched folders on one logged-in session."""
+    """Watches the folders of one logged-in session for our mails."""
 
     def __init__(
         self,
@@ -80,9 +82,9 @@ class InboxWatch:
         by_status: bool = True,
         seen: ReportsSeen | None = None,
     ) -> None:
-        """`idle_timeout`: seconds after which the server drops a connection that says nothing.
+        """`idle_timeout`: seconds after which the server closes a silent connection.
 
-        `by_status`: STATUS tells whether mail has come into a folder; else it is opened to see.
+        `by_status`: STATUS shows whether mail has arrived in a folder; otherwise the folder is opened to find out.
         `seen`: the reports that earlier runs have looked at.
         """
         self._session = session
@@ -96,13 +98,13 @@ class InboxWatch:
         self._longest_idle = LONGEST_IDLE if idle_timeout is None else idle_timeout / 2
         self._by_status = by_status
         self._pause = FIRST_PAUSE
-        self._open: str | None = None  # the folder that is selected
+        self._open: str | None = None  # the selected folder
         self._reports = 0
         self._seen = seen or ReportsSeen()
-        self._heard_at: float | None = None  # when IDLE told us of something
+        self._heard_at: float | None = None  # when IDLE reported something
 
     async def open(self, marks: Iterable[Mark]) -> None:
-        """Find out where the search begins: at the lowest of the marks. Without any, what lies there is not ours."""
+        """Find where the search starts: at the lowest mark. Without marks, the existing mail is not ours."""
         known = list(marks)
         if self._junk is not None and not self._by_status:
             await self._begin_selected(self._junk, known)
@@ -139,17 +141,17 @@ class InboxWatch:
         place.fresh = place.next < following
 
     def shown(self, folder: str) -> str:
-        """A folder's name, for people."""
+        """Return a folder's name for the transcript."""
         return self._session.shown(utf7.decode(folder))
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """Up to where everything has been looked at: what comes later has a UID that is not below."""
+        """How far all folders have been searched. Mail that arrives later has a UID at or above the mark."""
         places = [self._inbox, *([self._junk] if self._junk else [])]
         return tuple((place.name, place.uidvalidity, place.following) for place in places)
 
     async def look(self) -> list[Copy]:
-        """What has come since the last look."""
+        """Return the copies that arrived since the last call."""
         found: list[Copy] = []
         if self._junk is not None and not self._by_status:
             self._junk.fresh = True
@@ -168,7 +170,7 @@ class InboxWatch:
         return found
 
     async def wait(self, seconds: float) -> None:
-        """Until the inbox has news (IDLE), or for a pause that grows from look to look; `seconds` at most."""
+        """Wait until IDLE reports news, or for a pause that grows from call to call; at most `seconds`."""
         if self._idle and self._pause >= IDLE_FROM:
             try:
                 patience = min(seconds, JUNK_EVERY if self._junk else self._longest_idle, self._longest_idle)
@@ -226,12 +228,12 @@ class InboxWatch:
             self._open = name
 
     async def fetch(self, copy: Copy) -> bytes:
-        """The whole of a mail of ours."""
+        """Return the whole of a mail of ours."""
         await self._examine(copy.folder)
         return await self._session.fetch_message(copy.uid, bounds.MESSAGE)
 
     async def remove(self, copies: Iterable[Copy]) -> list[Copy]:
-        """Delete exactly these, each looked at once more before. Returns those that are still there."""
+        """Delete exactly these copies, each verified once more. Returns those that could not be deleted."""
         left: list[Copy] = []
         by_folder: dict[str, list[Copy]] = {}
         for copy in copies:

@@ -1,4 +1,8 @@
-"""The books of a route within a run: what became of each mail, as facts, as the verdict, and for later runs."""
+"""Records what happened to each mail of a route during a run: as facts, as the verdict, and in the stored state.
+
+In: events (sent, received, bounced, missing). Out: facts in the Trace, the failure to raise, and entries in the Mailbag
+for later runs. Each mail is counted exactly once as received, bounced or lost.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,11 @@ from exporter.probes.roundtrip.inbox import Mark
 from exporter.probes.roundtrip.reports_seen import ReportsSeen
 from exporter.state.store import InFlight, Mailbag, Notes
 
-MAX_KNOWN = 16  # copies remembered as none of the surplus kind
+MAX_KNOWN = 16  # copies remembered so that they are not counted as duplicates
 
 
 class Ledger:
-    """Times in seconds. `verdict` is about the message that was settled last; None while nothing is wrong with it."""
+    """Times are in seconds. `verdict` is about the mail that was settled last; None if nothing is wrong with it."""
 
     def __init__(
         self,
@@ -33,7 +37,7 @@ class Ledger:
         now: Callable[[], float],
     ) -> None:
         self.verdict: ProbeError | None = None
-        self.signed: bytes | None = None  # the mail that came last, whole: its DKIM signature can be verified
+        self.signed: bytes | None = None  # the newest mail, complete, so that its DKIM signature can be verified
         self._route = route
         self._subject = f"route:{route}"
         self._mailbag = mailbag
@@ -46,23 +50,26 @@ class Ledger:
     async def in_flight(self) -> tuple[InFlight, ...]:
         return await self._mailbag.in_flight(self._route)
 
-    # -- a mail's fate ------------------------------------------------------------------------------------------
+    # -- events of one mail --------------------------------------------------------------------------------------
 
     async def sending(self, mail: InFlight) -> None:
-        """On disk when this returns: a kill at any later moment loses no mail."""
+        """Record the mail before it is sent.
+
+        It is on disk when this returns, so a kill at any later time loses no mail.
+        """
         await self._mailbag.add(mail)
 
     async def not_sent(self, mail: InFlight) -> None:
-        """The server did not take it. Should it come all the same, it is no duplicate."""
+        """The server rejected the mail. If it arrives nevertheless, it is not counted as a duplicate."""
         await self._mailbag.settle(mail.token)
         await self.remember([message.short_id(mail.token)])
 
     def sent(self) -> None:
-        """Submitted, or perhaps submitted: from now on it is received, bounced or lost one day."""
+        """The mail was submitted, or perhaps submitted: later it becomes received, bounced or lost."""
         self._trace.fact(FactName.ROUNDTRIP_SENT, 1)
 
     async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> None:
-        """It came. `seconds` where we saw it come; `whole` is None where it could not be fetched."""
+        """The mail arrived. `seconds`: measured, if we saw it arrive. `whole`: None if it could not be fetched."""
         await self._mailbag.settle(mail.token)
         trace = self._trace
         took = self._estimate(mail, whole or b"") if seconds is None else seconds
@@ -86,7 +93,7 @@ class Ledger:
             self.verdict = ProbeError(Reason.MESSAGE_IN_JUNK, f"it was filed in {junk}")
 
     def _estimate(self, mail: InFlight, whole: bytes) -> float:
-        """Nobody watched when it came: the last server's stamp is nearer to the truth than the time of this run."""
+        """Estimate when it arrived: the last server timestamp is closer to the truth than the time of this run."""
         age = max(0.0, self._now() - mail.sent_at)
         stamp = last_stamp(whole)
         return age if stamp is None else min(max(0.0, stamp - mail.sent_at), age)
@@ -97,7 +104,7 @@ class Ledger:
         self.verdict = ProbeError(Reason.BOUNCED, why)
 
     async def surplus(self, token: str, key: str, *, bounce: bool) -> None:
-        """A copy of a mail that is not in flight (any more). `key` tells it from other copies."""
+        """A copy of a mail that is no longer in flight. `key` identifies the copy."""
         known = await self._known()
         if bounce:
             self._trace.fact(FactName.ROUNDTRIP_BOUNCED, 1)
@@ -107,7 +114,7 @@ class Ledger:
             self._trace.fact(FactName.ROUNDTRIP_DUPLICATED, 1)
 
     async def missing(self, *, but: Collection[str] = ()) -> None:
-        """What has not come in time is late, what has not come for long is lost: of all in flight `but` these."""
+        """Count overdue mails as late, and very old ones as lost: of all mails in flight except `but`."""
         for mail in await self.in_flight():
             if mail.token in but:
                 continue
@@ -119,7 +126,7 @@ class Ledger:
                 await self._lose(mail, age)
 
     async def given_up(self, mail: InFlight, waited: float, *, lost: bool) -> None:
-        """It was waited for in vain."""
+        """The wait for this mail ended without success."""
         self._trace.fact(FactName.ROUNDTRIP_LATE, 1)
         await self._mailbag.mark_late(mail.token)
         if lost:
@@ -136,10 +143,10 @@ class Ledger:
         await self._mailbag.settle(mail.token)
         await self.remember([message.short_id(mail.token)])
 
-    # -- from run to run ----------------------------------------------------------------------------------------
+    # -- state between runs -----------------------------------------------------------------------------------------
 
     async def marks(self) -> list[Mark]:
-        """Where to begin looking: before every mail that is in flight, and where the last run ended."""
+        """Return where to start searching: before every mail in flight, and where the last run ended."""
         marks = [mark for mail in await self.in_flight() for mark in mail.watermarks]
         try:
             kept = json.loads(await self._notes.get(self._subject, "looked_at") or "[]")
@@ -162,7 +169,7 @@ class Ledger:
             await self._notes.put(self._subject, "reports_seen", kept)
 
     async def remember(self, keys: Sequence[str]) -> None:
-        """Copies that may be met again and are no duplicates: given up, refused and yet delivered, not removable."""
+        """Store copies that may be found again and are no duplicates: given up, rejected but delivered, not removed."""
         if keys:
             known = [key for key in await self._known() if key not in keys]
             await self._notes.put(self._subject, "not_surplus", " ".join([*known, *keys][-MAX_KNOWN:]))

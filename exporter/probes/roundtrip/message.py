@@ -1,4 +1,7 @@
-"""The probe mail: built, recognised by its signed token, and read when it comes back. Pure functions, no I/O."""
+"""The probe mail: builds it, recognises it by its signed token, and checks it when it arrives. No I/O.
+
+The token is signed with the key from the state, so that nobody else's mail can be taken for ours.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from exporter.probes.roundtrip.headers import content_type, fields, split, trans
 
 HEADER = "X-Mailprobe-Token"
 DIGEST_HEADER = "X-Mailprobe-Digest"
-# What must be looked at to tell our mail, or a report about it, from other people's: nothing else of theirs is read.
+# The header fields needed to recognise our mail or a report about it. Nothing else of other people's mail is read.
 LOOKED_AT = (HEADER, "Message-ID", "Content-Type")
 
 _TOKEN = re.compile(rb"v1\.[0-9a-f]{8}\.[0-9a-f]{16}\.[0-9a-f]{32}(?![0-9a-f])")
@@ -30,15 +33,15 @@ _DIGEST = re.compile(r"^Digest: sha256=([0-9a-f]{32})$")
 
 
 def new_token(key: bytes, route: str) -> str:
-    """A fresh token of a route: `v1.<route hash>.<random id>.<HMAC-SHA256, truncated to 128 bits>`.
+    """Return a new token for a route: `v1.<route hash>.<random id>.<HMAC-SHA256, truncated to 128 bits>`.
 
-    61 characters that a Message-ID's local part may hold.
+    It has 61 characters, all allowed in the local part of a Message-ID.
     """
     return _sign(key, route, secrets.token_hex(8))
 
 
 def short_id(token: str) -> str:
-    """The random part: what people see in the subject."""
+    """Return the random part, which the subject shows."""
     return token.split(".")[2]
 
 
@@ -54,9 +57,10 @@ def _genuine(candidate: bytes, key: bytes, route: str) -> str | None:
 
 
 def recognise(headers: bytes, key: bytes, route: str) -> str | None:
-    """The token of a mail that we sent on this route, or None: forged, of another route, or not ours at all.
+    """Return the token of a mail that we sent on this route, or None (forged, another route, or not ours).
 
-    It stands in a header of its own and in the Message-ID, as some providers strip the one or rewrite the other.
+    It is in a header field of its own and in the Message-ID, because some providers remove the first or rewrite the
+    second.
     """
     for name, value in fields(headers):
         if name in (HEADER.lower(), "message-id"):
@@ -71,9 +75,12 @@ def recognise(headers: bytes, key: bytes, route: str) -> str | None:
 
 
 def build(sender: str, recipient: str, token: str, now: float) -> bytes:
-    """The mail, with CRLF line ends, 7-bit clean. `now`: Unix time, seconds. Raises ValueError on a bad address."""
+    """Build the mail, with CRLF line ends and 7-bit only. `now`: Unix time in seconds.
+
+    Raises ValueError on a bad address.
+    """
     policy = SMTP if (sender + recipient).isascii() else SMTPUTF8
-    mail = EmailMessage(policy=policy.clone(max_line_length=76))  # RFC 2045 6.7; the default would be 78
+    mail = EmailMessage(policy=policy.clone(max_line_length=76))  # RFC 2045 section 6.7; the default would be 78
     mail["From"] = sender
     mail["To"] = recipient
     mail["Subject"] = f"mailprobe round trip {short_id(token)}"
@@ -87,21 +94,21 @@ def build(sender: str, recipient: str, token: str, now: float) -> bytes:
     digest = _digest(text)
     mail[DIGEST_HEADER] = f"sha256={digest}"
     mail.set_content(f"{text}Digest: sha256={digest}\n", charset="utf-8", cte="quoted-printable")
-    # A folded Message-ID is legal, and too much for some servers.
+    # A folded Message-ID is legal, but some servers cannot handle it.
     return mail.as_bytes(policy=mail.policy.clone(max_line_length=500))
 
 
 def _digest(text: str) -> str:
-    """SHA-256, cut to fit a line. Line ends, spaces at a line's end, and blank lines at the end may change freely."""
+    """Return a short SHA-256. Line ends, trailing spaces and blank lines at the end may change without effect."""
     lines = [line.rstrip() for line in text.splitlines()]
     return hashlib.sha256("\n".join(lines).rstrip("\n").encode()).hexdigest()[:32]
 
 
-# -- what came back -------------------------------------------------------------------------------------------------
+# -- what arrived ---------------------------------------------------------------------------------------------------
 
 
 def altered(message: bytes) -> bool:
-    """Whether the text is not the one that was sent. Another transfer encoding or charset alters nothing."""
+    """Tell whether the text differs from the one sent. Another transfer encoding or charset is not a difference."""
     head, body = split(message)
     found: dict[str, bytes] = {}
     for name, value in fields(head):
@@ -133,14 +140,14 @@ def _in_charset(raw: bytes, charset: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """A delivery status notification (RFC 3464) that gives up on one of our mails."""
+    """A delivery status notification (RFC 3464) saying that one of our mails will not be delivered."""
 
     token: str
-    text: str  # the first diagnostic, or status
+    text: str  # the first diagnostic or status
 
 
 def read_bounce(message: bytes, key: bytes, route: str) -> Bounce | None:
-    """What a notification says about a mail of ours; None where it is about another, or only about a delay."""
+    """Return what a notification says about our mail; None if it is about another mail or only about a delay."""
     found = report.read(message)
     token = recognise(found.original, key, route) if found is not None and found.failed else None
     return None if found is None or token is None else Bounce(token, found.text or "undeliverable")

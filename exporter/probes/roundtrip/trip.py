@@ -1,6 +1,7 @@
-"""Send and receive: settles what is in flight, submits one signed mail, waits for it at most `late_after`.
+"""The roundtrip probe itself: settles earlier mails, sends one signed mail, and waits for it up to `late_after`.
 
-A run never blocks on a mail: what has not come is left to the mailbag, and a later run settles it, after a restart too.
+In: the Settings of a route. Out: facts and the verdict through the Ledger. A run never waits longer for a mail: what
+has not arrived stays in the Mailbag, and a later run settles it, even after a restart.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MAX_IN_FLIGHT = 50  # mails of a route; no more are sent while so many are missi
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A route: who sends to whom, and when a mail is late or lost. Times in seconds."""
+    """A route: who sends to whom, and when a mail counts as late or lost. Times in seconds."""
 
     route: str
     sender: str  # address
@@ -46,14 +47,14 @@ class Settings:
     step_timeout: float  # for one network step
     needs_id: bool = False  # the provider wants an ID (RFC 2971) after the login
     folder_names: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (role, names) of the provider's preset
-    idle: bool = True  # use IDLE where it is offered
+    idle: bool = True  # use IDLE if the server offers it
     idle_timeout: float | None = None  # seconds after which the provider drops an idle connection
-    status_omits_uidnext: bool = False  # the provider's STATUS does not tell whether mail has come
+    status_omits_uidnext: bool = False  # the provider's STATUS does not show whether mail has arrived
     wait: Wait = Wait.LATE
 
 
 async def probe(settings: Settings, context: Context, trace: Trace, /) -> None:
-    """Log in to the receiving mailbox, settle, submit, wait, clean up."""
+    """Log in to the receiving mailbox, settle earlier mails, send, wait, clean up."""
     ledger = Ledger(
         settings.route,
         context.mailbag,
@@ -150,23 +151,23 @@ class _Trip:
         )
 
     async def _goodbye(self, session: ImapSession | SmtpSession) -> None:
-        """What goes wrong now says nothing about the mail."""
+        """Log out. Errors at this point say nothing about the mail."""
         try:
             await (session.logout() if isinstance(session, ImapSession) else session.quit())
         except (OSError, Refusal, Garbage) as exc:
             self._trace.said("#", f"at the goodbye: {exc or 'no answer'}")
 
-    # -- what came back -----------------------------------------------------------------------------------------
+    # -- what arrived ---------------------------------------------------------------------------------------------
 
     async def _settle(self, watch: InboxWatch, copies: Iterable[Copy], sent: _Sent | None = None) -> None:
-        """Book every mail of ours that lies there, the oldest first, and remove it."""
+        """Record every mail of ours that was found, the oldest first, and remove it."""
         found: dict[str, list[Copy]] = {}
         for copy in copies:
             found.setdefault(copy.token, []).append(copy)
         for mail in await self._ledger.in_flight():
             group = found.get(mail.token)
             if group:
-                # One in the inbox counts before one in junk, and any before a report.
+                # A copy in the inbox has priority over one in junk, and a mail over a report.
                 group.sort(key=lambda copy: (bool(copy.bounce), copy.junk, copy.uid))
                 await self._settle_one(watch, mail, group.pop(0), sent)
         surplus = [copy for group in found.values() for copy in group]
@@ -185,7 +186,7 @@ class _Trip:
                 with self._trace.phase(Phase.FETCH):
                     whole = await watch.fetch(copy)
             except BaseException:
-                # It came, whatever happened since; what is left of it must not look like a second copy.
+                # It arrived, whatever happened since. What is left of it must not be counted as a second copy.
                 await self._ledger.received(mail, None, seconds=seconds, junk=junk)
                 await self._ledger.remember([copy.key])
                 raise
@@ -245,7 +246,7 @@ class _Trip:
                 if left <= 0 or any(copy.token == sent.token for copy in found):
                     break
                 await watch.wait(left)
-        # Older ones have become overdue meanwhile. They come first, as the verdict is about the newest.
+        # Older mails have become overdue meanwhile. They are recorded first, because the verdict is about the newest.
         await self._ledger.missing(but={sent.token, *(copy.token for copy in found)})
         await self._settle(watch, found, sent)
         for mail in await self._ledger.in_flight():

@@ -1,1 +1,1 @@
-"""Who may connect to the HTTP server, and who may act through it."""
+"""Access control: who may connect to the HTTP server, and who may trigger actions."""

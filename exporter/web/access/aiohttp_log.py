@@ -1,7 +1,7 @@
-"""What aiohttp complains of, told in our log without a byte of the request, and not more than once a minute.
+"""Replaces aiohttp's log messages by our own, without any byte of the request and at most one per minute.
 
-Its own lines quote the header that it could not read, which may hold a password, and come with a stack for each
-request that anybody sends before he has logged in.
+aiohttp's own messages quote the header that it could not parse, which may contain a password, and include a traceback
+for every such request, even before authentication.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import traceback
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-logger = logging.getLogger(__name__)
+from exporter.model.logger import logger_of
+
+logger = logger_of(__name__)
 
 TOLD_EVERY = 60.0  # seconds between lines about the same
 FRAMES = 4  # of a stack, the innermost
@@ -43,7 +46,8 @@ class Complaints(logging.Handler):
         if now - self._told_at.get(key, float("-inf")) < TOLD_EVERY:
             return
         count, self._silent[key], self._told_at[key] = self._silent[key], 0, now
-        logger.log(level, message, extra={"fields": {**fields, **_client(record), "since_last_line": count}})
+        about: dict[str, Any] = fields | _client(record)
+        logger.log(level, message, **about, since_last_line=count)
 
 
 def complaints() -> logging.Logger:

@@ -1,8 +1,7 @@
-"""Who may ask: the rate limit, the client's certificate, then user and password, before any page is looked for."""
+"""The access check of every request: rate limit, client certificate, then user and password, before routing."""
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,13 +10,14 @@ from ssl import SSLObject
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from exporter.model.logger import logger_of
 from exporter.model.token_bucket import TokenBucket
 from exporter.web.bridge.routes import receive
 from exporter.web.config.load import Settings
 from exporter.web.config.reloader import Keeper
 from exporter.web.config.users import Busy, Users, credentials
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 TOLD_EVERY = 60.0  # seconds between lines about refused logins
 CHALLENGE = 'Basic realm="mailprobe", charset="UTF-8"'
@@ -112,7 +112,7 @@ class Admission:
         self._refused += 1
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY:
-            logger.warning("a login is refused", extra={"fields": {"client": client, "since_last_line": self._refused}})
+            logger.warning("a login is refused", client=client, since_last_line=self._refused)
             self._refused, self._told_at = 0, now
 
     async def _set_headers(self, request: web.Request, response: web.StreamResponse) -> None:

@@ -1,7 +1,7 @@
-"""A Unix socket in the storage folder, for `mailprobe check` and `report` of the daemon's own account.
+"""A Unix socket in the storage folder, for `mailprobe check` and `report` run by the daemon's own user.
 
-Whoever can open it could read the passwords in that account's files too, so it asks for no user and no certificate:
-the command line works on this machine whatever the web configuration wants from others.
+Whoever can open it could also read that user's password files, so it needs no login and no certificate: the command
+line works on this machine whatever the web configuration requires.
 """
 
 from __future__ import annotations

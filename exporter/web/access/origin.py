@@ -1,11 +1,12 @@
-"""Who may make something happen: programs, and this server's own pages; never another web site through a browser.
+"""Protects actions against cross-site requests: only programs and this server's own pages may trigger them.
 
-Without tokens, so that a page needs no session, works after a restart and behind a balancer with several of us: every
-browser of today says where a POST comes from (Fetch Metadata's Sec-Fetch-Site over HTTPS and on loopback, RFC 6454's
-Origin everywhere), and no page can change what it says. A program says neither.
+There are no tokens, so that pages need no session and work after a restart and behind a load balancer. Instead the
+headers are checked that every current browser sends with a POST and no page can change: Sec-Fetch-Site (Fetch Metadata,
+over HTTPS and on loopback) and Origin (RFC 6454). Programs send neither.
 
-A name that an attacker's DNS leads here (DNS rebinding) would make a foreign page look like our own. So a page counts
-as ours only under an address, a name that nobody can own on the public internet, or that of --web.external-url.
+With DNS rebinding, an attacker's name points to this server, and the attacker's page would look like our own. So a page
+is accepted only under an IP address, a name that cannot be registered on the public internet, or the name of
+--web.external-url.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""Accepts connections for a server with a web configuration: each one gets the TLS context that holds at that moment.
+"""Accepts TLS connections. Each connection gets the TLS context that is valid at that moment.
 
-Not `create_server(ssl=…)`, which would keep its first context for ever, count nobody who is still shaking hands, and
-could not tell a client that speaks plain HTTP what is wrong.
+`create_server(ssl=…)` is not used: it keeps its first context forever, does not limit clients that are still in the
+handshake, and cannot tell a client that sends plain HTTP what is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -16,9 +15,10 @@ from typing import cast
 
 from aiohttp import web
 
+from exporter.model.logger import logger_of
 from exporter.web.config.reloader import Keeper
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 BACKLOG = 128
 HANDSHAKE_WITHIN = 10.0  # seconds from connecting to the end of the handshake
@@ -111,7 +111,7 @@ class _Acceptor:
                 connection, _ = await loop.sock_accept(listening)
             except OSError as exc:
                 if exc.errno in EXHAUSTED:
-                    logger.error("cannot accept connections", extra={"fields": {"err": str(exc)}})  # noqa: TRY400
+                    logger.error("cannot accept connections", err=str(exc))  # noqa: TRY400
                     await asyncio.sleep(PAUSE)
                 continue
             if len(self._shaking) >= MAX_SHAKING:
@@ -135,7 +135,7 @@ class _Acceptor:
                     ssl_handshake_timeout=HANDSHAKE_WITHIN if context is not None else None,
                 )
         except (OSError, ssl.SSLError, TimeoutError) as exc:
-            logger.debug("a connection came to nothing", extra={"fields": {"err": str(exc) or type(exc).__name__}})
+            logger.debug("a connection came to nothing", err=str(exc) or type(exc).__name__)
         finally:
             if not handed_over:
                 connection.close()

@@ -1,1 +1,1 @@
-"""What programs ask the HTTP server for: metrics, JSON, `/probe` and the log of a run."""
+"""The HTTP endpoints for programs: metrics, JSON, `/probe` and the log of a run."""

@@ -1,4 +1,7 @@
-"""/probe?target=&module=: blackbox_exporter's metric names for a configured target; its dashboards work on it."""
+"""The endpoint /probe?target=&module=: results of a configured target under the metric names of blackbox_exporter.
+
+Existing dashboards for blackbox_exporter work with it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client would like: exposition format, compression, language (RFC 9110, section 12.5)."""
+"""Content negotiation (RFC 9110 section 12.5): exposition format, compression and language of a response."""
 
 from __future__ import annotations
 

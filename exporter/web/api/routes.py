@@ -1,9 +1,8 @@
-"""JSON for programs: targets, a run now, service discovery; and the management endpoints /-/healthy, ready, reload."""
+"""The JSON API (targets, run now, service discovery) and the endpoints /-/healthy, /-/ready and /-/reload."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from urllib.parse import urlsplit
 
@@ -19,8 +18,6 @@ from exporter.web.access.origin import from_browser, may_act, own_page
 from exporter.web.api.blackbox import probe
 from exporter.web.api.negotiate import language
 from exporter.web.view import VIEW, AppView, find
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE = 200
 RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading")

@@ -1,4 +1,4 @@
-"""A run told as plain text, for /logs and for /probe?debug=true."""
+"""Formats a run as plain text, for /logs and for /probe?debug=true."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Alertmanager's notifications, passed on to the group robots of DingTalk, Feishu and WeCom."""
+"""Forwards Alertmanager's notifications to group robots of DingTalk, Feishu and WeCom."""

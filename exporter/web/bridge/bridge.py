@@ -1,6 +1,7 @@
-"""Brings Alertmanager's notifications to group robots: what waits for its turn is merged, what fails goes back.
+"""Sends Alertmanager's notifications to the robot of a chat group.
 
-Nothing is kept here. Who posts hears what became of its notification, and Alertmanager, which keeps it, comes again.
+Notifications that have to wait are merged into one message. Nothing is stored here: a failure is returned to
+Alertmanager, which keeps the notification and sends it again.
 """
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
 from exporter.config import robot_urls
 from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import ProbeError
+from exporter.model.logger import logger_of
 from exporter.model.settings import BridgeSettings
 from exporter.model.token_bucket import TokenBucket
 from exporter.net.tls import TlsContexts
@@ -37,7 +38,7 @@ STOPPED = Verdict(ok=False, text="this bridge was stopped or changed", retry=rob
 CROWDED = Verdict(ok=False, text="more comes than the robot may be sent", retry=robots.BUSY)
 BUG = Verdict(ok=False, text="a bug of mailprobe, see its log", retry=robots.BUSY)
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 
 class BridgeMetrics(Protocol):
@@ -148,7 +149,7 @@ class Bridge:
         try:
             verdict, told = await self._send(session, [each.notification for each in batch])
         except Exception:
-            logger.exception("bug: a bridge failed", extra={"fields": {"bridge": self.settings.name}})
+            logger.exception("bug: a bridge failed", bridge=self.settings.name)
             verdict = BUG
         for each, inside in zip(batch, told, strict=True):
             if inside or not verdict.ok:
@@ -212,16 +213,16 @@ class Bridge:
             return Verdict(ok=False, text=type(exc).__name__, retry=robots.BUSY)
 
     def _judged(self, verdict: Verdict) -> Verdict:
-        fields: dict[str, str | float] = {"bridge": self.settings.name, "kind": str(self.settings.kind)}
+        fields: dict[str, Any] = {"bridge": self.settings.name, "kind": str(self.settings.kind)}
         if not verdict.ok:
             self._watcher.bridge_failed(self.settings.name)
             if self._failing != verdict.cause:
-                logger.warning("a robot does not take messages", extra={"fields": {**fields, "err": verdict.text}})
+                logger.warning("a robot does not take messages", **fields, err=verdict.text)
         elif self._failing:
-            logger.info("a robot takes messages again", extra={"fields": fields})
+            logger.info("a robot takes messages again", **fields)
         if verdict.retry is not None and verdict.retry > robots.BUSY:
             self._rest_until = self._now() + verdict.retry
-            logger.warning("a robot is left alone for a while", extra={"fields": {**fields, "seconds": verdict.retry}})
+            logger.warning("a robot is left alone for a while", **fields, seconds=verdict.retry)
         self._failing = "" if verdict.ok else verdict.cause
         return verdict
 

@@ -1,4 +1,4 @@
-"""The group robots of DingTalk, Feishu (Lark) and WeCom: their requests, signatures, limits and what they answer. Pure.
+"""The group robots of DingTalk, Feishu (Lark) and WeCom: requests, signatures, limits, and their answers. No I/O.
 
 Sources: open.dingtalk.com "custom robot access" (20 messages a minute, else nothing for 10 minutes; 20,000 bytes),
 open.feishu.cn "custom bot usage guide" (100 a minute, 5 a second; 20 KB a request), developer.work.weixin.qq.com path

@@ -1,11 +1,10 @@
-"""POST /bridge/NAME: Alertmanager's webhook for the group robots of DingTalk, Feishu and WeCom."""
+"""The endpoint POST /bridge/NAME: a webhook receiver for Alertmanager that forwards to a group robot."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import json
-import logging
 import math
 import zlib
 from typing import Protocol
@@ -13,11 +12,12 @@ from typing import Protocol
 from aiohttp import web
 
 from exporter.model.errors import ProbeError
+from exporter.model.logger import logger_of
 from exporter.web.bridge.bridge import Bridge
 from exporter.web.bridge.robots import Verdict
 from exporter.web.bridge.webhook import Notification, WebhookError, parse
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
 AT_ONCE = 20  # requests whose bodies are read
@@ -51,7 +51,7 @@ async def receive(request: web.Request) -> web.Response:
         if not await _may(bridge, request.headers.get("Authorization", "")):
             return _answer(401, "the bridge's token, please: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     except ProbeError as exc:
-        logger.error("a bridge cannot read its token", extra={"fields": {"err": exc.text}})  # noqa: TRY400 - told
+        logger.error("a bridge cannot read its token", err=exc.text)  # noqa: TRY400 - told
         return _answer(500, "the bridge cannot read its token, see the log")
     if request.content_type != "application/json":
         return _answer(415, "must be application/json")

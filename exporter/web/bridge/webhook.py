@@ -1,4 +1,4 @@
-"""What Alertmanager's webhook says (JSON, version 4), as far as people read it. Pure; whatever comes, it is bounded."""
+"""Parses the JSON of Alertmanager's webhook (version 4). No I/O; every value is limited in size."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`--web.config.file`: TLS, client certificates, users, headers and a rate limit for our own HTTP server.
+"""Reads `--web.config.file`: TLS, client certificates, users, headers and a rate limit for the HTTP server.
 
-The schema is exporter-toolkit's, so that one file serves every exporter of a machine. What differs is in
-docs/security.md.
+The file format is that of Prometheus' exporter-toolkit, so that one file works for every exporter on a machine. The
+differences are listed in docs/security.md.
 """

@@ -1,4 +1,4 @@
-"""What Go's names of ciphers and curves are in OpenSSL."""
+"""Translates Go's names of cipher suites and curves to those of OpenSSL."""
 
 from __future__ import annotations
 

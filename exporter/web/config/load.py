@@ -1,4 +1,4 @@
-"""web.config and the files that it names → Settings, in one read, with what is wrong told by file, line and key."""
+"""Loads the web configuration and the files it names into Settings; errors name file, line and key."""
 
 from __future__ import annotations
 

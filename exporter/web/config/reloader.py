@@ -1,19 +1,22 @@
-"""The settings in use: read again at each request, kept where the files are broken, never taken for a wider door."""
+"""The web settings in use, checked for changes at each request.
+
+If the files become invalid, the last valid settings stay in use: a mistake must never make access less strict.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from exporter.config.problems import ConfigError
+from exporter.model.logger import logger_of
 from exporter.web.config.load import Attempt, Settings, attempt, digest_of
 
-logger = logging.getLogger(__name__)
+logger = logger_of(__name__)
 
 T = TypeVar("T")
 
@@ -86,7 +89,7 @@ class Keeper:
             self._say(settings)
             if settings.tls_digest != before.tls_digest:
                 self._tls_changed()
-            logger.info("web configuration read again", extra={"fields": {"file": str(self.path)}})
+            logger.info("web configuration read again", file=str(self.path))
             if self.error is not None:
                 self.error = None
                 self._told(None)
@@ -95,7 +98,7 @@ class Keeper:
         self._files, self._digest = found.files, found.digest
 
     def _refuse(self, why: str) -> None:
-        logger.error("the web configuration is not used, the old one holds", extra={"fields": {"err": why}})
+        logger.error("the web configuration is not used, the old one holds", err=why)
         self.error = why
         self._told(why)
 

@@ -1,4 +1,7 @@
-"""The shape of web.config: exporter-toolkit's keys and values, those that Python cannot honour refused by name."""
+"""Schema of the web configuration: keys and values of exporter-toolkit.
+
+Those that Python cannot support are rejected.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The TLS part of web.config → an SSLContext. Certificates and keys come as bytes: what was read is what is used."""
+"""Builds an SSLContext from the TLS part of the web configuration.
+
+Certificates and keys are passed as bytes, so that what was checked is exactly what is used.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from cryptography import x509
 
 from exporter.config.problems import KeyPath
 from exporter.web.config.go_names import CIPHERS, CURVES
@@ -104,6 +105,8 @@ def build(tls: TlsServer, cert: bytes, key: bytes, authorities: bytes | None) ->
 
 def ended(cert: bytes) -> str:
     """The day on which a certificate ended, or nothing. Clients will refuse it, and we serve it."""
+    from cryptography import x509
+
     found = _CERTIFICATE.search(cert)
     try:
         last = x509.load_pem_x509_certificate(found.group()).not_valid_after_utc if found else None

@@ -1,4 +1,7 @@
-"""Who may in: bcrypt, off the event loop, one at a time, and as slow for unknown users as for known ones."""
+"""Checks user names and passwords with bcrypt: outside the event loop, one at a time.
+
+Unknown users take as long as known ones, so that response times do not reveal user names.
+"""
 
 from __future__ import annotations
 

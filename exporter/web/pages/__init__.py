@@ -1,1 +1,1 @@
-"""The HTML pages: the status page, targets, incidents and runbooks."""
+"""The HTML pages: status page, targets, incidents and runbooks."""

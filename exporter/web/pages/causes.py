@@ -1,4 +1,4 @@
-"""The top of the status page: one line per cause, with how far it reaches, since when, what to do and where to look."""
+"""The root causes at the top of the status page: one line each, with scope, start, remedy and links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.incidents.lifecycle import identity
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.model import Scope
 from exporter.model.reasons import about
-from exporter.web.pages.escaping import shortened
+from exporter.model.text import shortened
 from exporter.web.pages.formatting import Moment, moment
 from exporter.web.pages.rows import path_of
 from exporter.web.pages.words import Words

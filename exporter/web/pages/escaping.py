@@ -1,4 +1,4 @@
-"""What servers say, made fit to be shown: characters that would steer a page or a terminal become visible ones."""
+"""Makes text from servers safe to show: invisible and control characters become visible ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,6 @@ def shown(value: object) -> object:
     if type(value) is not str or _STEERING.search(value) is None:
         return value
     return _STEERING.sub(_visible, value.replace("\r\n", "\n"))
-
-
-def shortened(text: str, limit: int) -> str:
-    """One line of at most so many characters."""
-    line = " ".join(text[: 4 * limit].split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _visible(found: re.Match[str]) -> str:

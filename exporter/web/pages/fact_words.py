@@ -1,4 +1,4 @@
-"""What the facts of a run are called."""
+"""The names of a run's facts in one language."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a run has learned, as rows that people read: certificate, connection, mailbox, DNS, round trip.
+"""Formats the facts of a run as rows for the page: certificate, connection, mailbox, DNS, round trip.
 
-Each fact of the model has its place here; a test compares.
+A test checks that every FactName has its place here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a reader of the status page wants to see, as told in the address: words, state, provider, label, order, page."""
+"""Parses the query string of the status page: search words, state, provider, label, sort order, page."""
 
 from __future__ import annotations
 

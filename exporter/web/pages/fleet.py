@@ -1,8 +1,7 @@
-"""All targets as the status page sees them: what state each is in, filtered, sorted, one page at a time.
+"""A snapshot of all targets for the status page: the state of each one, filtered, sorted and paged.
 
-With thousands of targets a look at all of them takes tens of milliseconds of the interpreter. So what has had no new
-result is not judged again, and a look is made once for everybody who asks, and anew only after a pause that is long in
-comparison.
+Evaluating thousands of targets takes tens of milliseconds. Therefore only targets with a new result are evaluated
+again, and one snapshot is shared by all readers until it is too old.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Times, durations and sizes as people read them."""
+"""Formats times, durations and sizes for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incidents made ready for the templates."""
+"""Prepares incidents for the templates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Item:
 
     alert: str
     what: str  # in one sentence
-    text: str  # the server's words
+    text: str  # the server's reply
     remedy: str
     since: Moment
     resolved: Moment | None

@@ -1,4 +1,4 @@
-"""The page of one target, made ready for the template: steps, recent runs, facts, transcript, and what it stands on."""
+"""Prepares the page of one target for its template: steps, recent runs, facts, transcript, and its dependencies."""
 
 from __future__ import annotations
 

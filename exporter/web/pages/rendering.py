@@ -1,33 +1,47 @@
-"""Templates into answers: the one place that knows jinja2. What a template is given is escaped and shown as text."""
+"""Renders templates into HTTP responses. The only module that uses jinja2.
+
+All values are escaped: nothing that a server or a user wrote may become markup.
+"""
 
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
 from aiohttp import web
 
 from exporter import __version__
 from exporter.model.phrases import languages
+from exporter.model.text import shortened
 from exporter.web.api.negotiate import language
-from exporter.web.pages.escaping import shortened, shown
+from exporter.web.pages.escaping import shown
 from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "templates"
 MAX_ERROR = 500  # characters of why a reload was refused
 BREATHE = 500  # pieces of a page after which other threads get the interpreter
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(FOLDER),
-    autoescape=True,
-    auto_reload=False,
-    finalize=shown,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+@cache
+def _templates() -> Environment:
+    """Made when the first page is shown."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        auto_reload=False,
+        finalize=shown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def words_of(request: web.Request) -> Words:
@@ -55,8 +69,8 @@ def render(
     do not run it and must load the page anew, which closes what the reader has opened.
     """
     view, paused = request.app[VIEW], request.query.get("refresh") == "off"
-    pieces: list[str] = []
-    for piece in _templates.get_template(template).generate(
+    made, pieces = _templates().get_template(template), list[str]()
+    for piece in made.generate(
         words=words,
         languages=languages().values(),
         root=view.route_prefix.root(request.rel_url.raw_path),

@@ -1,4 +1,4 @@
-"""The smaller pages for people: incidents, runbooks, logs, config; style, script and icons."""
+"""The smaller pages (incidents, runbooks, logs, config) and the style sheet, script and icons."""
 
 from __future__ import annotations
 

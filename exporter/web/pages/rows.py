@@ -1,4 +1,4 @@
-"""The rows of the status table: a target, its checks, and why those fail that do."""
+"""The rows of the status table: a target, its probes, and why they fail."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from exporter.config.presets import provider_name
 from exporter.model import Result, Target
 from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
+from exporter.model.text import shortened
 from exporter.outputs.history import History
-from exporter.web.pages.escaping import shortened
 from exporter.web.pages.fleet import STATES, TargetState, state_of
 from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.words import Words

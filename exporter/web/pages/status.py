@@ -1,4 +1,4 @@
-"""The front page: causes on top, then all targets, filtered, sorted, a hundred at a time."""
+"""The front page: root causes first, then all targets, filtered and sorted, a hundred per page."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The page of one target, and the button on it that runs a probe now."""
+"""The page of one target, and its button to run a probe now."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 
@@ -81,7 +82,7 @@ async def run(request: web.Request) -> web.Response:
     wanted = [each for each in find(view, name) if each.probe == form.get("probe")]
     if not wanted:
         raise web.HTTPNotFound
-    asked = time.time()
+    asked = math.floor(time.time() * 1000) / 1000  # rounded up it would lie in the future
     await run_within(view, wanted[0], PATIENCE)
     back = query_with(request, asked=f"{asked:.3f}", probe=wanted[0].probe)
     raise web.HTTPSeeOther(f"{back}#{wanted[0].probe}")

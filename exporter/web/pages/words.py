@@ -1,4 +1,4 @@
-"""What the pages say, in the language of their reader."""
+"""The texts of the pages in the language of the reader."""
 
 from __future__ import annotations
 

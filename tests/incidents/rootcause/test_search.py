@@ -352,7 +352,7 @@ class Standing:
     def record(self, *results: Result) -> list[tuple[Scope, Reason]]:
         for result in results:
             self.known.record(result)
-        return [(cause.scope, cause.reason) for cause in self.known.causes]
+        return [(cause.scope, cause.reason) for cause in self.known.look().causes]
 
 
 def test_a_cause_comes_and_goes_with_its_failure():
@@ -378,7 +378,7 @@ def test_a_cause_keeps_its_beginning_while_the_reason_changes():
     (reading, _) = mailbox("m")
     watch = Standing([reading])
     watch.record(failed(reading, Reason.TIMEOUT, at=START), failed(reading, Reason.CONNECTION_REFUSED, at=START + 60))
-    assert [cause.since for cause in watch.known.causes] == [START]
+    assert [cause.since for cause in watch.known.look().causes] == [START]
 
 
 def test_a_failure_that_nobody_looked_at_for_long_is_no_cause_any_more():
@@ -386,7 +386,7 @@ def test_a_failure_that_nobody_looked_at_for_long_is_no_cause_any_more():
     watch = Standing([reading])
     watch.record(failed(reading, Reason.TIMEOUT))
     watch.now = START + 5 * reading.interval + 1
-    assert watch.known.causes == ()
+    assert watch.known.look().causes == ()
 
 
 def test_a_reload_keeps_what_is_known_of_the_targets_that_stay():
@@ -428,7 +428,7 @@ def test_what_is_kept_result_by_result_is_what_a_search_from_nothing_finds():
         reason = reasons[(step * step) % 5]
         last[each.key] = result = ok(each) if reason is None else failed(each, reason)
         watch.known.record(result)
-        kept = {(cause.key, cause.reason, frozenset(cause.targets)) for cause in watch.known.causes}
+        kept = {(cause.key, cause.reason, frozenset(cause.targets)) for cause in watch.known.look().causes}
         assert kept == {(cause.key, cause.reason, frozenset(cause.targets)) for cause in causes(last, everyone)}
 
 

@@ -19,6 +19,8 @@ from exporter.net.dns import resolver as module
 from exporter.net.dns.resolver import Resolver
 from tests.net.dns.nameserver import Query, answer, extended, question, serve, unused_port
 
+SILENCE = 4.0  # seconds for two servers, of which one says nothing: the other's half must be enough on a busy machine
+
 
 def always(*records: str, **options):
     return lambda query, tcp: [answer(query, *records, **options).to_wire()]
@@ -79,7 +81,7 @@ class TestAnswers:
     async def test_an_alias_to_what_is_no_host_name_is_a_failure_of_the_server(self):
         found = await look(always("example.test. 300 IN CNAME " + "\\001" * 40 + ".test.", RA=False), kind="A")
         assert found.kind == "servfail"
-        assert "alias leads nowhere" in found.text
+        assert "has an invalid target" in found.text
 
     async def test_a_loop_of_aliases_ends(self):
         loop = ("example.test. 300 IN CNAME b.test.", "b.test. 300 IN CNAME example.test.")
@@ -193,7 +195,7 @@ class TestFailures:
 
         found = await look(script)
         assert found.kind == "servfail"
-        assert "no DNS message" in found.text
+        assert "invalid DNS message" in found.text
 
     async def test_a_server_without_edns_is_asked_without(self):
         def script(query: Query, tcp: bool) -> list[bytes]:
@@ -239,12 +241,12 @@ class TestServers:
     @pytest.mark.parametrize("bad", [silent, failing, always(rcode=dns.rcode.REFUSED)])
     async def test_the_next_server_is_asked_when_one_fails(self, bad):
         async with serve(bad) as first, serve(always("example.test. 300 IN A 192.0.2.2")) as second:
-            found = await Resolver([first.address, second.address], timeout=0.4).lookup("example.test", "A")
+            found = await Resolver([first.address, second.address], timeout=SILENCE).lookup("example.test", "A")
         assert found.records == ("192.0.2.2",)
 
     async def test_a_silent_server_is_asked_last_for_a_while(self):
         async with serve(silent) as first, serve(always("example.test. 300 IN A 192.0.2.2")) as second:
-            resolver = Resolver([first.address, second.address], timeout=0.4)
+            resolver = Resolver([first.address, second.address], timeout=SILENCE)
             await resolver.lookup("example.test", "A")
             asked = len(first.heard)
             await resolver.lookup("example.test", "A")
@@ -252,7 +254,7 @@ class TestServers:
 
     async def test_of_several_failures_the_most_telling_gives_the_kind_and_all_are_told(self):
         async with serve(silent) as first, serve(failing) as second:
-            found = await Resolver([first.address, second.address], timeout=0.4).lookup("example.test", "A")
+            found = await Resolver([first.address, second.address], timeout=SILENCE).lookup("example.test", "A")
         assert found.kind == "servfail"
         assert "no answer from" in found.text
         assert "SERVFAIL from" in found.text

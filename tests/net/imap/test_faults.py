@@ -251,7 +251,7 @@ async def test_capability_without_an_answer_is_garbage():
 
 
 async def test_a_command_that_takes_too_long_is_a_timeout_and_the_session_is_over():
-    async with session(HELLO + LOGIN, timeout=0.02) as imap:
+    async with session(HELLO + LOGIN, timeout=0.5) as imap:
         await imap.greet()
         with pytest.raises(TimeoutError):
             await imap.login("alice", Secret("word"), "LOGIN")

@@ -80,7 +80,7 @@ async def test_what_was_injected_before_the_handshake_is_forgotten():
             await session.stls(ENDPOINT, TlsContexts())
         assert (list(session._lines._lines), bytes(session._lines._buffer)) == ([], b"")
 
-    await run(script, steps, timeout=0.2)
+    await run(script, steps, timeout=1.0)
 
 
 async def refuses(peer: Peer):
