@@ -129,6 +129,8 @@ class MailServers:
                 head = re.sub(rb"\r\n(?=[ \t])", b"\0", raw.partition(b"\r\n\r\n")[0]).split(b"\r\n")
                 kept = [line for line in head if line.partition(b":")[0].lower().decode() in names]
                 body = b"".join(line.replace(b"\0", b"\r\n") + b"\r\n" for line in kept) + b"\r\n"
+                cut = re.search(r"\]<0\.(\d+)>", item)
+                body = body[: int(cut[1])] if cut else body
                 say(f"* {sequence} FETCH (UID {uid} BODY[HEADER.FIELDS ({' '.join(names)})] {{{len(body)}}}".encode())
                 say(body + b")")
             elif "BODY.PEEK[]" in item:

@@ -21,7 +21,9 @@ async def browse() -> AsyncIterator[Browse]:
     clients: list[Client] = []
 
     async def start(view: FakeView) -> Client:
-        client = TestClient(TestServer(build(view, view.bridges)))
+        server = TestServer(build(view, view.bridges))
+        await server.start_server(auto_decompress=False)  # as `Runner`
+        client = TestClient(server)
         clients.append(client)
         await client.start_server()
         return client

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -119,6 +120,34 @@ async def test_what_is_no_notification_is_refused_in_words(client, stub, sent, s
     answer = await client.post("/bridge/ops", data=io.BytesIO(data), headers=headers)
     assert answer.status == status
     assert words in await answer.text()
+    assert stub.got == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("GZIP ", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+async def test_a_compressed_notification_is_delivered(client: Client, stub: Stub, encoding, pack):
+    headers = {**BEARER, "Content-Type": "application/json", "Content-Encoding": encoding}
+    data = io.BytesIO(pack(json.dumps(BODY).encode()))
+    assert (await client.post("/bridge/ops", data=data, headers=headers)).status == 200
+    assert len(stub.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "status"),
+    [
+        ("br", b"x", 415),
+        ("gzip, gzip", b"x", 415),
+        ("gzip", b"{}", 400),
+        ("gzip", gzip.compress(b"{}" * 1000)[:-10], 400),
+        ("deflate", gzip.compress(b"{}"), 400),
+    ],
+    ids=["brotli", "twice", "plain", "cut off", "gzip as deflate"],
+)
+async def test_what_cannot_be_unpacked_is_refused(client: Client, stub: Stub, encoding, data, status):
+    headers = {**BEARER, "Content-Type": "application/json", "Content-Encoding": encoding}
+    assert (await client.post("/bridge/ops", data=io.BytesIO(data), headers=headers)).status == status
     assert stub.got == []
 
 
