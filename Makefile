@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test quick install-npm screenshots test-other-python test-install test-fresh bench docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test quick install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 # Each worker of pytest would compile every test anew.
@@ -25,6 +25,7 @@ help:
 	@echo 'make test-install             docs/install.md, run as written on new Debians; the image (root, network, minutes)'
 	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
+	@echo 'make torture                  kills the daemon 500 times while it probes real servers (KILLS=50: fewer)'
 	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
 	@echo 'make fmt · make clean         format the code · remove what was made'
@@ -90,6 +91,11 @@ docs: venv-dev
 
 bench: install-servers venv-dev
 	$(BIN)/pytest -m bench -s tests/bench
+
+# The daemon is killed 500 times while it probes real servers; MAILPROBE_TORTURE_SEED=N chooses other instants.
+torture: KILLS = 500
+torture: install-servers venv-dev
+	MAILPROBE_TORTURE_KILLS=$(KILLS) $(BIN)/pytest -s tests/torture
 
 # docs/screenshot.png and docs/images, of the demo in a real Chromium (fonts: see tests/docs/screenshots.py).
 screenshots: install-servers venv-dev

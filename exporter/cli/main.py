@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from exporter import __version__
+from exporter.daemon.early_signals import early
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
 from exporter.daemon.revision import revision
 from exporter.model.phrases import FALLBACK, languages, matching
@@ -134,6 +135,7 @@ def _run(chosen: Options, _: argparse.Namespace) -> int:
     from exporter.daemon.process import check_config, serve  # noqa: PLC0415 - `healthcheck` and `schema` stay light
 
     if chosen.config_check:
+        early.release()
         return check_config(chosen)
     return serve(chosen)
 

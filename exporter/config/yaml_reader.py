@@ -34,6 +34,7 @@ MAX_NODES = 4_000_000  # including expanded aliases: a hundred thousand mailboxe
 MAX_DEPTH = 32
 MAX_BYTES = 32 * 1024 * 1024  # per file
 NO_TAGS = "tags (!) are not used here; quote a text that begins with !"
+NO_FILE = "is not a regular file"
 NO_KEY = "a key must be a word; quote a text that begins with [ or {"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -259,11 +260,18 @@ class UnusableError(Exception):
     """The file must not be used. The text says why."""
 
 
+def is_readable_at_once(path: pathlib.Path) -> bool:
+    """False for a FIFO, socket or device, where reading may wait for ever. What does not exist is told by `open`."""
+    return path.is_file() or path.is_dir() or not path.exists()
+
+
 def read_bytes(path: pathlib.Path) -> bytes:
     """Read a file. Raises OSError, UnusableError."""
+    if not is_readable_at_once(path):
+        raise UnusableError(NO_FILE)
     with path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+        if mode & stat.S_IWOTH:
             shown = f"{stat.S_IMODE(mode):04o}"
             raise UnusableError(f"mode {shown}: everyone can change it and so run programs; use chmod o-w")
         data = file.read(MAX_BYTES + 1)

@@ -50,6 +50,7 @@ class AccessTokens:
             held = self._store.held(source)
             if held.access is not None and login.leads:
                 trace.fact(Name.OAUTH_EXPIRY, held.access.expires)
+            await self._store.write_again()
             seed = digest(source, await source.seed.read())
             access = held.access
             if access is None or held.seed != seed or self._guard.clock.now() >= held.renew_at:

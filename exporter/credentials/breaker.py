@@ -11,6 +11,7 @@ from exporter.model.settings import GuardSettings
 
 DAY = 86400.0
 LIMITED_PAUSE = 300.0  # after the first "slow down"; doubles, but a login is tried at least every `first_pause`
+MAX_COUNT = 1000  # of anything in a record; more is damage
 JITTER = 0.1  # a pause is up to this fraction longer, so that many accounts on one server do not all resume at once
 
 
@@ -30,14 +31,16 @@ class Answer(Enum):
     LIMITED = auto()  # "slow down": logins pause, but the password is not suspected
     UNDECIDED = auto()  # the server could not check the password
     MISSING = auto()  # no answer: the connection was lost, or the deadline passed
+    UNSENT = auto()  # the password was not sent
 
 
 class Breaker:
     """One credential: an account with one user name and one secret.
 
     It guarantees: within any DAY there are at most `refusals_per_day` REFUSED answers, and at most `failures` in a row
-    without a pause. It allows only so many logins at once that both limits hold even if all are refused. Two cases are
-    not covered: a forced login, and logins in progress at a kill while the credential was trusted.
+    without a pause. It allows only so many logins at once that both limits hold even if all are refused. These are
+    not covered: a forced login, and an answer to a login of a trusted credential that a kill makes us forget, because
+    the login was in progress or because the disk did not take the answer.
     """
 
     __slots__ = (
@@ -102,6 +105,8 @@ class Breaker:
             self.consecutive = self.limited = 0
             self.paused_until = 0.0
             return
+        if answer is Answer.UNSENT:
+            return
         if answer is Answer.MISSING:
             # Some servers close or delay the connection after a password that they refused before. They must not be
             # asked in every run.
@@ -161,7 +166,7 @@ class Breaker:
         frozen_at = now - age
         ages = record.get("refused", [])
         if isinstance(ages, list):
-            breaker.refused = tuple(sorted(frozen_at - float(each) for each in ages))
+            breaker.refused = tuple(sorted(frozen_at - max(0.0, float(each)) for each in ages))
         breaker.consecutive = _whole(record.get("consecutive"))
         breaker.limited = _whole(record.get("limited"))
         breaker.proven = record.get("proven") is True
@@ -207,4 +212,4 @@ class Breaker:
 
 
 def _whole(value: object) -> int:
-    return max(0, value) if isinstance(value, int) else 0
+    return min(max(0, value), MAX_COUNT) if isinstance(value, int) else 0

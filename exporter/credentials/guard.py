@@ -6,7 +6,6 @@ logins it pauses the credential: runs then end with Suspended and no password is
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -80,7 +79,9 @@ class LoginGuard:
         With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
         so that new tokens do not bypass the guard.
 
-        Raises Suspended while the credential is paused. `force` ignores a pause once; the answer is counted as usual.
+        Raises Suspended while the credential is paused, and Inconclusive if the state file cannot be written: unless
+        this process has seen the credential accepted, an attempt is on disk before it is made. `force` ignores a pause
+        once; the answer is counted as usual.
         """
         return _Attempt(self, login, trace, token, phase, force=force)
 
@@ -169,9 +170,9 @@ class _Attempt:
         breaker.begin()
         if not breaker.trusted:
             try:
-                await records.save(name, self._fingerprint, durable=True)
-            except asyncio.CancelledError:
-                self._end(Answer.MISSING)
+                await records.store(name, self._fingerprint)
+            except BaseException:
+                self._end(Answer.UNSENT)
                 raise
         self._trace.login = replace(self._trace.login, attempted=True)
         return self._secret if self._token is None else self._token.secret
@@ -217,7 +218,7 @@ class _Attempt:
             guard.accepted_since_move(name)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
         first = answer is Answer.ACCEPTED and not proven and guard.records.is_exception(self._account, self._breaker)
-        if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING):
+        if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING, Answer.UNSENT):
             guard.records.save(name, self._fingerprint)
         self._account.wake()
 

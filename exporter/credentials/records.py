@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from exporter.credentials.breaker import DAY, Breaker
 from exporter.credentials.clock import Clock
 from exporter.model import Login, Secret, Service
-from exporter.model.errors import Suspended
+from exporter.model.errors import Inconclusive, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 
 MAX_SECRETS = 8  # secrets remembered per account; a source that produces more new secrets gets no further logins
 FORGET_AFTER = 30 * 86400.0  # seconds without a login after which a record is deleted
+DAMAGED: dict[str, object] = {"under_way": 1}  # an unreadable record: assume that a login was in progress
+STORE_WITHIN = 5.0  # seconds for the disk to store an attempt
+
+logger = logging.getLogger(__name__)
 
 
 class Disk(Protocol):
@@ -28,6 +33,9 @@ class Disk(Protocol):
 
     signing_key: bytes
     breakers: dict[tuple[str, str], str]
+
+    @property
+    def write_error(self) -> str: ...
 
     def save_breaker(
         self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
@@ -96,6 +104,25 @@ class Records:
         record = json.dumps(breaker.freeze(now) | {"saved": self._clock.stamp()})
         return self._state.save_breaker(name, fingerprint, record, durable=durable)
 
+    async def store(self, name: str, fingerprint: str) -> None:
+        """As `save`, and on the disk when this returns. Raises Inconclusive where the disk does not take it.
+
+        A password that is sent without this is forgotten by a crash: the next process would send it again.
+        """
+        saving = self.save(name, fingerprint, durable=True)
+        try:
+            async with asyncio.timeout(STORE_WITHIN):
+                stored = await asyncio.shield(saving)
+        except TimeoutError:
+            stored = False
+        if not stored:
+            why = self._state.write_error or f"no answer from the disk in {STORE_WITHIN:.0f} s"
+            raise Inconclusive(
+                Reason.LOCAL_ERROR,
+                f"no password is sent while the login guard cannot write its state file: {why}; "
+                "make room on the disk of --storage.path, or look at its permissions",
+            )
+
     def is_exception(self, account: Account, breaker: Breaker) -> bool:
         """Tell whether it must be remembered that this secret is good, because others of the account were refused."""
         now = self._clock.now()
@@ -158,12 +185,19 @@ class Records:
         except ValueError:
             record = None
         if not isinstance(record, dict):
-            record = {"under_way": 1}  # unreadable: assume that a login was in progress
+            record = DAMAGED
         age = self._clock.since(record.get("saved"))
         if age > FORGET_AFTER:
             self._unsettled.append((name, fingerprint))
             return
-        breaker = Breaker.thaw(record, self._clock.now(), age, self._settings_of(name), _jitter(fingerprint))
+        now, settings, jitter = self._clock.now(), self._settings_of(name), _jitter(fingerprint)
+        try:
+            breaker = Breaker.thaw(record, now, age, settings, jitter)
+        except (ValueError, TypeError, OverflowError):
+            record = DAMAGED
+            breaker = Breaker.thaw(record, now, 0.0, settings, jitter)
+        if record is DAMAGED:
+            logger.error("the login guard's record of %s is damaged: it counts as one refused login", name)
         account = self._account(name)
         account.breakers[fingerprint] = breaker
         account.saved[fingerprint] = 0

@@ -42,6 +42,8 @@ class TokenStore:
         self._held: dict[TokenSource, Held] = {}
         # name → (digest of the seed, the refresh token that replaced it)
         self._replaced: dict[str, tuple[str, Secret]] = {}
+        self._unwritten: dict[str, TokenSource] = {}  # sources whose replacement is not on disk
+        self._writing = asyncio.Lock()
 
     def held(self, source: TokenSource) -> Held:
         return self._held.setdefault(source, Held())
@@ -59,17 +61,29 @@ class TokenStore:
 
     async def replace(self, source: TokenSource, seed: Secret, refresh: Secret) -> None:
         """Store the refresh token that the provider returned as a replacement."""
-        begun_by = digest(source, seed)
-        self._replaced[source.name] = (begun_by, refresh)
-        if self._directory is None:
+        self._replaced[source.name] = (digest(source, seed), refresh)
+        if self._directory is not None:
+            self._unwritten[source.name] = source
+            await self.write_again()
+
+    async def write_again(self) -> None:
+        """Write what the disk refused before. Otherwise a restart would use a token that was used already."""
+        if self._directory is None or not self._unwritten:
             return
-        file = _file(self._directory, source)
-        try:
-            await asyncio.to_thread(_write, file, begun_by, refresh)
-        except OSError as exc:
-            logger.error(  # noqa: TRY400 - the message tells all
-                "cannot write %s: %s. A restart now may ask for a new sign-in (mailprobe oauth)", file, exc.strerror
-            )
+        async with self._writing:
+            for name in list(self._unwritten):
+                source = self._unwritten.pop(name)
+                file, (begun_by, refresh) = _file(self._directory, source), self._replaced[name]
+                try:
+                    await asyncio.to_thread(_write, file, begun_by, refresh)
+                except OSError as exc:
+                    self._unwritten[name] = source
+                    logger.error(  # noqa: TRY400 - the message tells all
+                        "cannot write %s: %s. It is tried again with the next login; a restart before may ask for a "
+                        "new sign-in (mailprobe oauth)",
+                        file,
+                        exc.strerror,
+                    )
 
     async def aclose(self) -> None:
         """Wait for the requests in progress: their answers may contain the next refresh token."""
@@ -79,6 +93,7 @@ class TokenStore:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self.write_again()
 
 
 def digest(source: TokenSource, seed: Secret) -> str:

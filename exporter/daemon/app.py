@@ -177,6 +177,8 @@ class App:
 
     def _taken_over(self) -> None:
         """Called when a reload is done."""
+        if not self._ready:  # the daemon is stopping
+            return
         self._spawn(_settle())
         self._tell_where()  # there may be a certificate now, and the URL is then https
 

@@ -12,6 +12,7 @@ from exporter.config import Config, ConfigError, load
 from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.guard import LoginGuard
 from exporter.credentials.token_store import TokenStore
+from exporter.daemon import descriptors
 from exporter.daemon.options import Options
 from exporter.model import Target
 from exporter.model.effective import EffectiveConfig
@@ -64,6 +65,7 @@ class Loaded:
         """
         config, built = self.config, self.built
         planned = plan(built.targets, self.limits)
+        few = descriptors.warning(self.limits, descriptors.limit())
         shares = LoginShares(allotted(built.credentials, self.sharding, config.login_guard))
         if move is not None:
             since_then = newcomers(built.credentials, self.sharding, move.before)
@@ -72,7 +74,7 @@ class Loaded:
             targets=built.targets,
             intervals=planned.intervals,
             spreads=planned.spreads,
-            limits=self.limits,
+            limits=descriptors.bounded(self.limits, descriptors.limit()),
             resolvers=config.resolvers,
             login_guard=config.login_guard,
             login_shares=shares,
@@ -81,7 +83,9 @@ class Loaded:
             incidents=config.incidents,
             push=self.push,
             bridges=config.bridges,
-            warnings=[str(each) for each in (*config.warnings, *built.warnings, *planned.warnings)],
+            warnings=[
+                str(each) for each in (*config.warnings, *built.warnings, *planned.warnings, *([few] if few else []))
+            ],
         )
 
 

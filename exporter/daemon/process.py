@@ -11,8 +11,9 @@ from collections.abc import Callable
 import uvloop
 
 from exporter.config import ConfigError
-from exporter.daemon import log_setup
+from exporter.daemon import descriptors, log_setup
 from exporter.daemon.app import App
+from exporter.daemon.early_signals import early
 from exporter.daemon.loading import load_all
 from exporter.daemon.options import Options
 from exporter.state.store import StateError
@@ -60,18 +61,27 @@ def _check_web_config(options: Options) -> bool:
 
 def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
     """Run the daemon until SIGTERM or SIGINT and return the exit code. `started` is called as soon as it listens."""
+    early.hold()
+    descriptors.raise_limit()
     app = App(options)
     log_setup.setup(options.log_level, options.log_format, app.self_metrics.log_message)
-    return uvloop.run(_serve(app, started))
+    try:
+        return uvloop.run(_serve(app, started))
+    finally:
+        early.ignore()
 
 
 async def _serve(app: App, started: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop, reloads = asyncio.Event(), Reloads(app)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reloads.ask)
+    if early.stop:
+        return 0
     try:
-        await app.start()
+        if not await _started(app, stop):
+            return 0
     except ConfigError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -79,16 +89,56 @@ async def _serve(app: App, started: Callable[[], None]) -> int:
         print(f"mailprobe: {exc}", file=sys.stderr)
         return 1
     started()
-    reloads: set[asyncio.Task[str | None]] = set()
-
-    def on_hangup() -> None:
-        task = asyncio.ensure_future(app.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    reloads.begin(asked=early.hangup)
     await stop.wait()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_WITHIN):
+            await reloads.end()
             await app.stop()
     return 0
+
+
+async def _started(app: App, stop: asyncio.Event) -> bool:
+    """Start, unless the stop comes first. Raises what `App.start` does."""
+    starting = asyncio.ensure_future(app.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
+
+
+class Reloads:
+    """Those that SIGHUP asks for: one under way, one waiting, which stands for all that are asked for meanwhile."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._tasks: set[asyncio.Task[str | None]] = set()
+        self._open = False
+        self._asked = False  # before `begin`
+
+    def begin(self, *, asked: bool) -> None:
+        """The daemon has started. `asked`: a SIGHUP came before there was an event loop."""
+        self._open = True
+        if asked or self._asked:
+            self.ask()
+
+    def ask(self) -> None:
+        if not self._open:
+            self._asked = True
+        elif len(self._tasks) < 2:
+            task = asyncio.ensure_future(self._app.reload())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """The daemon stops."""
+        self._open = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

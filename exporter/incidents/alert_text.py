@@ -9,6 +9,7 @@ from urllib.parse import quote
 from exporter.incidents.incident import Incident
 from exporter.model.phrases import FALLBACK, Phrases, texts
 from exporter.model.reasons import about
+from exporter.model.text import shortened
 
 LANGUAGES = {"": "en", "_zh": "zh"}
 """What stands after an annotation's name → its language: part of the interface."""
@@ -54,8 +55,7 @@ def names(targets: tuple[str, ...], say: Phrases) -> str:
 def cleaned(text: str, limit: int = MAX_WORDS) -> str:
     """One line without control or direction characters, and not too long."""
     plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: 4 * limit])
-    plain = " ".join(plain.split())
-    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
+    return shortened(plain, limit)
 
 
 def since(at: float) -> str:

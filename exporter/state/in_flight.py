@@ -27,6 +27,7 @@ class InFlight:
     late: bool = False  # it has been reported as late
     # before it was sent: (folder as the server names it, UIDVALIDITY, UIDNEXT)
     watermarks: tuple[tuple[str, int, int], ...] = ()
+    uncertain: bool = False  # the server has not confirmed it: perhaps it did not accept the mail
 
 
 class Mailbag:
@@ -44,14 +45,15 @@ class Mailbag:
         self._in_flight = {mail.token: mail for mail in in_flight}
         self._settled = {token: (route, at) for token, route, at in settled}  # oldest first
 
-    async def add(self, mail: InFlight) -> None:
-        """Store a mail before it is submitted. It is on disk when this returns, so a kill loses nothing."""
+    async def add(self, mail: InFlight) -> bool:
+        """Store a mail before it is sent. True: it is on disk, so a kill loses nothing. False: the disk refused it."""
         self._in_flight[mail.token] = mail
         if len(self._in_flight) > MAX_ROWS:
             self._discard(next(iter(self._in_flight)))
-        row = (mail.token, mail.route, mail.sent_at, int(mail.late), json.dumps(mail.watermarks))
+        marks = json.dumps(mail.watermarks)
+        row = (mail.token, mail.route, mail.sent_at, int(mail.late), marks, int(mail.uncertain))
         try:
-            await self._write("INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?)", row)
+            return await self._write("INSERT OR REPLACE INTO in_flight VALUES (?, ?, ?, ?, ?, ?)", row)
         except asyncio.CancelledError:
             # It will never be submitted, so nobody may wait for it.
             self._discard(mail.token)
@@ -62,32 +64,43 @@ class Mailbag:
         mails = (mail for mail in self._in_flight.values() if mail.route == route)
         return tuple(sorted(mails, key=lambda mail: mail.sent_at))
 
+    async def accepted(self, token: str) -> None:
+        """The server has taken it. A kill before this is written leaves it uncertain, which counts nothing wrongly."""
+        mail = self._in_flight.get(token)
+        if mail is not None:
+            self._in_flight[token] = replace(mail, uncertain=False)
+            self._write("UPDATE in_flight SET uncertain = 0 WHERE token = ?", (token,))
+
     async def mark_late(self, token: str) -> None:
         mail = self._in_flight.get(token)
         if mail is not None:
             self._in_flight[token] = replace(mail, late=True)
             self._write("UPDATE in_flight SET late = 1 WHERE token = ?", (token,))
 
-    async def settle(self, token: str) -> None:
-        """The mail arrived or was given up: it is no longer in flight, and a second copy of it is a duplicate."""
+    async def settle(self, token: str) -> bool:
+        """The mail arrived or was given up: it is no longer in flight, and a second copy of it is a duplicate.
+
+        False: this is not on disk yet. After a kill the mail would be in flight again.
+        """
         mail = self._in_flight.get(token)
         if mail is None:
-            return
+            return True
         now = self._now()
         self._settled[token] = (mail.route, now)
         self._write("INSERT OR REPLACE INTO settled VALUES (?, ?, ?)", (token, mail.route, now))
-        self._discard(token)
+        stored = self._discard(token)
         while self._settled:
             oldest, (_, at) = next(iter(self._settled.items()))
             if len(self._settled) <= MAX_ROWS and now - at <= MAX_AGE:
                 break
             del self._settled[oldest]
             self._write("DELETE FROM settled WHERE token = ?", (oldest,))
+        return await stored
 
     async def settled_before(self, route: str, token: str) -> bool:
         found = self._settled.get(token)
         return found is not None and found[0] == route
 
-    def _discard(self, token: str) -> None:
+    def _discard(self, token: str) -> asyncio.Future[bool]:
         self._in_flight.pop(token, None)
-        self._write("DELETE FROM in_flight WHERE token = ?", (token,))
+        return self._write("DELETE FROM in_flight WHERE token = ?", (token,))

@@ -17,17 +17,22 @@ import shutil
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from exporter.state.in_flight import MAX_AGE, InFlight, Mailbag
 from exporter.state.key_values import Notes
+from exporter.state.rows import breaker, mail_in_flight, texts, three_texts_and_a_time, two_texts_and_a_time
 
 __all__ = ["InFlight", "Mailbag", "Notes", "State", "StateError", "StateLocked"]
 
 FILE = "mailprobe.db"
 LOCK_FILE = "mailprobe.lock"
 APPLICATION_ID = 0x6D707262  # "mprb": recognises our own files among other SQLite files
+BUSY_AT_START = 5.0  # seconds to wait for another process (a backup, `sqlite3`) that locks the file
+BUSY = 1000  # milliseconds to wait for it later
 MAX_PENDING = 10_000  # writes kept for a retry while the disk refuses them; the oldest are dropped first
 
 # One script per schema version; `user_version` is the number of scripts that were run. Released scripts are never
@@ -51,8 +56,25 @@ MIGRATIONS = (
     """
     CREATE TABLE incidents (key TEXT PRIMARY KEY, record TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE in_flight ADD COLUMN uncertain INTEGER NOT NULL DEFAULT 0;
+    """,
+    """
+    CREATE TABLE damaged (found REAL NOT NULL, source TEXT NOT NULL, content TEXT NOT NULL);
+    """,
 )
 SCHEMA = len(MIGRATIONS)
+
+# Table → how its rows are read, oldest first where it matters, and how one is removed.
+TABLES = {
+    "guard": ("SELECT rowid, * FROM guard", "DELETE FROM guard WHERE rowid = ?"),
+    "in_flight": ("SELECT rowid, * FROM in_flight ORDER BY sent_at", "DELETE FROM in_flight WHERE rowid = ?"),
+    "settled": ("SELECT rowid, * FROM settled ORDER BY at", "DELETE FROM settled WHERE rowid = ?"),
+    "notes": ("SELECT rowid, * FROM notes", "DELETE FROM notes WHERE rowid = ?"),
+    "incidents": ("SELECT rowid, * FROM incidents", "DELETE FROM incidents WHERE rowid = ?"),
+}
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +102,7 @@ class State:
         self._directory = directory
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._pending: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_PENDING)
+        self._impossible: list[tuple[str, tuple[object, ...]]] = []  # of the last transaction; see `_execute`
         self.write_error = ""  # why the last write failed; empty if it succeeded
         self._closed = False
         self._lock_fd = -1
@@ -105,7 +128,9 @@ class State:
         self._worker.shutdown()
 
     def write(self, sql: str, parameters: tuple[object, ...], *, durable: bool = False) -> asyncio.Future[bool]:
-        """Queue one write. The result is False if the disk refused it; nobody has to await it.
+        """Queue one write. The result is False if the disk refused it; then it is repeated with the next write.
+
+        The login guard and the mails in flight act on False; other callers need not await the result.
 
         A committed write survives a kill; a `durable` one is synced to disk and survives a power failure too.
         """
@@ -135,17 +160,20 @@ class State:
     # -- in the worker thread -----------------------------------------------------------------------------------
 
     def _write(self, sql: str, parameters: tuple[object, ...], durable: bool) -> bool:
-        self._pending.append((sql, parameters))
-        return self._commit(durable=durable)
+        write = (sql, parameters)
+        self._pending.append(write)
+        return self._commit(durable=durable) and write not in self._impossible
 
     def _commit(self, *, durable: bool) -> bool:
+        self._impossible.clear()
         try:
+            self._db.execute(f"PRAGMA busy_timeout = {self._busy_timeout()}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
-            for sql, parameters in self._pending:
-                self._db.execute(sql, parameters)
+            for write in self._pending:
+                self._execute(write)
             self._db.execute("COMMIT")
-        except Exception as exc:
+        except sqlite3.Error as exc:
             self._failed(exc)
             return False
         self._pending.clear()
@@ -154,13 +182,24 @@ class State:
         self.write_error = ""
         return True
 
-    def _failed(self, exc: Exception) -> None:
+    def _busy_timeout(self) -> int:
+        """Milliseconds to wait for another process that holds the file: once, not for each write."""
+        return 0 if self.write_error else BUSY
+
+    def _execute(self, write: tuple[str, tuple[object, ...]]) -> None:
+        """One write of a transaction. What SQLite cannot hold is left out, for it would block all others for ever."""
+        try:
+            self._db.execute(*write)
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeError) as exc:
+            self.write_failures += 1
+            self._impossible.append(write)
+            logger.error("a value cannot be written to %s: %s", self.path, exc)  # noqa: TRY400 - the message tells all
+
+    def _failed(self, exc: sqlite3.Error) -> None:
         self.write_failures += 1
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-        if not isinstance(exc, sqlite3.Error):
-            self._pending.clear()  # a value that SQLite cannot store would block all later ones
         if not self.write_error:
             logger.error(
                 "cannot write %s: %s. Probing continues, but new state will be lost at the next restart", self.path, exc
@@ -219,7 +258,7 @@ class State:
 
     def _connect(self) -> None:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite would use the umask
-        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
+        db = self._db = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_AT_START)
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -244,22 +283,32 @@ class State:
         db = self._db
         db.execute("PRAGMA synchronous = FULL")
         db.execute("INSERT OR IGNORE INTO meta VALUES ('signing_key', ?)", (secrets.token_bytes(32),))
+        # One write at each start: a disk that takes none is told now, not at the first login.
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('opened', ?)", (str(time.time()),))
         (self.signing_key,) = db.execute("SELECT value FROM meta WHERE key = 'signing_key'").fetchone()
-        rows = db.execute("SELECT account, fingerprint, record FROM guard")
-        self.breakers = {(account, fingerprint): record for account, fingerprint, record in rows}
-        self.incidents = dict(db.execute("SELECT key, record FROM incidents").fetchall())
+        self.breakers = {
+            (account, fingerprint): record for account, fingerprint, record in self._rows("guard", breaker)
+        }
+        self.incidents = dict(self._rows("incidents", texts))
         oldest = time.time() - MAX_AGE
         db.execute("DELETE FROM in_flight WHERE sent_at < ?", (oldest,))
         db.execute("DELETE FROM settled WHERE at < ?", (oldest,))
-        in_flight = [
-            InFlight(
-                token, route, sent_at, bool(late), tuple((name, int(v), int(n)) for name, v, n in json.loads(marks))
-            )
-            for token, route, sent_at, late, marks in db.execute("SELECT * FROM in_flight ORDER BY sent_at")
-        ]
-        settled = db.execute("SELECT token, route, at FROM settled ORDER BY at").fetchall()
-        self.mailbag = Mailbag(self.write, in_flight, settled)
-        self.notes = Notes(self.write, db.execute("SELECT subject, key, value, changed FROM notes").fetchall())
+        in_flight = self._rows("in_flight", mail_in_flight)
+        self.mailbag = Mailbag(self.write, in_flight, self._rows("settled", two_texts_and_a_time))
+        self.notes = Notes(self.write, self._rows("notes", three_texts_and_a_time))
+
+    def _rows(self, table: str, read: Callable[[Sequence[object]], T]) -> list[T]:
+        """The rows of a table. A damaged one is set aside, where it does no harm and can be looked at."""
+        select, delete = TABLES[table]
+        found = []
+        for rowid, *values in self._db.execute(select).fetchall():
+            try:
+                found.append(read(values))
+            except (ValueError, TypeError, OverflowError):
+                self._db.execute("INSERT INTO damaged VALUES (?, ?, ?)", (time.time(), table, repr(values)))
+                self._db.execute(delete, (rowid,))
+                logger.error("%s: a row of table %s is damaged and set aside, in table damaged", self.path, table)  # noqa: TRY400
+        return found
 
     def _close(self) -> None:
         if hasattr(self, "_db"):

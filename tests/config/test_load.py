@@ -79,6 +79,18 @@ def test_a_file_without_permission_is_named(folder, monkeypatch):
     assert refused("config.yaml") == "config.yaml: Permission denied"
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "more.yaml"])
+def test_a_file_that_is_none_is_refused_at_once(folder, name):
+    """Reading a FIFO would wait for a writer, a device for ever."""
+    (folder / "config.yaml").write_text("include: [more.yaml]\n")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert refused("config.yaml") == f"{name}: is not a regular file"
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert refused("config.yaml") == f"{name}: is not a regular file"
+
+
 def test_files_are_included_in_order_each_once(folder):
     write(folder / "conf.d" / "b.yaml", "labels: {team: b}")
     write(folder / "conf.d" / "a.yaml", "labels: {team: a}")

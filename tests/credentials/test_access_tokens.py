@@ -274,6 +274,21 @@ async def test_a_disk_that_cannot_be_written_costs_only_the_restart(daemon, serv
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("when", ["the next login", "the end"])
+async def test_a_refresh_token_that_the_disk_refused_is_written_later(daemon, server, tmp_path, seed, when):
+    (tmp_path / "tokens").write_text("not a folder")
+    server.rotates = True
+    await daemon.token()
+    (tmp_path / "tokens").unlink()
+    if when == "the end":
+        await daemon.store.aclose()
+    else:
+        await daemon.token()
+    assert len(server.requests) == 1
+    await Daemon(server, tmp_path / "tokens", seed, Time()).token()
+    assert server.requests[-1]["refresh_token"] != seed.content
+
+
 async def test_a_damaged_file_is_as_good_as_none(daemon, server, tmp_path, time, seed):
     server.rotates = True
     for content in ("", "{}", "[]", "\0", '{"seed": 1}'):

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exporter.credentials import records
 from exporter.credentials.breaker import DAY
 from exporter.credentials.clock import Clock
 from exporter.credentials.guard import LoginGuard
-from exporter.model import FactName, Login, Secret, Service
-from exporter.model.errors import ProbeError, Refusal, ServerClosed, Suspended
+from exporter.diagnosis.diagnose import diagnose, outcome_of
+from exporter.model import FactName, Login, Outcome, Phase, Secret, Service
+from exporter.model.errors import Inconclusive, ProbeError, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
@@ -61,6 +63,7 @@ class Disk:
     rows: dict[tuple[str, str], str] = field(default_factory=dict)
     synced: int = 0
     written: int = 0
+    full: bool = False
 
     def session(self) -> DiskSession:
         return DiskSession(self)
@@ -68,6 +71,10 @@ class Disk:
 
 class DiskSession:
     signing_key = b"k" * 32
+
+    @property
+    def write_error(self) -> str:
+        return "database or disk is full" if self.disk.full else ""
 
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
@@ -77,7 +84,8 @@ class DiskSession:
     def save_breaker(
         self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
     ) -> asyncio.Future[bool]:
-        if self.alive:
+        stored = self.alive and not self.disk.full
+        if stored:
             self.disk.written += 1
             self.disk.synced += durable
             if record is None:
@@ -85,7 +93,7 @@ class DiskSession:
             else:
                 self.disk.rows[account, fingerprint] = record
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        done.set_result(self.alive)
+        done.set_result(stored)
         return done
 
 
@@ -280,6 +288,57 @@ async def test_a_password_without_an_acceptance_is_sent_after_the_attempt_is_on_
     assert disk.rows == {}
 
 
+async def test_no_password_is_sent_while_the_attempt_cannot_be_stored(logins, login, disk):
+    disk.full = True
+    trace = Trace()
+    for force in (False, True, False):
+        with pytest.raises(Inconclusive) as caught:
+            async with logins.attempt(login, trace, force=force):
+                pytest.fail("the secret was handed out")
+        assert caught.value.reason is Reason.LOCAL_ERROR
+        assert "cannot write its state file: database or disk is full" in caught.value.text
+    assert not trace.login.attempted
+    assert outcome_of(diagnose(caught.value, Phase.LOGIN)) is Outcome.INCONCLUSIVE
+    disk.full = False
+    await attempt(logins, login)  # there was nothing to pause for
+
+
+async def test_attempts_that_were_not_stored_prolong_no_pause(logins, login, disk, time):
+    await attempt(logins, login, WRONG)
+    await attempt(logins, login, WRONG)
+    time.wait((await suspended(logins, login)).next_attempt - time.wall)
+    disk.full = True
+    with pytest.raises(Inconclusive):
+        await attempt(logins, login)
+    disk.full = False
+    await attempt(logins, login)
+
+
+async def test_a_credential_that_was_accepted_is_used_on_while_the_disk_is_full(logins, login, disk):
+    await attempt(logins, login)
+    disk.full = True
+    await attempt(logins, login)
+    await attempt(logins, login, WRONG)
+    with pytest.raises(Inconclusive):  # accepted no more
+        await attempt(logins, login)
+
+
+async def test_a_disk_that_does_not_answer_is_told_as_such(login, monkeypatch):
+    monkeypatch.setattr(records, "STORE_WITHIN", 0.01)
+    session = Disk().session()
+    monkeypatch.setattr(session, "save_breaker", lambda *_, **__: asyncio.get_running_loop().create_future())
+    with pytest.raises(Inconclusive, match="no answer from the disk"):
+        await attempt(LoginGuard(session, RULES), login)
+
+
+async def test_a_crash_loop_on_a_full_disk_sends_no_password(disk, login, time):
+    disk.full = True
+    for _ in range(20):
+        with pytest.raises(Inconclusive):
+            await attempt(LoginGuard(disk.session(), RULES, clock=time.clock()), login, WRONG)
+        time.wait(2)
+
+
 async def test_neither_the_secret_nor_a_servers_echo_of_it_is_on_disk(logins, login, disk):
     await attempt(logins, login, Refusal(Service.IMAP, "NO", "NO wrong password: correct horse"))
     kept = repr(disk.rows)
@@ -390,10 +449,13 @@ async def test_a_record_nobody_used_for_a_month_is_forgotten(logins, login, disk
     assert disk.rows == {}
 
 
-async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown(logins, login, disk, time):
+@pytest.mark.parametrize(
+    "record", ["\x00", "[]", '{"refused": ["z"]}', '{"refused": [null]}', '{"refused": [1' + "0" * 400 + "]}"]
+)
+async def test_an_unreadable_record_is_taken_for_a_login_whose_answer_is_unknown(logins, login, disk, time, record):
     await attempt(logins, login, WRONG)
     (key,) = disk.rows
-    disk.rows[key] = "\x00"
+    disk.rows[key] = record
     again = LoginGuard(disk.session(), RULES, clock=time.clock())
     await attempt(again, login, WRONG)
     await suspended(again, login)
@@ -415,7 +477,10 @@ async def test_the_guard_remembers_in_the_real_state_file(tmp_path, login):
 SECONDS = st.integers(0, 8 * int(DAY)).map(lambda eighths: eighths / 8)
 EVENTS = st.tuples(
     st.sampled_from(
-        ["refused"] * 5 + ["jump"] * 3 + ["wait"] * 2 + ["accepted", "ambiguous", "broken", "restart", "kill"]
+        ["refused"] * 5
+        + ["jump"] * 3
+        + ["wait"] * 2
+        + ["accepted", "ambiguous", "broken", "restart", "kill", "full", "room"]
     ),
     st.sampled_from([30.0, 3600.0, DAY / 2, DAY]) | SECONDS,
     st.booleans(),
@@ -433,8 +498,9 @@ CLOCK_JUMPS_AT_REBOOTS = [("refused", 0.0, True)] * 2 + [("jump", DAY, True), ("
 def test_refusals_in_any_day_stay_within_the_bound(events, reboots):
     """With restarts, kills before the answer and clocks that jump: refusals in any 24 h ≤ refusals_per_day.
 
-    In addition, at most one login that a kill interrupts while the credential is trusted. During a boot the wall clock
-    may jump; between boots there is no other clock, so there it is only set back.
+    In addition, at most one login that a kill interrupts while the credential is trusted, and one whose answer could
+    not be stored on a full disk. During a boot the wall clock may jump; between boots there is no other clock, so there
+    it is only set back.
     """
     rules = GuardSettings(failures=2, refusals_per_day=3, first_pause=60.0, longest_pause=3600.0)
     asyncio.run(_live(events, rules, reboots=reboots))
@@ -461,6 +527,8 @@ async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, 
                     words = WRONG if event == "refused" else Refusal(Service.IMAP, "NO", "NO login failed")
                     await attempt(logins, login, words)
                     refused_at.append(true_time)
+                    if disk.full:
+                        excused_at.append(true_time)
                 case "broken":
                     await attempt(logins, login, ConnectionResetError())
                 case "kill":
@@ -469,7 +537,9 @@ async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, 
                     refused_at.append(true_time)  # the server refused it, but we did not receive the answer
                     if disk.synced == synced:
                         excused_at.append(true_time)
-        except Suspended:
+                case "full" | "room":
+                    disk.full = event == "full"
+        except (Suspended, Inconclusive):
             pass
         if event in {"kill", "restart", "jump"}:
             session.alive = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from aiosmtplib.esmtp import parse_esmtp_extensions
@@ -141,10 +141,15 @@ class SmtpSession:
         self._expect(reply, 2)
         exchange.verify()
 
-    async def send(self, sender: str, recipient: str, message: bytes) -> None:
+    async def send(
+        self, sender: str, recipient: str, message: bytes, *, handing_over: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Submit one message.
 
         Silence or a lost connection after the final dot raises ProbeError(submission_uncertain).
+
+        `handing_over` is awaited before any of the message is sent, after the server's answer to DATA. If it raises,
+        nothing was sent, and the connection can only be closed.
         """
         self.handed_over_at = None
         options = []
@@ -155,6 +160,8 @@ class SmtpSession:
         self._expect(await self._command(b"MAIL", f"FROM:<{sender}>".encode(), *options), 2)
         self._expect(await self._command(b"RCPT", f"TO:<{recipient}>".encode()), 2)
         self._expect(await self._command(b"DATA"), 3)
+        if handing_over is not None:
+            await handing_over()
         text = PERIOD_REGEX.sub(b"..", normalize_message_line_endings(message))
         self._trace.said(">", f"(message of {len(text)} bytes)")
         self._protocol.write(text + b".\r\n")

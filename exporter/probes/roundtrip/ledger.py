@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 
 from exporter.model import FactName
-from exporter.model.errors import ProbeError
+from exporter.model.errors import Inconclusive, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes.roundtrip import authentication, message
@@ -51,12 +51,23 @@ class Ledger:
 
     # -- events of one mail --------------------------------------------------------------------------------------
 
-    async def sending(self, mail: InFlight) -> None:
-        """Record the mail before it is sent.
+    async def handing_over(self, mail: InFlight) -> None:
+        """Store the mail before it is sent. Raises Inconclusive if that fails: then it must not be sent.
 
-        It is on disk when this returns, so a kill at any later time loses no mail.
+        It is in the state file when this returns, so a kill at any later time loses no mail. A kill before leaves no
+        record, because nothing was sent.
         """
-        await self._mailbag.add(mail)
+        if not await self._mailbag.add(mail):
+            raise Inconclusive(
+                Reason.LOCAL_ERROR,
+                "no mail is sent, because the state file cannot be written and a restart would forget the mail; make "
+                "room on the disk of --storage.path, or look at its permissions",
+            )
+
+    async def accepted(self, mail: InFlight) -> None:
+        """The server accepted the mail: later it becomes received, bounced or lost."""
+        await self._mailbag.accepted(mail.token)
+        self.sent()
 
     async def not_sent(self, mail: InFlight) -> None:
         """The server rejected the mail. If it arrives nevertheless, it is not counted as a duplicate."""
@@ -64,12 +75,15 @@ class Ledger:
         await self.remember([message.short_id(mail.token)])
 
     def sent(self) -> None:
-        """The mail was submitted, or perhaps submitted: later it becomes received, bounced or lost."""
+        """The mail was submitted, or perhaps submitted."""
         self._trace.fact(FactName.ROUNDTRIP_SENT, 1)
 
-    async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> None:
-        """The mail arrived. `seconds`: measured, if we saw it arrive. `whole`: None if it could not be fetched."""
-        await self._mailbag.settle(mail.token)
+    async def received(self, mail: InFlight, whole: bytes | None, *, seconds: float | None, junk: str = "") -> bool:
+        """The mail arrived. `seconds`: measured, if we saw it arrive. `whole`: None if it could not be fetched.
+
+        Returns whether that is stored.
+        """
+        stored = await self._mailbag.settle(mail.token)
         trace = self._trace
         took = self._estimate(mail, whole or b"") if seconds is None else seconds
         trace.fact(FactName.ROUNDTRIP_RECEIVED, took)
@@ -90,6 +104,7 @@ class Ledger:
         if junk:
             trace.fact(FactName.ROUNDTRIP_MISFILED, 1)
             self.verdict = ProbeError(Reason.MESSAGE_IN_JUNK, f"it was filed in {junk}")
+        return stored
 
     def _estimate(self, mail: InFlight, whole: bytes) -> float:
         """Estimate when it arrived: the last server timestamp is closer to the truth than the time of this run."""
@@ -97,10 +112,12 @@ class Ledger:
         stamp = last_stamp(whole)
         return age if stamp is None else min(max(0.0, stamp - mail.sent_at), age)
 
-    async def bounced(self, mail: InFlight, why: str) -> None:
-        await self._mailbag.settle(mail.token)
+    async def bounced(self, mail: InFlight, why: str) -> bool:
+        """A report says that it was not delivered. Returns whether that is stored."""
+        stored = await self._mailbag.settle(mail.token)
         self._trace.fact(FactName.ROUNDTRIP_BOUNCED, 1)
         self.verdict = ProbeError(Reason.BOUNCED, why)
+        return stored
 
     async def surplus(self, token: str, key: str, *, bounce: bool) -> None:
         """A copy of a mail that is no longer in flight. `key` identifies the copy."""
@@ -118,6 +135,10 @@ class Ledger:
             if mail.token in but:
                 continue
             age = self._now() - mail.sent_at
+            if mail.uncertain:
+                if age > self._lost_after:
+                    await self._drop(mail, age)
+                continue
             if age > self._late_after and not mail.late:
                 self._trace.fact(FactName.ROUNDTRIP_LATE, 1)
                 await self._mailbag.mark_late(mail.token)
@@ -142,6 +163,13 @@ class Ledger:
         await self._mailbag.settle(mail.token)
         await self.remember([message.short_id(mail.token)])
 
+    async def _drop(self, mail: InFlight, age: float) -> None:
+        """Nobody knows whether the server took it, so it is neither late nor lost."""
+        short = message.short_id(mail.token)
+        self._trace.said("#", f"mail {short}, handed over {age:.0f} s ago without an answer, has not come: given up")
+        await self._mailbag.settle(mail.token)
+        await self.remember([short])
+
     # -- state between runs -----------------------------------------------------------------------------------------
 
     async def marks(self) -> list[Mark]:
@@ -163,6 +191,12 @@ class Ledger:
         if keys:
             known = [key for key in await self._known() if key not in keys]
             await self._notes.put(self._subject, "not_surplus", " ".join([*known, *keys][-MAX_KNOWN:]))
+
+    async def forget(self, key: str) -> None:
+        """The copy was removed: it will not be seen again."""
+        await self._notes.put(
+            self._subject, "not_surplus", " ".join(each for each in await self._known() if each != key)
+        )
 
     async def _known(self) -> list[str]:
         return (await self._notes.get(self._subject, "not_surplus") or "").split()

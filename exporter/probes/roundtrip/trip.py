@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from exporter.model import Endpoint, FactName, Login, Phase, Wait
 from exporter.model.errors import Garbage, Inconclusive, ProbeError, Refusal
@@ -87,6 +88,7 @@ class _Trip:
         self._context = context
         self._trace = trace
         self._ledger = ledger
+        self._look_again = False  # a copy was left that the next run must find
 
     async def run(self) -> None:
         settings, trace, ledger = self._settings, self._trace, self._ledger
@@ -111,7 +113,8 @@ class _Trip:
                 sent = await self._submit(watch.marks)
                 await self._await_arrival(watch, sent)
             finally:
-                await ledger.keep_marks(watch.marks)
+                if not self._look_again:
+                    await ledger.keep_marks(watch.marks)
             with trace.phase(Phase.LOGOUT):
                 await self._goodbye(session)
         if ledger.signed is not None:
@@ -173,8 +176,10 @@ class _Trip:
             await self._remove(watch, surplus)
 
     async def _settle_one(self, watch: InboxWatch, mail: InFlight, copy: Copy, sent: _Sent | None) -> None:
+        # Stored before it is settled: a kill before the copy is removed must not make it look like a second one.
+        await self._ledger.remember([copy.key])
         if copy.bounce:
-            await self._ledger.bounced(mail, copy.bounce)
+            stored = await self._ledger.bounced(mail, copy.bounce)
         else:
             seconds = max(0.0, copy.seen_at - sent.at) if sent is not None and sent.token == mail.token else None
             junk = watch.shown(copy.folder) if copy.junk else ""
@@ -184,18 +189,23 @@ class _Trip:
             except BaseException:
                 # It arrived, whatever happened since. What is left of it must not be counted as a second copy.
                 await self._ledger.received(mail, None, seconds=seconds, junk=junk)
-                await self._ledger.remember([copy.key])
                 raise
-            await self._ledger.received(mail, whole, seconds=seconds, junk=junk)
-        await self._remove(watch, [copy])
+            stored = await self._ledger.received(mail, whole, seconds=seconds, junk=junk)
+        if stored:
+            if not await self._remove(watch, [copy]):
+                await self._ledger.forget(copy.key)
+        else:  # after a kill it would be missed: a later run removes it
+            self._look_again = True
 
-    async def _remove(self, watch: InboxWatch, copies: Sequence[Copy]) -> None:
+    async def _remove(self, watch: InboxWatch, copies: Sequence[Copy]) -> Sequence[Copy]:
+        """Returns those that could not be removed."""
         left: Sequence[Copy] = copies
         try:
             with self._trace.phase(Phase.CLEANUP):
                 left = await watch.remove(copies)
         finally:
             await self._ledger.remember([copy.key for copy in left])
+        return left
 
     # -- sending and waiting ------------------------------------------------------------------------------------
 
@@ -218,17 +228,17 @@ class _Trip:
         settings, now = self._settings, self._context.now()
         token = message.new_token(self._context.signing_key, settings.route)
         text = message.build(settings.sender, settings.recipient, token, now)
-        mail = InFlight(token, settings.route, now, watermarks=marks)
-        await self._ledger.sending(mail)
+        mail = InFlight(token, settings.route, now, watermarks=marks, uncertain=True)
+        handing_over = partial(self._ledger.handing_over, mail)
         try:
-            await session.send(settings.sender, settings.recipient, text)
+            await session.send(settings.sender, settings.recipient, text, handing_over=handing_over)
         except BaseException as exc:
             if isinstance(exc, Refusal) or session.handed_over_at is None:
                 await self._ledger.not_sent(mail)
             else:
                 self._ledger.sent()
             raise
-        self._ledger.sent()
+        await self._ledger.accepted(mail)
         return _Sent(token, session.handed_over_at or time.perf_counter())
 
     async def _await_arrival(self, watch: InboxWatch, sent: _Sent) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from exporter.config.load import Shaped, shaped
 from exporter.config.problems import ConfigError, KeyPath, Problem, dotted
+from exporter.config.yaml_reader import NO_FILE, is_readable_at_once
 from exporter.model import Secret
 from exporter.web.config import tls as tls_part
 from exporter.web.config.schema import Headers, TlsServer, WebConfig
@@ -147,6 +148,8 @@ class _Found:
 
 def _read(path: Path) -> _Found:
     access = ""
+    if not is_readable_at_once(path):
+        return _Found(None, NO_FILE)
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())

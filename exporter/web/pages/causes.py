@@ -10,7 +10,7 @@ from exporter.incidents.lifecycle import identity
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.model import Scope
 from exporter.model.reasons import about
-from exporter.web.pages.escaping import shortened
+from exporter.model.text import shortened
 from exporter.web.pages.formatting import Moment, moment
 from exporter.web.pages.rows import path_of
 from exporter.web.pages.words import Words

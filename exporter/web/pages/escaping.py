@@ -20,12 +20,6 @@ def shown(value: object) -> object:
     return _STEERING.sub(_visible, value.replace("\r\n", "\n"))
 
 
-def shortened(text: str, limit: int) -> str:
-    """One line of at most so many characters."""
-    line = " ".join(text[: 4 * limit].split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
 def _visible(found: re.Match[str]) -> str:
     code = ord(found[0])
     return "\ufffd" if 0xD800 <= code <= 0xDFFF else f"⟨U+{code:04X}⟩"

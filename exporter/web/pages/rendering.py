@@ -14,8 +14,9 @@ from aiohttp import web
 
 from exporter import __version__
 from exporter.model.phrases import languages
+from exporter.model.text import shortened
 from exporter.web.api.negotiate import language
-from exporter.web.pages.escaping import shortened, shown
+from exporter.web.pages.escaping import shown
 from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
 

@@ -9,8 +9,8 @@ from exporter.config.presets import provider_name
 from exporter.model import Result, Target
 from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
+from exporter.model.text import shortened
 from exporter.outputs.history import History
-from exporter.web.pages.escaping import shortened
 from exporter.web.pages.fleet import STATES, TargetState, state_of
 from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.words import Words

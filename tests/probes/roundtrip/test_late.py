@@ -194,9 +194,9 @@ async def test_a_refused_mail_that_comes_all_the_same_is_no_duplicate(bench: Ben
     tokens = []
     add = bench.state.mailbag.add
 
-    async def spied(mail: InFlight) -> None:
+    async def spied(mail: InFlight) -> bool:
         tokens.append(mail.token)
-        await add(mail)
+        return await add(mail)
 
     bench.state.mailbag.add = spied  # type: ignore[method-assign]  # to learn the token
     await bench.run(Refusal)

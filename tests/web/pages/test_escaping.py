@@ -6,7 +6,8 @@ import pytest
 from markupsafe import Markup
 
 from exporter.model.reasons import Reason
-from exporter.web.pages.escaping import shortened, shown
+from exporter.model.text import shortened
+from exporter.web.pages.escaping import shown
 
 
 @pytest.mark.parametrize(
