@@ -25,7 +25,7 @@ def models() -> set[type[mapping.Shape]]:
 
 
 def test_the_page_is_what_the_code_says():
-    """Where this fails: `python -m tests.docs.generate_configuration`."""
+    """On failure: `python -m tests.docs.generate_configuration`."""
     assert DOCUMENT.read_text("utf-8") == markdown()
 
 

@@ -1,4 +1,4 @@
-"""A client of the web server over a fake daemon."""
+"""Fixture: a client of the web server over a fake daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Browse = Callable[[FakeView], Awaitable[Client]]
 
 @pytest.fixture
 async def browse() -> AsyncIterator[Browse]:
-    """Call it with a view to get a client of its pages."""
+    """`browse(view)` returns a client of the pages."""
     clients: list[Client] = []
 
     async def start(view: FakeView) -> Client:

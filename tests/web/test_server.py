@@ -1,4 +1,4 @@
-"""/metrics, health, and the bounds that keep clients from holding anything."""
+"""Tests of /metrics, the health check, and the limits that stop clients from holding resources."""
 
 from __future__ import annotations
 

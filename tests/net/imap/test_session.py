@@ -1,4 +1,4 @@
-"""The session's dialogues, as transcripts."""
+"""Tests of the IMAP session with transcripts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ READY = "S: * OK [CAPABILITY IMAP4rev1 {}] ready\n"
 async def session(
     text: str, *, extra: str = "", logged_in: bool = False, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[ImapSession]:
-    """A greeted session whose server plays `text`; the script must end with it."""
+    """A session after its greeting, whose server plays `text`. The script must be played to its end."""
     trace = LoudTrace()
     greeting = READY.format(extra)
     if logged_in:
@@ -491,7 +491,7 @@ async def test_idle_ends_after_the_time_and_the_session_goes_on():
 
 
 def test_idle_ends_after_the_time_on_uvloop_too():
-    """Whose clock, looked at when a timer fires, may be a rounding error before the time the timer was set to."""
+    """On uvloop, a timer may run a rounding error before its time."""
     waits = 100
     once = "C: $ IDLE\nS: + idling\nC: DONE\nS: $ OK done\n"
 

@@ -1,4 +1,4 @@
-"""Authentication-Results as the receiver wrote them, and DKIM signatures verified by ourselves."""
+"""Tests of Authentication-Results from the receiver, and of our own verification of DKIM signatures."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The probe mail: built, recognised, judged; what other servers wrote on it; what a bounce says."""
+"""Tests of the probe mail: how it is built, recognised and checked for changes, and how a bounce is parsed."""
 
 import email
 import email.policy

@@ -1,4 +1,4 @@
-"""The round trip and the smtp probe on real postfix, dovecot, opendkim and a validating resolver."""
+"""Tests of the round trip and the smtp probe with real postfix, dovecot, opendkim and a validating resolver."""
 
 from __future__ import annotations
 

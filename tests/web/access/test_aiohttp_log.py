@@ -1,4 +1,4 @@
-"""Requests that are no HTTP: anybody may send them, before any login, and the log keeps its secrets and its size."""
+"""Tests of invalid HTTP requests, which anybody can send before a login: the log keeps secrets out and stays small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /bridge/NAME: who may, what is taken, and what Alertmanager is told."""
+"""Tests of POST /bridge/NAME: who may send, what is accepted, and the answers to Alertmanager."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_a_thousand_alerts_are_taken(client: Client, stub: Stub):
     ],
 )
 async def test_alertmanager_comes_again_where_that_helps_and_only_there(client, stub, verdict, status, after):
-    """Alertmanager repeats what gets 5xx, and takes 4xx for final."""
+    """Alertmanager repeats a request after 5xx, and does not after 4xx."""
     stub.verdict = verdict
     answer = await client.post("/bridge/ops", json=BODY, headers=BEARER)
     assert (answer.status, answer.headers.get("Retry-After")) == (status, after)
