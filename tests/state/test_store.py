@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import stat
@@ -161,7 +162,7 @@ async def test_incidents_survive_a_restart_until_they_are_forgotten(state):
 
 async def test_a_file_of_the_first_version_is_brought_up_to_date_and_loses_nothing(tmp_path):
     (tmp_path / "data").mkdir()
-    with sqlite3.connect(tmp_path / "data" / FILE) as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / FILE, isolation_level=None)) as db:
         db.executescript(f"{MIGRATIONS[0]} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;")
         db.execute("INSERT INTO notes VALUES ('example.com', 'mx', 'mx1', 7)")
     db.close()
@@ -174,7 +175,7 @@ async def test_a_file_of_the_first_version_is_brought_up_to_date_and_loses_nothi
 
 async def test_a_newer_file_is_not_touched(state):
     await state.close()
-    with sqlite3.connect(state.path) as db:
+    with contextlib.closing(sqlite3.connect(state.path, isolation_level=None)) as db:
         db.execute(f"PRAGMA user_version = {SCHEMA + 2}")
     db.close()
     before = state.path.read_bytes()
@@ -193,7 +194,7 @@ async def test_a_damaged_file_is_refused_with_advice_and_left_where_it_is(tmp_pa
 
 
 async def test_a_database_of_something_else_is_refused(tmp_path):
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as db:
         db.execute("CREATE TABLE cookies (a)")
     db.close()
     with pytest.raises(StateError, match="another program"):
