@@ -42,7 +42,7 @@ NARROW = {
 HAND_ON = {"", "config", "model", "probes"}
 LIBRARIES = {
     "prometheus_client": {"outputs/metrics"},
-    "yaml": {"config", "diagnosis", "model/phrases.py", "web/config"},
+    "yaml": {"config", "diagnosis", "model/phrases.py"},
     # diagnosis needs the exception classes of these two, and nothing else
     "sqlite3": {"state", "diagnosis"},
     "socket": {"net", "demo", "web", "daemon", "diagnosis"},

@@ -1,7 +1,7 @@
 """The data types of mailprobe: targets, results, reasons, settings and errors.
 
-Frozen values without I/O. Every other package imports them; this package imports none. The way through the program:
-configuration → Target → run → Result → outputs, incidents and web pages.
+The values are frozen. This package imports no other package of mailprobe. It reads no files but the texts in
+exporter/data/words, and opens no sockets.
 """
 
 from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait

@@ -1,1 +1,1 @@
-"""The only code that touches sockets: connections, TLS, DNS, HTTP, IMAP, SMTP, POP3 and OAuth."""
+"""The only code that connects to mail and DNS servers: TLS, DNS, HTTP, IMAP, SMTP, POP3 and OAuth."""

@@ -1,6 +1,6 @@
 """Counts what a reader does: the lines of Python that are executed, the same on every machine and every run.
 
-What the regular expressions do inside one line is not seen here; `backtracking` counts that.
+What a regular expression does inside one line is not counted here.
 """
 
 from __future__ import annotations
