@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test quick install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test quick fuzz install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 # Each worker of pytest would compile every test anew.
@@ -10,6 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # Of pytest. Tests mostly wait, so there are more workers than cores.
 WORKERS ?= 6
 # The tests of the files that we ship beside the program, and of the servers of the tests.
+# Inputs that `make fuzz` tries with each parser.
+FUZZ_EXAMPLES ?= 5000
 NOT_THE_PROGRAM = alertmanager containers grafana rules servers
 PROGRAM = --without-servers $(NOT_THE_PROGRAM:%=--ignore=tests/%)
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
@@ -24,6 +26,7 @@ help:
 	@echo 'make check                    linter, formatter, types, config.yaml'
 	@echo 'make test-install             docs/install.md, run as written on new Debians; the image (root, network, minutes)'
 	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
+	@echo 'make fuzz                     random and hostile inputs for each parser of what strangers send'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
 	@echo 'make torture                  kills the daemon 500 times while it probes real servers (KILLS=50: fewer)'
 	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
@@ -75,6 +78,9 @@ test-fresh:
 	@.ci/fresh $(RELEASE)
 
 # The pages that are made from the code; tests compare them.
+fuzz: venv-dev
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -q tests/fuzz
+
 docs: venv-dev
 	$(BIN)/python -m exporter.outputs.metrics.families > docs/metrics.md
 	$(BIN)/python -m tests.docs.generate_configuration

@@ -1,4 +1,4 @@
-"""Fixtures: the real servers, started once a session, put in order after each test; their logs where a test failed."""
+"""Fixtures: the real servers, started once per session and reset after each test. A failed test shows their logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REAL_SERVERS = frozenset(
 S = TypeVar("S", bound=Server)
 sizes_before = pytest.StashKey[dict[str, int]]()
 
-# A busy machine stops a test for as long as it likes; pytest's own timeout ends one that hangs.
+# A busy machine can delay a test for any time; pytest's own timeout ends a test that hangs.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -77,13 +77,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _is_worker(config: pytest.Config) -> bool:
-    """Of pytest-xdist."""
+    """Return whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
 def authority() -> Iterator[Authority]:
-    """Certificates; `authority.ca_file` is what to trust."""
+    """The certificates. Clients trust `authority.ca_file`."""
     made = Authority()
     yield made
     made.close()
@@ -132,14 +132,17 @@ def chromium() -> Iterator[Chromium]:
 
 @pytest.fixture
 async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
-    """A real headless Chromium: `await browser.page()` is a tab of the test's own."""
+    """A real headless Chromium: `await browser.page()` opens a tab for this test only."""
     async with Browser(chromium.ensure_usable()) as connected:
         yield connected
 
 
 @pytest.fixture
 def dovecot(dovecot_server: Dovecot) -> Iterator[Dovecot]:
-    """A real dovecot with the accounts of `tests.servers.world.users()`: running, with those, and without mail."""
+    """A real dovecot with the accounts of `tests.servers.world.users()`.
+
+    Each test begins with these accounts and no mail.
+    """
     dovecot_server.ensure_usable()
     yield dovecot_server
     dovecot_server.ensure_usable()
@@ -148,7 +151,7 @@ def dovecot(dovecot_server: Dovecot) -> Iterator[Dovecot]:
 
 @pytest.fixture
 def authoritative(authoritative_server: Authoritative, dkim_key: Key) -> Iterator[Authoritative]:
-    """A real knot with the zones of `tests.servers.world.zones()`, the same for each test."""
+    """A real knot with the zones of `tests.servers.world.zones()`. Each test begins with these zones."""
     authoritative_server.ensure_usable()
     yield authoritative_server
     authoritative_server.ensure_usable()
@@ -157,7 +160,10 @@ def authoritative(authoritative_server: Authoritative, dkim_key: Key) -> Iterato
 
 @pytest.fixture
 def resolver(resolver_server: Resolver, authoritative: Authoritative) -> str:
-    """The address of a real, validating unbound that asks `authoritative`; it has forgotten what other tests did."""
+    """The address of a real, validating unbound that asks `authoritative`.
+
+    Its cache is empty at the start of a test.
+    """
     resolver_server.ensure_usable()
     resolver_server.flush()
     return resolver_server.address
@@ -172,7 +178,10 @@ def opendkim(opendkim_servers: Milters, resolver: str) -> Milters:
 
 @pytest.fixture
 def postfix(postfix_server: Postfix, dovecot: Dovecot, opendkim: Milters) -> Iterator[Postfix]:
-    """A real postfix in front of `dovecot`, its queue empty for each test. See its module for what addresses do."""
+    """A real postfix in front of `dovecot`.
+
+    Each test begins with an empty queue. Its module explains the special addresses.
+    """
     yield postfix_server.ensure_usable()
     if postfix_server.running:
         postfix_server.empty()
@@ -186,7 +195,7 @@ def mail_world(dovecot: Dovecot, postfix: Postfix, resolver: str) -> MailWorld:
 
 @pytest.fixture
 def launch() -> Iterator[Callable[[S], S]]:
-    """`launch(server)` starts a server of the test's own and removes it after the test."""
+    """`launch(server)` starts a server for this test only and removes it after the test."""
     launched: list[Server] = []
 
     def start(server: S) -> S:
@@ -201,13 +210,13 @@ def launch() -> Iterator[Callable[[S], S]]:
 
 @pytest.fixture
 def prometheus(launch: Callable[[Prometheus], Prometheus]) -> Callable[..., Prometheus]:
-    """`prometheus(config, rules)` starts a real one."""
+    """`prometheus(config, rules)` starts a real Prometheus."""
     return lambda config, rules=None: launch(Prometheus(config, rules))
 
 
 @pytest.fixture
 def alertmanager(launch: Callable[[Alertmanager], Alertmanager]) -> Callable[[str], Alertmanager]:
-    """`alertmanager(config)` starts a real one."""
+    """`alertmanager(config)` starts a real Alertmanager."""
     return lambda config: launch(Alertmanager(config))
 
 
@@ -219,6 +228,6 @@ def blackbox(launch: Callable[[Blackbox], Blackbox]) -> Callable[[str], Blackbox
 
 @pytest.fixture
 async def webhook() -> AsyncIterator[Webhook]:
-    """Collects what Alertmanager sends to `webhook.url`."""
+    """Collects the notifications that Alertmanager sends to `webhook.url`."""
     async with Webhook() as receiver:
         yield receiver

@@ -1,4 +1,4 @@
-"""The context of probes, put together over a state as the daemon does it."""
+"""Builds the Context of probes from a state, as the daemon does it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def context_over(
     store: TokenStore | None = None,
     now: Callable[[], float] = time.time,
 ) -> Context:
-    """With a login guard of its own, which remembers in that state."""
+    """Return a Context with its own login guard, which stores its records in `state`."""
     resolver, contexts, logins = resolver or Resolver(), TlsContexts(), LoginGuard(state, guard or GuardSettings())
     tokens = AccessTokens(resolver, contexts, logins, store)
     return Context(resolver, contexts, logins, tokens, state.mailbag, state.notes, state.signing_key, now)

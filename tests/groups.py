@@ -1,8 +1,9 @@
-"""Which tests run in one worker, one after another, and which groups begin first (pytest-xdist, `-n`).
+"""Decides which tests run in one worker, one after another, and which groups begin first (pytest-xdist, `-n`).
 
-A file is a group, because its tests share what its fixtures have started. Tests of one file that share nothing and wait
-long are groups of their own. What takes longest begins first, or all other workers would wait for it at the end.
-A worker starts a real server when its first test asks for it, and keeps it until the worker ends.
+By default each file is a group, because its tests share what its fixtures have started. If the tests of a file share
+nothing and wait long, each of them is a group. Groups that take longest begin first; otherwise all other workers would
+wait for them at the end. A worker starts a real server when its first test needs it, and keeps it until the worker
+ends.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# The longest first. A folder or a file; measured with `--durations=0`.
+# The longest first: folders and files, measured with `--durations=0`.
 LONG = (
     "tests/walk/test_walk.py",
     "tests/torture/test_kills.py",
@@ -31,7 +32,7 @@ LONG = (
     "tests/docs/test_from_blackbox.py",
     "tests/containers/test_wheel.py",
 )
-# Their tests share nothing but the servers that a worker has anyway.
+# Files whose tests share nothing except the servers that each worker has anyway.
 APART = (
     "tests/rules/test_promtool.py",
     "tests/daemon/test_daemon.py",
@@ -41,20 +42,20 @@ APART = (
 
 
 def group(nodeid: str) -> str:
-    """The name of the group in which a test runs."""
+    """Return the name of the group in which a test runs."""
     file = nodeid.partition("::")[0]
     return nodeid if file in APART else file
 
 
 class Groups(LoadScopeScheduling):
-    """Gives a worker a whole group at a time, in the order of the tests."""
+    """Gives whole groups to the workers, in the order of the tests."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
 
 
 def sort(items: list[pytest.Item], real_servers: frozenset[str]) -> None:
-    """Bring the tests into the order in which workers shall take their groups; those of a group stay together."""
+    """Sort the tests into the order in which workers take their groups. Tests of a group stay together."""
     order = {name: number for number, name in enumerate(LONG)}
     waits = {_file(item) for item in items if real_servers.intersection(getattr(item, "fixturenames", ()))}
     items.sort(key=lambda item: (order.get(_file(item), len(LONG)), _file(item) not in waits))

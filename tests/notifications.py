@@ -1,4 +1,4 @@
-"""Notifications as Alertmanager posts them."""
+"""Notifications in the form in which Alertmanager posts them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def alert(
     over: bool = False,
     **more: str,
 ) -> Json:
-    """`more`: annotations."""
+    """Return one alert of a notification. `more`: further annotations."""
     return {
         "status": "resolved" if over else "firing",
         "labels": {"alertname": name, "severity": severity, "job": "mailprobe", "mailbox": mailbox, "target": mailbox},

@@ -1,4 +1,4 @@
-"""Targets and results made by hand, for the tests of what is done with them."""
+"""Builds targets and results for tests of the code that uses them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def mailbox(name: str = "sales", probe: ProbeName = ProbeName.IMAP, **changes: o
         "servers": (endpoint.name,),
         "logins": (endpoint.host,),
     }
-    return Target(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+    return Target(**{**values, **changes})  # type: ignore[arg-type]  # a test sets only the fields it is about
 
 
 def server(name: str = "imap.example.com:993", endpoint: Endpoint = IMAP_SERVER) -> Target:
@@ -84,7 +84,7 @@ def ok(target: Target, *facts: Fact, started: float = START, duration: float = 0
         "phases": ((Phase.CONNECT, 0.0125), (Phase.TLS, 0.05)),
         "facts": facts,
     }
-    return Result(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+    return Result(**{**values, **changes})  # type: ignore[arg-type]  # a test sets only the fields it is about
 
 
 def failed(
@@ -109,7 +109,7 @@ def fact(name: FactName, value: float | str, *labels: str) -> Fact:
 
 
 def incident(**changes: object) -> Incident:
-    """A dead host, with two targets."""
+    """Return an incident: an unreachable host with two targets."""
     values: dict[str, object] = {
         "key": "host:imap.example.com:transport",
         "scope": Scope.HOST,
@@ -126,4 +126,4 @@ def incident(**changes: object) -> Incident:
         "opened": START + 100,
         "interval": 60.0,
     }
-    return Incident(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+    return Incident(**{**values, **changes})  # type: ignore[arg-type]  # a test sets only the fields it is about

@@ -1,4 +1,4 @@
-"""The search for leaked secrets finds them."""
+"""Tests that the search for leaked secrets finds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Imports go down only: the walls between the packages, and the place of each foreign library."""
+"""Tests of the imports:
+
+only down through the walls between the packages, and each third-party library only in its place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "exporter"
 
-# From the ground up. A package imports from the lines below its own only; packages on one line do not know each other.
+# From bottom to top. A package imports only from the lines below it; packages on one line do not import each other.
 WALLS = (
     ("__init__",),
     ("model", "state"),
@@ -28,19 +31,19 @@ WALLS = (
     ("__main__",),
 )
 LEVEL = {name: number for number, line in enumerate(WALLS) for name in line}
-# Where a package needs one module of another and must know no more of it: (from, to) and the modules.
+# Exceptions: a package may import only these modules of another one: (from, to) → modules.
 NARROW = {
     ("outputs", "config"): {"presets"},
     ("incidents", "config"): {"presets"},
     ("config", "credentials"): {"sources"},
     ("config", "net"): {"urls"},
 }
-# The packages whose __init__ hands names on; every other one holds its purpose alone.
+# The packages whose __init__ re-exports names. Every other __init__ holds only the docstring.
 HAND_ON = {"", "config", "model", "probes"}
 LIBRARIES = {
     "prometheus_client": {"outputs/metrics"},
     "yaml": {"config", "diagnosis", "model/phrases.py", "web/config"},
-    # diagnosis knows exception classes, and that is all it takes from these two
+    # diagnosis needs the exception classes of these two, and nothing else
     "sqlite3": {"state", "diagnosis"},
     "socket": {"net", "demo", "web", "daemon", "diagnosis"},
 }
@@ -53,7 +56,7 @@ def name_of(path: Path) -> str:
 
 
 def package(path: Path) -> str:
-    """The top-level package that a file is in; the name of the module for the two that are in none."""
+    """Return the top-level package of a file, or the module's name for the two modules outside of packages."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
@@ -68,7 +71,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it, dotted."""
+    """Return the dotted name of every module that a file imports, at any place in it."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -81,7 +84,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def own(path: Path) -> Iterator[tuple[str, str]]:
-    """(dotted name, top-level package) of what a file imports from this program."""
+    """Return (dotted name, top-level package) for each import of a module of this program."""
     for dotted in imports(path):
         if dotted == "exporter":
             yield dotted, "__init__"
@@ -90,14 +93,14 @@ def own(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def dotted_name(path: Path) -> str:
-    """The dotted name of a module."""
+    """Return the dotted name of a module."""
     return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def test_no_modules_import_each_other_in_a_circle():
     modules = {dotted_name(path): path for path in FILES}
     graph = {name: {dotted for dotted in imports(path) if dotted in modules} for name, path in modules.items()}
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 def test_the_top_level_is_packages_only():

@@ -1,4 +1,4 @@
-"""Which tests run together: the lists name files that there are, and a group is a file or a test."""
+"""Tests of the groups: the lists name existing files, and each group is a file or a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_group_is_a_file_or_a_test_of_a_file_whose_tests_share_nothing():
 
 
 class Worker:
-    """As the scheduler of pytest-xdist sees it."""
+    """The worker in the form in which the scheduler of pytest-xdist sees it."""
 
     def __init__(self) -> None:
         self.gateway = SimpleNamespace(id="gw")
@@ -37,7 +37,7 @@ class Worker:
 
 
 def test_a_worker_gets_whole_groups_in_the_order_of_the_tests():
-    """pytest-xdist's scheduler asks us by a method that is not public."""
+    """pytest-xdist's scheduler calls a private method of ours to get the groups."""
     option = SimpleNamespace(loadscopereorder=False)
     config: Any = SimpleNamespace(getvalue=lambda name: ["2*popen"], option=option)
     made = Groups(config)

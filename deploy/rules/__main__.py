@@ -1,4 +1,4 @@
-"""The command line of the generator: rules with a user's own choices, into a folder.
+"""The command line of the generator: writes the rules with a user's own options into a folder.
 
 SPDX-License-Identifier: Apache-2.0
 """

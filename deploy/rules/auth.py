@@ -1,4 +1,4 @@
-"""The mailboxes: is the login refused, does it fail for another reason, has mailprobe stopped trying.
+"""Alerts about logins: a login is refused, fails for another reason, or is paused by the login guard.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""All groups, in the order of their files.
+"""All groups of rules, in the order of their files.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -26,6 +26,6 @@ ALERTS: Final = (
 
 
 def alerts() -> Iterator[Alert]:
-    """Every alerting rule; a name may come at two severities."""
+    """Yield every alerting rule. A name may exist with two severities."""
     for group in ALERTS:
         yield from (rule for rule in group.rules if isinstance(rule, Alert))

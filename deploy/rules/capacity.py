@@ -1,4 +1,4 @@
-"""The mailboxes' room: almost full now, or full within days.
+"""Alerts about the storage of mailboxes: almost full now, or full within days.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -11,7 +11,8 @@ from deploy import thresholds
 from deploy.rules.promql import any_of
 from deploy.rules.rule import MAILBOX, Alert, Group, Text
 
-_RESOURCES: Final = {"storage": "bytes", "message": "messages"}  # as RFC 9208 calls them, as the metrics count them
+# names of the quota resources in RFC 9208, and in the metrics
+_RESOURCES: Final = {"storage": "bytes", "message": "messages"}
 
 
 def _limit(unit: str) -> str:

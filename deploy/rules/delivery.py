@@ -1,4 +1,4 @@
-"""The round trips: overdue, lost, slow, not made at all, in junk, altered, twice there; and sending that is throttled.
+"""Alerts about round trips: mail is overdue, lost, slow, not sent, in junk, altered or duplicated, or throttled.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -22,7 +22,7 @@ _TRIP_FAILING: Final = indent(failing('probe="roundtrip"'), "    ").lstrip()
 _GONE: Final = (
     "increase(mailprobe_roundtrip_messages_lost_total[1h]) + increase(mailprobe_roundtrip_messages_bounced_total[1h])"
 )
-_LATER: Final = 660  # seconds after which a mail is overdue although nobody has looked again
+_LATER: Final = 660  # seconds after which a mail is overdue even without a new run
 _OLDEST: Final = "last_over_time(mailprobe_roundtrip_oldest_in_flight_timestamp_seconds[3m])"
 _DEADLINE: Final = "last_over_time(mailprobe_roundtrip_deadline_seconds[3m])"
 _LAST_RUN: Final = 'last_over_time(mailprobe_probe_last_run_timestamp_seconds{probe="roundtrip"}[3m])'

@@ -1,4 +1,4 @@
-"""The mail domains: can they be looked up, do they say who takes their mail, are their policies right.
+"""Alerts about mail domains: their DNS cannot be looked up, has no MX, or has wrong policies.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""mailprobe itself: is it there, does it run its probes, can they tell anything. Its upkeep is in `upkeep`.
+"""Alerts about mailprobe itself: it is down, runs no probes, or its probes are inconclusive. See also `upkeep`.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""The files that ship: what each is called, begins with and holds.
+"""The generated files: name, header and content of each.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -17,7 +17,7 @@ DEPLOY: Final = Path(__file__).parents[1]
 RECORDING_FILE: Final = "mailprobe.rules.yml"
 ALERT_FILE: Final = "mailprobe.alerts.yml"
 KUBERNETES_FILE: Final = "prometheusrule.yaml"
-MIXIN_FILE: Final = "rules.json"  # the YAML reader of jsonnet 0.18 does not understand texts of several lines
+MIXIN_FILE: Final = "rules.json"  # the YAML parser of jsonnet 0.18 does not understand block texts
 
 _MADE: Final = (
     "Made by `python -m deploy.rules`: change deploy/rules/, not this file. SPDX-License-Identifier: Apache-2.0"
@@ -43,7 +43,7 @@ spec:
 
 
 def rule_files(options: Options) -> dict[str, str]:
-    """Text by file name."""
+    """Return the text of each rule file, by file name."""
     head, _, groups = document((*RECORDINGS, *ALERTS), options, _HEADS[KUBERNETES_FILE]).partition("groups:\n")
     spec = "".join(f"  {line}\n" if line else "\n" for line in ("groups:", *groups.splitlines()))
     return {
@@ -55,14 +55,14 @@ def rule_files(options: Options) -> dict[str, str]:
 
 
 def _json(options: Options) -> str:
-    """The same for jsonnet."""
+    """Return the same rules as JSON, for jsonnet."""
     both = {"prometheusRules": RECORDINGS, "prometheusAlerts": ALERTS}
     made = {name: {"groups": [as_data(group, options) for group in groups]} for name, groups in both.items()}
     return json.dumps(made, ensure_ascii=False, indent=1) + "\n"
 
 
 def shipped() -> dict[Path, str]:
-    """Text by path, with the default options, as committed."""
+    """Return the text of each committed file by path, with the default options."""
     texts = rule_files(Options())
     return {
         DEPLOY / "prometheus" / RECORDING_FILE: texts[RECORDING_FILE],

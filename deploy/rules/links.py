@@ -1,6 +1,6 @@
-"""Where an alert's links lead: the runbook on mailprobe's own page, and the page or dashboard about what fails.
+"""The links of an alert: its runbook on mailprobe's own page, and the page or dashboard about what fails.
 
-The base is what mailprobe says of itself (mailprobe_web_info), so that no link is dead on a phone.
+The base is the external URL that mailprobe reports (mailprobe_web_info), so that the links also work on a phone.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -15,13 +15,16 @@ from deploy.rules.rule import Alert, Options
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One place on mailprobe's pages and on Grafana's. `target` is a template action's operand that names a target."""
+    """A page of mailprobe and a dashboard of Grafana about the same thing.
+
+    `target` is the operand of a template action that returns the name of a target.
+    """
 
     dashboard: str
     target: str = ""
     variable: str = ""  # of the dashboard
-    value: str = ""  # of that variable, as an operand
-    endpoint: bool = False  # the target's name is found by server and port
+    value: str = ""  # value of that variable, as an operand
+    endpoint: bool = False  # the target's name is looked up by server and port
 
 
 PAGES: Final = {
@@ -63,7 +66,10 @@ def dashboard_url(alert: Alert, options: Options) -> str:
 
 
 def _base(alert: Alert, options: Options, target: str = "") -> str:
-    """Of several replicas the first, of several shards the one that has the target."""
+    """Return the external URL:
+
+    with several replicas the first one's, with several shards that of the target's shard.
+    """
     if not alert.job:
         asked = 'query "last_over_time(mailprobe_web_info[1d])"'
     elif target:
@@ -77,5 +83,5 @@ def _base(alert: Alert, options: Options, target: str = "") -> str:
 
 
 def _path(operand: str) -> str:
-    """A name as one segment of a path."""
+    """Escape a name as one segment of a path."""
     return rf'urlquery {operand} | reReplaceAll "\\+" "%20"'

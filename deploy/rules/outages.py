@@ -1,4 +1,6 @@
-"""What many targets have in common: one alert for a provider, a server or a domain, before and instead of their own.
+"""Alerts about failures of many targets: one alert for a provider, a server or a domain.
+
+It fires instead of the alerts of the single targets, which are silent while it does.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -14,7 +16,7 @@ from deploy.rules.rule import Alert, Group, Text
 
 
 def _outage(scope: str, unlike: str) -> str:
-    """How many targets fail for a cause of this scope, by majority of the replicas."""
+    """Return how many targets fail for a cause of this scope, as most replicas see it."""
     count = (
         f"max without ($replica, layer, reason) (\n"
         f'  max_over_time(mailprobe_root_cause_info{{scope="{scope}"}}[3m])\n'

@@ -1,6 +1,6 @@
-"""The parts that many expressions have in common: who has a vote, what a majority says, what is told elsewhere.
+"""PromQL parts that many expressions share: the majority of the replicas, and which wider causes suppress an alert.
 
-Gauges are read through a window of three minutes, so that one failed scrape is neither a recovery nor a gap.
+Gauges are read with a window of three minutes, so that one failed scrape neither resolves an alert nor leaves a gap.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -18,22 +18,22 @@ WIDE: Final = "domain|host|provider"
 
 
 def block(text: str) -> str:
-    """In parentheses, indented."""
+    """Put an expression in parentheses, indented."""
     return f"(\n{indent(text, '  ')}\n)"
 
 
 def without(expr: str, *others: str) -> str:
-    """All but those for which one of `others` (each beginning with `on (…)`) is there."""
+    """Return the series of an expression for which none of `others` (each begins with `on (…)`) has a series."""
     return "\n".join([expr, *(f"unless {other}" for other in others)])
 
 
 def online(series: str) -> str:
-    """A replica without a network has no vote."""
+    """Keep only replicas that have a network. Others are not counted."""
     return without(series, "on (job, $replica) max_over_time(mailprobe_vantage_up[3m]) == 0")
 
 
 def success(matchers: str = "") -> str:
-    """The share of the replicas that find a probe working. One whose runs can tell nothing has no vote."""
+    """Return the share of replicas for which a probe works. A replica whose runs are inconclusive is not counted."""
     return "avg without ($replica) " + block(
         without(
             f"max_over_time(mailprobe_probe_success{_braces(matchers)}[3m])",
@@ -43,12 +43,12 @@ def success(matchers: str = "") -> str:
 
 
 def failing(matchers: str = "") -> str:
-    """Probes that most replicas find failing."""
+    """Return the probes that fail on most replicas."""
     return f"{success(matchers)} < 0.5"
 
 
 def failing_for(reason: str, matchers: str) -> str:
-    """Probes that most replicas find failing, and one of them for such a reason (matchers of failure_info)."""
+    """Return the probes that fail on most replicas, on one of them for such a reason (matchers of failure_info)."""
     return (
         "max without ($replica, phase, reason, layer) (\n"
         f"  max_over_time(mailprobe_probe_failure_info{_braces(matchers, reason)}[3m])\n"
@@ -58,39 +58,39 @@ def failing_for(reason: str, matchers: str) -> str:
 
 
 def rejected() -> str:
-    """Mailboxes whose login most replicas find failing, and one of them refused."""
+    """Return the mailboxes whose login fails on most replicas and is refused on one of them."""
     return "max without (probe) " + block(failing_for('layer="auth"', LOGIN))
 
 
 def wider(scopes: str = WIDE) -> str:
-    """For `without`: what fails for a wider cause is told once, by the alert of that cause."""
+    """For `without`: failures with a wider cause. The alert of that cause reports them."""
     return f'on (job, target) max_over_time(mailprobe_root_cause_info{{scope=~"{scopes}"}}[3m])'
 
 
 def not_delivery() -> str:
-    """For `without`: a round trip that fails before a mail could be delivered says nothing about delivery."""
+    """For `without`: a round trip that fails before a mail could be delivered shows nothing about delivery."""
     return 'on (job, target) max_over_time(mailprobe_probe_failure_info{probe="roundtrip",layer!="delivery"}[3m])'
 
 
 def delivery(expr: str) -> str:
-    """An alert about delivery, silent where something below it is the cause."""
+    """Return an alert expression about delivery that is silent if something on a lower layer is the cause."""
     return without(expr, not_delivery(), wider())
 
 
 def dns_failing() -> str:
-    """Domains whose MX, or their addresses, most replicas cannot look up."""
+    """Return the domains whose MX, or its addresses, cannot be looked up by most replicas."""
     vote = online('max_over_time(mailprobe_dns_lookup_success{record_type=~"mx|a"}[3m])')
     return f"min without (record_type) {block(f'avg without ($replica) {block(vote)}')} < 0.5"
 
 
 def policy_invalid(matcher: str) -> str:
-    """Policies of a domain that most replicas find wrong."""
+    """Return the policies of a domain that most replicas find wrong."""
     vote = online(f"max_over_time(mailprobe_dns_policy_valid{{{matcher}}}[3m])")
     return f"avg without ($replica) {block(vote)} < 0.5"
 
 
 def any_of(exprs: Iterable[str], on: str = "") -> str:
-    """The union."""
+    """Return the union of the expressions."""
     return f"\nor{f' {on}' if on else ''}\n".join(exprs)
 
 

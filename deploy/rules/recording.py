@@ -1,4 +1,4 @@
-"""What dashboards ask again and again, recorded; no alert depends on these.
+"""Recording rules for queries that dashboards repeat. No alert depends on them.
 
 SPDX-License-Identifier: Apache-2.0
 """

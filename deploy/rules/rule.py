@@ -1,4 +1,4 @@
-"""What a rule is made of: an alert with its texts in two languages, a recording rule, a group; and the options.
+"""The data types of rules: an alert with its texts in two languages, a recording rule, a group; and the user's options.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -15,16 +15,19 @@ OWN_METRIC = re.compile(r"(?<![:\w])(mailprobe_\w+)(?![:\w])(\{)?")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a user may choose."""
+    """The options that a user can set."""
 
     selector: str = ""  # label matchers for every selector; "" = none on mailprobe_*, job="mailprobe" on up
-    replica_labels: tuple[str, ...] = ("instance",)  # what tells replicas of one mailprobe apart
-    mailprobe_url: str = "http://localhost:9826"  # for links, where mailprobe_web_info is missing
+    replica_labels: tuple[str, ...] = ("instance",)  # the label that distinguishes replicas of one mailprobe
+    mailprobe_url: str = "http://localhost:9826"  # base of links if mailprobe_web_info is missing
     grafana_url: str = ""  # for dashboard_url; "" = the page of mailprobe itself
     watchdog: bool = True
 
     def promql(self, text: str) -> str:
-        """A table's expression with these options in it. `$replica` and `$up` stand for what depends on them."""
+        """Insert these options into an expression:
+
+        `$replica` and `$up` are placeholders for the parts that depend on them.
+        """
         up = f"up{{{self.selector}}}" if self.selector else 'up{job="mailprobe"}'
         made = Template(text).substitute(replica=", ".join(self.replica_labels), up=up)
         if self.selector:
@@ -34,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a person reads, in one language: `summary` without values, `description` short enough for a phone."""
+    """The text for a reader in one language: `summary` without values, `description` short enough for a phone."""
 
     summary: str
     description: str
@@ -42,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alerting rule. `expr` and the texts are tables' words: options are put in when it is written."""
+    """One alerting rule. `expr` and the texts have placeholders; the options are inserted when it is written."""
 
     name: str
     severity: str
@@ -50,12 +53,12 @@ class Alert:
     expr: str
     en: Text
     zh: Text
-    page: str  # where dashboard_url leads: a key of `links.PAGES`
+    page: str  # target of dashboard_url: a key of `links.PAGES`
     wait: str = ""  # for
     keep: str = ""  # keep_firing_for
     labels: Mapping[str, str] = field(default_factory=dict)  # besides severity and layer
     comment: str = ""
-    job: bool = True  # there is one job whose pages the links lead to
+    job: bool = True  # exactly one job is known, and the links lead to its pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated one after the other."""
+    """Rules that are evaluated in order."""
 
     name: str
     rules: tuple[Alert | Record, ...]
@@ -79,7 +82,10 @@ class Group:
 
 MAILBOX: Mapping[str, str] = {"mailbox": "{{ $labels.target }}"}
 NO_MAILBOX: Mapping[str, str] = {}
-"""Of two rules, about mailboxes and about others, one has MAILBOX and one this: a label whose template comes out empty
-would show that template in ALERTS."""
+"""A rule about mailboxes has MAILBOX, its twin about other targets has this.
+
+With one rule for both, the template of the label could be empty, and Prometheus would then show the template itself in
+ALERTS.
+"""
 
 SENDER: Mapping[str, str] = {"mailbox": "{{ $labels.from }}"}

@@ -19,14 +19,14 @@ _TOLD: Final = "MailLogin.+|MailSubmissionThrottled|MailRoundTrip.+"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A pair of windows, as sloth has them for 30 days."""
+    """A pair of windows, as in sloth's rules for 30 days."""
 
     severity: str
-    factor: float  # so many times the budget's even rate
+    factor: float  # multiple of the error rate that uses up the budget in exactly 30 days
     long: str
     short: str
     wait: str
-    failures: str  # the window of the count guard
+    failures: str  # window of the minimum number of failures
 
 
 WINDOWS: Final = (

@@ -1,4 +1,4 @@
-"""The servers: do they answer, are their certificates good, and for how long.
+"""Alerts about servers: not reachable, or with a certificate that is invalid or expires soon.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -20,7 +20,7 @@ _NOT_AFTER: Final = (
 
 
 def _down() -> str:
-    """Servers that most replicas cannot reach."""
+    """Return the servers that most replicas cannot reach."""
     return f"avg without ($replica, family) {block(online('max_over_time(mailprobe_endpoint_up[3m])'))} < 0.5"
 
 

@@ -1,4 +1,4 @@
-"""mailprobe's own upkeep: its configuration, state and notifications; do its replicas and shards agree.
+"""Alerts about the operation of mailprobe: its configuration, state and notifications, and its replicas and shards.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""Is it us? Our own network, seen from all replicas and from one.
+"""Alerts about our own network: not working on all replicas, or on one.
 
 SPDX-License-Identifier: Apache-2.0
 """

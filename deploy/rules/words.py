@@ -1,6 +1,7 @@
-"""Pieces of the texts that are looked up when an alert is told: why, since when, who. None of them is ever a label.
+"""Parts of the texts that are queried when an alert fires: reason, last success, targets. None of them is ever a label.
 
-Reasons are those that were seen most in the last five minutes, by all replicas together: a failed scrape loses none.
+The reason is the one seen most in the last five minutes by all replicas together, so that a failed scrape does not lose
+it.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -16,7 +17,7 @@ PROBE_ARGS: Final = "$labels.job $labels.target $labels.probe"
 
 
 def why(matchers: str, args: str, *, zh: bool = False, and_on: str = "") -> str:
-    """`: wrong_password in phase login`, or nothing where nobody knows."""
+    """Return `: wrong_password in phase login`, as a template. It gives nothing if the reason is unknown."""
     counted = f"count_over_time(mailprobe_probe_failure_info{{{matchers}}}[5m])"
     asked = f'printf "topk(1, sum by (phase, reason) ({counted}{and_on}))" {args} | query'
     said = (
@@ -28,7 +29,7 @@ def why(matchers: str, args: str, *, zh: bool = False, and_on: str = "") -> str:
 
 
 def since(matchers: str, args: str, *, zh: bool = False) -> str:
-    """` Last worked 12m 3s ago.`, or nothing where that was before anybody can remember."""
+    """Return ` Last worked 12m 3s ago.`, as a template. It gives nothing if there was no success within a day."""
     latest = f"max(max_over_time(mailprobe_probe_last_success_timestamp_seconds{{{matchers}}}[1d]))"
     asked = f'printf "time() - {latest}" {args} | query'
     ago = "{{ . | first | value | humanizeDuration }}"
@@ -37,7 +38,7 @@ def since(matchers: str, args: str, *, zh: bool = False) -> str:
 
 
 def probe_why(*, zh: bool = False) -> str:
-    """Of the alert's target and probe."""
+    """Return the reason of the alert's target and probe."""
     return why(_PROBE, PROBE_ARGS, zh=zh)
 
 
@@ -46,7 +47,7 @@ def probe_since(*, zh: bool = False) -> str:
 
 
 def target_why(more: str = "", *, zh: bool = False) -> str:
-    """Of any probe of the alert's target that fits `more`."""
+    """Return the reason of any probe of the alert's target that matches `more`."""
     return why(_TARGET + more, TARGET_ARGS, zh=zh)
 
 
@@ -63,20 +64,20 @@ def domain_since(*, zh: bool = False) -> str:
 
 
 def endpoint_why(*, zh: bool = False) -> str:
-    """Of the server and port of the alert, by the tls probe of whichever target that is."""
+    """Return the reason of the alert's server and port, from the tls probe of any target that has them."""
     known = r" and on (job, target) last_over_time(mailprobe_endpoint_info{job=%q,server=%q,port=%q}[5m])"
     args = "$labels.job $labels.job $labels.server $labels.port"
     return why(r"job=%q,probe=\"tls\"", args, zh=zh, and_on=known)
 
 
 def each(query: str, args: str, label: str, said: str) -> str:
-    """` a, b, c` of a query's answer, in the order of a label. `said` tells of one `$each`."""
+    """Return ` a, b, c` for the result of a query, sorted by a label. `said` is the template for one `$each`."""
     asked = f'printf "{query}" {args} | query | sortByLabel "{label}"'
     return f"{{{{ range $index, $each := {asked} }}}}{{{{ if $index }}}},{{{{ end }}}} {said}{{{{ end }}}}"
 
 
 def of_scope(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
-    """Up to five targets with the reason of each, of one wide cause."""
+    """Return up to five targets of one wide cause, with the reason of each."""
     info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
     query = f"topk(5, max by (target, reason) ({info}))"
     reason = "{{ $each.Labels.reason }}"
@@ -85,6 +86,6 @@ def of_scope(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
 
 
 def reasons_of(scope: str, matchers: str, args: str) -> str:
-    """Up to three reasons of one wide cause."""
+    """Return up to three reasons of one wide cause."""
     info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
     return each(f"topk(3, count by (reason) ({info}))", args, "reason", "{{ $each.Labels.reason }}")

@@ -1,4 +1,4 @@
-"""Groups as YAML that people read: comments stay, expressions keep their lines, texts are folded.
+"""Writes groups as readable YAML: with comments, with the lines of the expressions, and with texts folded.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -15,12 +15,12 @@ from deploy.rules.rule import Alert, Group, Options, Record
 
 WIDTH: Final = 116
 _PLAIN: Final = re.compile(r"[A-Za-z\u4e00-\u9fff](?:[^\n:#{}\[\]]|:(?! ))*")
-_WORD: Final = re.compile(r"(?:\{\{[^{}]{0,60}\}\}|[^ ])+")  # a short template action is part of its word
+_WORD: Final = re.compile(r"(?:\{\{[^{}]{0,60}\}\}|[^ ])+")  # a short template action is not broken
 _NUMBER: Final = re.compile(r"(?i)true|false|yes|no|on|off|null|[-+.\d][\d_.e+-]*")
 
 
 def rules_of(group: Group, options: Options) -> tuple[Alert | Record, ...]:
-    """What of a group is written with these options."""
+    """Return the rules of a group that are written with these options."""
     return tuple(rule for rule in group.rules if options.watchdog or rule.name != "Watchdog")
 
 
@@ -40,7 +40,7 @@ def annotations_of(alert: Alert, options: Options) -> dict[str, str]:
 
 
 def as_data(group: Group, options: Options) -> dict[str, Any]:
-    """A group as those see it who read the file."""
+    """Return a group as a parser of the YAML file would see it."""
     rules: list[dict[str, Any]] = []
     for rule in rules_of(group, options):
         if isinstance(rule, Record):
@@ -60,7 +60,7 @@ def as_data(group: Group, options: Options) -> dict[str, Any]:
 
 
 def document(groups: Iterable[Group], options: Options, head: str) -> str:
-    """A rule file."""
+    """Return the text of a rule file."""
     lines = [*(f"# {line}".rstrip() for line in head.splitlines()), "groups:"]
     for group in groups:
         lines += (f"  {line}" for line in _group(group, options))
@@ -109,7 +109,7 @@ def _entry(key: str, value: str, *, code: bool = False) -> Iterator[str]:
 
 
 def _folded(text: str) -> Iterator[str]:
-    """Broken at single spaces only, which is what folding puts back."""
+    """Fold only at single spaces, because YAML joins folded lines with one space."""
     line = ""
     for word in _WORD.findall(text):
         if line and len(line) + 1 + len(word) > WIDTH - 14:

@@ -40,8 +40,8 @@ from exporter.state.store import StateError, StateLocked
 from exporter.targets.build import build, with_wait
 from exporter.targets.provider_watch import Discovery
 
-AT_ONCE = 20  # runs under way
-PATIENCE = 3.0  # seconds for a daemon to say that it is there
+AT_ONCE = 20  # runs in progress at the same time
+PATIENCE = 3.0  # seconds to wait for the first reply of a daemon
 LOOK_UP = 15.0  # seconds to recognise the providers of domains by DNS
 
 Job = tuple[str, ProbeName]
@@ -50,7 +50,7 @@ Progress = Callable[[Job, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user asked for."""
+    """The arguments of the user."""
 
     targets: tuple[str, ...]
     probes: tuple[str, ...]
@@ -62,29 +62,29 @@ class Wanted:
 
 
 class CheckError(Exception):
-    """The check cannot be made. The message is for the user; the exit code is 2."""
+    """The check is not possible. The message is for the user; the exit code is 2."""
 
 
 class Checker(Protocol):
-    """Who runs the probes: a daemon, or we."""
+    """Runs the probes: a daemon or this process."""
 
     @property
     def jobs(self) -> Sequence[Job]: ...
 
     @property
     def waiting(self) -> Mapping[str, str]:
-        """Mailboxes that cannot be probed, because their servers are not known: name → why."""
+        """Mailboxes that cannot be probed because their servers are unknown: name → why."""
         ...
 
     async def run(self, job: Job, progress: Progress) -> dict[str, Any]: ...
 
     async def causes(self) -> Sequence[Cause]:
-        """Of what fails, in these runs or (a daemon) besides."""
+        """Return the root causes of all known failures. A daemon also knows failures outside of these runs."""
         ...
 
 
 async def check(options: Options, wanted: Wanted) -> int:
-    """Run, print, and return the exit code: 0 ok, 1 failed, 3 inconclusive, 2 cannot be done."""
+    """Run the probes, print the results and return the exit code: 0 ok, 1 failed, 3 inconclusive, 2 not possible."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         async with _checker(options, wanted, errors) as checker:
@@ -114,7 +114,7 @@ async def check(options: Options, wanted: Wanted) -> int:
 
 
 def causes_of(results: Sequence[Mapping[str, Any]], known: Sequence[Cause]) -> list[Cause]:
-    """The causes of these results. One that the daemon does not tell of is its own."""
+    """Return the causes of these results. A failure that belongs to none of `known` is its own cause."""
     bad = {str(each["target"]): each for each in results if each["outcome"] != "ok" and each["reason"]}
     found = [cause for cause in known if not bad.keys().isdisjoint(cause.targets)]
     told = {name for cause in found for name in cause.targets}
@@ -136,7 +136,7 @@ def causes_of(results: Sequence[Mapping[str, Any]], known: Sequence[Cause]) -> l
 
 
 def select(jobs: Sequence[Job], wanted: Wanted, waiting: Mapping[str, str]) -> list[Job]:
-    """The jobs the user asked for, all if none. Raises CheckError for a name that does not exist, or not yet."""
+    """Return the jobs that the user asked for, all jobs if none. Raises CheckError for an unknown name."""
     names = {name for name, _ in jobs}
     for name in wanted.targets:
         if name in waiting and name not in names:
@@ -203,7 +203,7 @@ async def _checker(options: Options, wanted: Wanted, errors: Console) -> AsyncIt
 
 
 class Daemon:
-    """A running daemon probes for us: inside its limits, with its memory of refused logins."""
+    """Asks a running daemon to run the probes: within its limits, and with its login guard."""
 
     def __init__(self, reached: Reached, wanted: Wanted, jobs: Sequence[Job], waiting: Mapping[str, str]) -> None:
         self._session = reached.session
@@ -214,7 +214,7 @@ class Daemon:
 
     @classmethod
     async def find(cls, reached: Reached, wanted: Wanted) -> Daemon | None:
-        """None where nobody listens. Raises ReachError where somebody else does, CheckError for another shard."""
+        """Return None if nobody listens. Raises ReachError for another server, CheckError for another shard."""
         try:
             with asking(wanted.url, "checks"):
                 async with asyncio.timeout(PATIENCE), reached.session.get(f"{reached.base}/api/v1/targets") as answer:
@@ -246,7 +246,7 @@ class Daemon:
                     raise CheckError(f"the daemon refuses to run {probe} of {name}: {(await answer.text())[:300]}")
                 result: dict[str, Any] = await answer.json()
         except aiohttp.ClientError as exc:
-            raise CheckError(f"the daemon at {self._wanted.url} went away: {exc}") from exc
+            raise CheckError(f"the daemon at {self._wanted.url} closed the connection: {exc}") from exc
         return result
 
     async def causes(self) -> Sequence[Cause]:
@@ -254,11 +254,11 @@ class Daemon:
             async with asyncio.timeout(PATIENCE), self._session.get(f"{self._base}/api/v1/causes") as answer:
                 return [from_object(each) for each in (await answer.json())["causes"]]
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
-            return []  # an older daemon: then each result is told for itself
+            return []  # an older daemon: each failure is then its own cause
 
 
 async def _recognised(loaded: Loaded, discovery: Discovery) -> Loaded:
-    """With the providers that are remembered, or told by the DNS within LOOK_UP. Raises ConfigError."""
+    """Add the providers that are stored or found by DNS within LOOK_UP. Raises ConfigError."""
     domains = loaded.built.by_dns
     if not domains:
         return loaded
@@ -273,7 +273,7 @@ async def _recognised(loaded: Loaded, discovery: Discovery) -> Loaded:
 
 
 class Alone:
-    """We probe ourselves, with the state folder locked so that no daemon starts meanwhile."""
+    """Runs the probes in this process, with the state folder locked, so that no daemon starts at the same time."""
 
     def __init__(self, targets: Sequence[Target], prober: Prober, wanted: Wanted, missing: Mapping[str, str]) -> None:
         self._targets = {target.key: target for target in targets}
@@ -290,7 +290,7 @@ class Alone:
         try:
             prober = await Prober.open(options.storage_path, loaded.config, notice=lambda _: None)
         except StateLocked as exc:
-            raise CheckError(f"{exc}. If it is the daemon, name its address with --url, so that it is asked") from exc
+            raise CheckError(f"{exc}. If this process is the daemon, give its address with --url") from exc
         async with contextlib.aclosing(prober):
             loaded = await _recognised(loaded, prober.discovery)
             for warning in (*loaded.config.warnings, *loaded.built.warnings):

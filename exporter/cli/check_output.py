@@ -16,14 +16,14 @@ from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import about
 
-ResultObject = Mapping[str, Any]  # RESULT of the contract
+ResultObject = Mapping[str, Any]  # the values of RESULT in the JSON interface
 
-WIDEST = 20_000  # characters of a line where nothing is wrapped: more than the texts of a cause can have
+WIDEST = 20_000  # characters per line where nothing is wrapped: more than the longest text of a cause
 _STYLES = {"ok": "green", "failed": "bold red", "inconclusive": "yellow"}
 
 
 def table(results: Iterable[ResultObject], language: str) -> Table:
-    """One row per result. State by word, not by colour alone."""
+    """Return the table with one row per result. The state is a word, not only a colour."""
     say = Phrases(language, "check")
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column(say("common.target"), overflow="fold")
@@ -47,7 +47,7 @@ def table(results: Iterable[ResultObject], language: str) -> Table:
 
 
 def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], language: str) -> RenderableType:
-    """Each cause once: what it is, the server's words, what to do, whose job it is."""
+    """Return each cause once: what it is, the server's reply, what to do, and who must do it."""
     say = Phrases(language, "check")
     parts: list[RenderableType] = []
     for cause in fold(causes):
@@ -78,7 +78,7 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
 
 
 def show(results: Sequence[ResultObject], causes: Sequence[Cause], language: str, file: TextIO) -> None:
-    """The whole report. In a file or a pipe every line is whole, however long, and ends without blanks."""
+    """Print the whole report. In a file or a pipe, lines are not wrapped and do not end with spaces."""
     parts = table(results, language), explanation(results, causes, language)
     if file.isatty():
         Console(file=file, highlight=False).print(*parts, sep="")
@@ -90,7 +90,7 @@ def show(results: Sequence[ResultObject], causes: Sequence[Cause], language: str
 
 
 def _words_of(result: ResultObject, say: Phrases) -> str:
-    """What a server said, or what we say, told apart."""
+    """Return the text with a label: a quote of the server, or our own detail."""
     text = str(result["text"]).strip()
     shown = say.labelled("common.server_said" if result.get("quoted") else "common.detail", text)
     source = result.get("answer_to")

@@ -21,24 +21,24 @@ SOCKET = "unix:"
 
 
 class ReachError(Exception):
-    """Somebody is there, but not a daemon that answers us; the text says what the user can do."""
+    """A server answers at the URL, but it is no daemon or refuses us. The text says what the user can do."""
 
 
 class NobodyThere(Exception):
-    """Nobody listens at the address."""
+    """Nobody listens at the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A session, and what stands before each path."""
+    """A session, and the URL that each path is added to."""
 
     session: aiohttp.ClientSession
     base: str
 
 
 def usual(options: Options) -> str:
-    """Where this machine's daemon is asked when no --url says it: the control socket, else the listen address."""
-    # Not Path.exists, which raises where the folder is another account's.
+    """Return the URL to ask if there is no --url: the control socket if it exists, else the listen address."""
+    # Path.exists would raise if the folder belongs to another account.
     if os.path.exists(options.control_socket):  # noqa: PTH110
         return f"{SOCKET}{options.control_socket}"
     return address(options)
@@ -46,7 +46,10 @@ def usual(options: Options) -> str:
 
 @asynccontextmanager
 async def reach(url: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[Reached]:
-    """Certificates are verified against the system's authorities (SSL_CERT_FILE names others)."""
+    """Open a session to the daemon.
+
+    Certificates are verified with the authorities of the system; SSL_CERT_FILE selects others.
+    """
     if url.startswith(SOCKET):
         connector = aiohttp.UnixConnector(url.removeprefix(SOCKET))
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -57,7 +60,10 @@ async def reach(url: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[Reach
 
 
 def login(url: str) -> dict[str, str]:
-    """The header with this host's login in $NETRC or ~/.netrc; none where it would cross a network in the clear."""
+    """Return the header with the login for this host from $NETRC or ~/.netrc.
+
+    It is empty if there is no login, or if the password would be sent over a network without TLS.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -84,9 +90,9 @@ def _is_this_machine(host: str) -> bool:
 
 @contextmanager
 def asking(url: str, alone: str) -> Iterator[None]:
-    """Around a request and the reading of its answer. `alone`: what the command does without a daemon.
+    """Translate the errors of a request and of its answer. Raises NobodyThere or ReachError.
 
-    Raises NobodyThere or ReachError.
+    `alone`: what the command does without a daemon, for the text.
     """
     try:
         yield
@@ -103,11 +109,12 @@ def asking(url: str, alone: str) -> Iterator[None]:
 
 
 def admitted(status: int, url: str) -> None:
-    """Raises ReachError where the status is not of a page of the daemon, but of what guards it."""
+    """Raise ReachError if the status comes from the access control of the daemon and not from the page."""
     host = urlsplit(url).hostname or ""
     why = {
-        400: f"{url} refuses plain HTTP, it seems: try --url https://… and the name in its certificate",
-        401: f"{url} wants user and password: put them into ~/.netrc (machine {host} login USER password PASSWORD), "
+        400: f"{url} seems to refuse plain HTTP: try --url https://… with the name in its certificate",
+        401: f"{url} asks for a user name and a password: put them into ~/.netrc "
+        f"(machine {host} login USER password PASSWORD), "
         "or run this as the daemon's own account, with its --storage.path",
         403: f"{url} does not let this client in",
         429: f"{url} has a rate limit (rate_limit in its web configuration): try again later",

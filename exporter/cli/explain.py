@@ -19,16 +19,16 @@ from exporter.model.reasons import Reason, about
 from exporter.net.text import decode
 
 _PROTOCOLS = {"imap": Service.IMAP, "pop3": Service.POP3, "smtp": Service.SMTP, "http": Service.HTTPS}
-# How Python's libraries print a reply: (535, b'Login fail. …'). People paste that.
+# Python's libraries print a reply like this: (535, b'Login fail. …'). Users paste it.
 _PYTHON = re.compile(r"""^\(?\s*(?:(\d{3})\s*,\s*)?(b(?:'[^']*'|"[^"]*"))\s*\)?$""", re.DOTALL)
 
 
 class _UnknownProviderError(Exception):
-    """Neither a provider's id, nor a family or software that has signatures."""
+    """Neither the id of a provider, nor a family or software with signatures."""
 
 
 def explain(text: str, protocol: str | None, provider: str, *, as_json: bool, language: str) -> int:
-    """Prints the answer. 0: known, 1: unknown, 2: no such provider."""
+    """Print the meaning of the text. Returns 0 if it is known, 1 if it is unknown, 2 if there is no such provider."""
     words = as_received(text)
     named = Reason(words.strip()) if words.strip() in set(Reason) else None
     try:
@@ -47,7 +47,7 @@ def explain(text: str, protocol: str | None, provider: str, *, as_json: bool, la
 
 
 def explanation(meaning: Classification) -> dict[str, Any]:
-    """The contract's object."""
+    """Return the answer as an object of the JSON interface."""
     known = about(meaning.reason)
     return {
         "reason": str(meaning.reason),
@@ -61,9 +61,10 @@ def explanation(meaning: Classification) -> dict[str, Any]:
 
 
 def as_received(text: str) -> str:
-    """What a terminal, a log or a Python exception made of a server's bytes, turned back into text."""
+    """Return the server's reply as text: undo the escapes of a terminal, a log or a Python exception."""
     if any("\udc80" <= char <= "\udcff" for char in text):
-        text = decode(os.fsencode(text))  # an argument that is not UTF-8: GBK, from a Chinese server's log
+        # an argument that is not UTF-8, for example GBK from the log of a Chinese server
+        text = decode(os.fsencode(text))
     found = _PYTHON.match(text.strip())
     if found:
         try:
@@ -107,7 +108,7 @@ def _told(meaning: Classification, language: str) -> str:
 
 
 def _apart(meaning: Classification, say: Phrases) -> str:
-    """What the row says; where rows disagree, what the reasons themselves allow to tell."""
+    """Return how to tell possible reasons apart: from the row, or, if rows disagree, from the reasons."""
     told = say.find(f"apart.{meaning.rule.removeprefix('signature:')}") or meaning.apart[say.like == "zh"]
     if told:
         return told

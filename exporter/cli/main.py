@@ -25,7 +25,7 @@ VERBS = ("run", "check", "explain", "report", "providers", "oauth", "schema", "d
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Parse, dispatch, exit. Usage errors exit with 2."""
+    """Parse the arguments, run the verb and exit. Usage errors exit with 2."""
     parser = _parser()
     given = parser.parse_args(with_verb(sys.argv[1:] if arguments is None else arguments, VERBS))
     try:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): not worth a traceback.
+        # The reader of our output has closed the pipe (`| head`): this needs no traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mailprobe",
         description="Monitors mail services for Prometheus and reports why they fail.",
-        # ASCII: it must print in every locale.
+        # ASCII only: it must print in every locale.
         epilog="Without a verb, the daemon runs. `mailprobe demo` shows it without a mailbox of your own. "
         "First steps: docs/ten-minutes.md, docs/ten-minutes.zh-CN.md (Chinese). All pages: docs/README.md.",
     )
@@ -122,7 +122,7 @@ class _ShowVersion(argparse.Action):
 
 
 def _version() -> str:
-    # The shape of Prometheus' own tools: one line to grep, then details.
+    # The format of Prometheus' own tools: one line for grep, then details.
     commit = revision()
     return (
         f"mailprobe, version {__version__}{f' (revision: {commit})' if commit else ''}\n"
@@ -160,13 +160,16 @@ def _check(chosen: Options, given: argparse.Namespace) -> int:
 
 
 def _url(chosen: Options, given: argparse.Namespace) -> str | None:
-    """The daemon to ask; empty = none. None: it was written with a password, which every user of the machine sees."""
+    """Return the URL of the daemon to ask; empty = none. None: it has a password, which `ps` shows to every user."""
     from exporter.cli.daemon_client import usual  # noqa: PLC0415 - as above
 
     if given.url is None:
         return usual(chosen)
     if "@" in given.url:
-        print("--url must not hold user or password: put them into ~/.netrc, see docs/security.md", file=sys.stderr)
+        print(
+            "--url must not contain a user name or password: put them into ~/.netrc, see docs/security.md",
+            file=sys.stderr,
+        )
         return None
     return str(given.url).rstrip("/")
 
@@ -176,7 +179,7 @@ def _language(given: argparse.Namespace) -> str:
 
 
 def language_of(locale: str) -> str:
-    """That of a locale such as zh_TW.UTF-8; English where we have none for it."""
+    """Return our language for a locale such as zh_TW.UTF-8; English if there is none."""
     return matching(locale) or FALLBACK
 
 
@@ -222,7 +225,7 @@ def _demo(chosen: Options, given: argparse.Namespace) -> int:
 
 
 def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
-    """Anything that mailprobe itself answers says that it lives: also that it wants a password, or TLS."""
+    """Return 0 if mailprobe answers at all: an answer that asks for a password or for TLS also shows that it runs."""
     host, port = chosen.listen[0]
     shown = f"[{host}]" if host and ":" in host else host or "127.0.0.1"
     base = given.url.rstrip("/") or f"http://{'127.0.0.1' if shown in ('0.0.0.0', '[::]') else shown}:{port}"
@@ -230,7 +233,7 @@ def _healthcheck(chosen: Options, given: argparse.Namespace) -> int:
     if not base.startswith(("http://", "https://")):
         print(f"--url {base}: must start with http:// or https://", file=sys.stderr)
         return 2
-    # Nothing secret is asked or sent, so whose certificate it is does not matter; and no proxy stands in between.
+    # The request has no secret, so the certificate is not verified. A proxy would hide the daemon and is not used.
     trusting = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())  # noqa: S323, SLF001
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), trusting)
     try:

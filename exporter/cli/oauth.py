@@ -34,12 +34,12 @@ from exporter.targets.accounts import sign_in_of, written_preset
 from exporter.targets.provider_lookup import look_up
 from exporter.targets.token_source import NoTokenSourceError, SignIn
 
-PATIENCE = 1800.0  # seconds for the user
-LANGUAGES = ("en", "zh")  # one after the other: who signs in is often not who chose the locale
+PATIENCE = 1800.0  # seconds for the user to sign in
+LANGUAGES = ("en", "zh")  # all, one after the other: the person who signs in is often not the person who set the locale
 
 
 class _UnusableError(Exception):
-    """The configuration does not allow it. Its argument is the text in each of LANGUAGES."""
+    """The configuration does not allow a sign-in. The argument is the text in each of LANGUAGES."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         super().__init__(texts)
@@ -47,7 +47,10 @@ class _UnusableError(Exception):
 
 
 async def authorize(options: Options, name: str) -> int:
-    """Exit code: 0 done, 1 refused or given up, 2 the configuration is wrong or has no such mailbox."""
+    """Sign in and write the token.
+
+    Exit code: 0 done, 1 refused or cancelled, 2 wrong configuration or no such mailbox.
+    """
     try:
         config = await asyncio.to_thread(load, options.config_file)
         part, mailbox = _mailbox(config, name)
@@ -69,12 +72,15 @@ async def authorize(options: Options, name: str) -> int:
 
 
 def _texts(key: str, **places: object) -> list[str]:
-    """In each language."""
+    """Return the text in each language."""
     return [Phrases(language, "oauth")(key, **places) for language in LANGUAGES]
 
 
 def _say(key: str, *, page: str = "", **places: object) -> None:
-    """`page`: an address, on a line of its own after the first language; the others call it the page above."""
+    """Print the text in each language.
+
+    `page`: a URL, printed once on its own line after the first language; the other texts refer to "the page above".
+    """
     first, *others = _texts(key, **places)
     print(first, *([page] if page else []), *others, "", sep="\n", flush=True)
 
@@ -97,7 +103,7 @@ def _explain(exc: Exception) -> int:
     return 1
 
 
-# -- whose sign-in ----------------------------------------------------------------------------------------------------
+# -- the mailbox -------------------------------------------------------------------------------------------------------
 
 
 def _mailbox(config: Config, name: str) -> tuple[ConfigFile, Mailbox]:
@@ -172,7 +178,7 @@ async def _by_device(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net
                 await asyncio.sleep(interval)
                 try:
                     told = await sign_in.poll(entry.source, begun, secret, net)
-                except ProbeError as exc:  # RFC 8628 section 3.5: try again, less often
+                except ProbeError as exc:  # RFC 8628 section 3.5: continue, with a longer interval
                     if exc.reason is not Reason.AUTH_UNAVAILABLE:
                         raise
                     interval *= 2
@@ -180,7 +186,7 @@ async def _by_device(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net
                 if isinstance(told, Granted):
                     return told
                 interval += told
-    raise DeniedError("the code was not used in time")
+    raise DeniedError("the code was not entered in time")
 
 
 async def _by_browser(entry: SignIn, mailbox: Mailbox, secret: Secret | None, net: Net) -> Granted:
@@ -197,7 +203,7 @@ async def _by_browser(entry: SignIn, mailbox: Mailbox, secret: Secret | None, ne
 
 
 async def _code(asked: Request, listener: RedirectListener | None) -> Secret:
-    """The code, from whichever of the two ways it comes first. Raises DeniedError, BadAnswerError."""
+    """Return the code that arrives first, by redirect or typed. Raises DeniedError or BadAnswerError."""
     async for text, by_hand in _answers(listener):
         try:
             return sign_in.code_in(text, asked)
@@ -210,7 +216,7 @@ async def _code(asked: Request, listener: RedirectListener | None) -> Secret:
 
 
 async def _answers(listener: RedirectListener | None) -> AsyncIterator[tuple[str, bool]]:
-    """What the browser brings, and what is typed (True); ends where nothing can come any more."""
+    """Yield the answers from the browser (False) and from the keyboard (True), until neither can send more."""
     ways = {True: _Typed().line} | ({} if listener is None else {False: listener.address})
     waiting = {asyncio.create_task(way()): by_hand for by_hand, way in ways.items()}
     try:
@@ -231,14 +237,14 @@ async def _answers(listener: RedirectListener | None) -> AsyncIterator[tuple[str
 
 
 class _Typed:
-    """Standard input, line by line, without a thread that could not be stopped."""
+    """Reads standard input line by line, without a thread, because a blocked thread could not be stopped."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque()
         self._rest = b""
 
     async def line(self) -> str:
-        """The next one. Raises EOFError where there is none."""
+        """Return the next line. Raises EOFError at the end."""
         while not self._lines:
             raw = await self._read()
             *lines, self._rest = (self._rest + raw).split(b"\n") if raw else (self._rest, b"")
@@ -254,7 +260,7 @@ class _Typed:
         try:
             number = sys.stdin.fileno()
             loop.add_reader(number, ready.set)
-        except (OSError, ValueError, AttributeError):  # closed, or a plain file, which no loop can wait for
+        except (OSError, ValueError, AttributeError):  # closed, or a regular file, for which an event loop cannot wait
             raise EOFError from None
         try:
             await ready.wait()

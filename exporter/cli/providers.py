@@ -19,18 +19,18 @@ from exporter.model.phrases import Phrases
 from exporter.net.dns.resolver import Resolver
 from exporter.targets.provider_lookup import Lookup, RecognisedBy, Recognition, Seen, by_cname, by_mx, look_up
 
-LOOK_UP = 10.0  # seconds for all questions to the DNS
+LOOK_UP = 10.0  # seconds for all DNS queries
 SERVICES = (Service.IMAP, Service.POP3, Service.SMTP)
 _LABELS = frozenset(("imap", "pop", "pop3", "smtp", "mail", "mx", "webmail", "autodiscover"))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of one question."""
+    """The result of one question."""
 
-    address: str  # for the stanza
+    address: str  # for the entry in config.yaml
     recognition: Recognition | None = None
-    unclear: str = ""  # why the DNS said nothing; then only the name was looked at
+    unclear: str = ""  # why DNS gave no answer; then only the name was used
     hosts: tuple[str, ...] = ()  # of its MX
 
 
@@ -49,7 +49,7 @@ async def show(options: Options, what: str, *, as_json: bool, language: str) -> 
 
 
 def _resolver(options: Options) -> Resolver:
-    """The one of the configuration, where there is one that can be read."""
+    """Return the resolver of the configuration, or of the system if there is no valid configuration."""
     try:
         return Resolver(load(options.config_file).resolvers)
     except ConfigError:
@@ -57,7 +57,7 @@ def _resolver(options: Options) -> Resolver:
 
 
 async def recognise(what: str, lookup: Lookup) -> Found:
-    """An address, a domain, a host or a preset's id: by its name where that tells, else by DNS."""
+    """Recognise an address, a domain, a host or a preset's id: by name if possible, else by DNS."""
     what = what.strip()
     name = what.rpartition("@")[2].lower().removesuffix(".")
     if what in presets():
@@ -79,7 +79,7 @@ async def recognise(what: str, lookup: Lookup) -> Found:
 
 
 def _server(host: str) -> Recognition | None:
-    """A provider's own server, mail exchanger or former server."""
+    """Return the preset if this is a server, a mail exchanger or a former server of a provider."""
     known = providers.at_host(host)
     if known is not None:
         return Recognition(known.id, RecognisedBy.HOST, host)
@@ -88,7 +88,7 @@ def _server(host: str) -> Recognition | None:
 
 
 async def _ask(domain: str, address: str, lookup: Lookup, *, is_host: bool) -> Found:
-    """`is_host`: the name may be that of a server in a domain of its own, such as mail.example.com."""
+    """Ask DNS. `is_host`: the name may be a server in its own domain, such as mail.example.com."""
     label, _, above = domain.partition(".")
     try:
         async with asyncio.timeout(LOOK_UP):
@@ -124,7 +124,7 @@ def _print_list(say: Phrases, *, as_json: bool) -> None:
 
 
 def _object(found: Found, language: str) -> dict[str, Any]:
-    """The object of the contract, its values null or empty where nobody is recognised; and what more there is."""
+    """Return the object of the JSON interface. Values are null or empty if nothing was recognised."""
     recognition = found.recognition
     made: dict[str, Any] = dict.fromkeys(("id", "name", "family", "recognised_by", "login"))
     made |= {"imap": [], "pop3": [], "smtp": [], "quirks": [], "folders": {}}
@@ -157,7 +157,7 @@ def _row_object(row: ServerRow) -> dict[str, Any]:
 
 
 def _rows(service: Service, preset: Preset, domain: str, mx: str) -> tuple[ServerRow, ...]:
-    """Those that can be named, the likeliest first; else as they are, with their blanks."""
+    """Return the servers with complete host names, most likely first; if none, the rows with their placeholders."""
     return tuple(providers.candidates(service, preset, domain, mx)) or preset.rows(service)
 
 
@@ -223,6 +223,6 @@ def _shown(row: ServerRow, say: Phrases) -> str:
 
 
 def _name(preset: Preset, say: Phrases) -> str:
-    """In English and Chinese: people know a provider by either."""
+    """Return the name in English and Chinese: users may know only one of them."""
     chinese = providers.provider_name(preset.id, say.language if say.like == "zh" else "zh")
     return preset.name if chinese == preset.name else f"{preset.name} {chinese}"

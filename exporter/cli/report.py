@@ -25,7 +25,10 @@ ANSWER_WITHIN = 30.0  # seconds for a daemon to write the ticket
 
 
 async def report(options: Options, target: str, url: str, shape: str, language: str) -> int:
-    """Print the ticket; `shape` is text, md or json. Returns 0, or 2 for an unknown target or a bad configuration."""
+    """Print the ticket; `shape` is text, md or json.
+
+    Returns 0, or 2 for an unknown target or an invalid configuration.
+    """
     try:
         text = await _asked(url, target, shape, language) if url else None
         if text is None:
@@ -43,7 +46,7 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
 
 
 async def _asked(url: str, target: str, shape: str, language: str) -> str | None:
-    """What the daemon writes; None where nobody listens. Raises CheckError or ReachError."""
+    """Return the ticket that the daemon writes, or None if nobody listens. Raises CheckError or ReachError."""
     query = {"target": target, "format": shape, "lang": language}
     limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
     try:
@@ -75,7 +78,7 @@ async def _alone(options: Options, name: str, shape: str, language: str) -> str:
 
 
 def _around(name: str, targets: Sequence[Target]) -> list[Job]:
-    """What may rule something out without another login: the target's servers, and its domain."""
+    """Return the probes that help the diagnosis without another login: of the target's servers and its domain."""
     own = [target for target in targets if target.name == name]
     servers = {server for target in own for server in target.servers}
     domains = {target.domain for target in own if target.domain}

@@ -12,7 +12,7 @@ _REGION = "us-east-1"
 
 
 def stanza(preset: Preset | None, address: str, mx: str = "", language: str = "en") -> str:
-    """`preset` None: nobody's that we know, so that the servers can only be guessed."""
+    """Return the entry for config.yaml. `preset` None: the provider is unknown, and the servers are guessed."""
     local, _, domain = address.partition("@")
     lines = ["mailboxes:", f"  - address: {address}"]
     if preset is not None:
@@ -31,12 +31,12 @@ def stanza(preset: Preset | None, address: str, mx: str = "", language: str = "e
 
 
 def quoted(name: str) -> str:
-    """As YAML wants it: an id of digits alone would be a number."""
+    """Quote the text if YAML needs it: an id with only digits would be a number."""
     return f'"{name}"' if name.isdigit() else name
 
 
 def _server(service: Service, preset: Preset | None, domain: str, mx: str, language: str) -> str:
-    """What to write for a server; nothing where the preset alone says it."""
+    """Return the lines for a server; none if the preset already has it."""
     if preset is None:
         host = f"{service}.{domain}"
         return f"{{host: {host}, port: {_USUAL[service]}, security: tls}}   # {_remark('guess', language)}"
@@ -48,7 +48,7 @@ def _server(service: Service, preset: Preset | None, domain: str, mx: str, langu
         if presets.choose(service, preset, domain, host=None, port=None, security=None) == said:
             return ""
     except NoServerError:
-        pass  # only the MX told it, and with `provider` written the MX is not asked
+        pass  # only the MX showed the provider; when `provider` is written, the MX is not looked up
     host, port, security = said
     return f"{{host: {host}, port: {port}, security: {security}}}"
 
@@ -72,7 +72,7 @@ def _unsaid(service: Service, preset: Preset, domain: str, mx: str, language: st
 
 
 def _security(row: ServerRow) -> Security:
-    """What is usual on the port: something must be written, and never `plain`."""
+    """Return the usual security of the port. It is never `plain`; some value must be written."""
     return row.security or presets.WELL_KNOWN.get(row.port, (Service.IMAP, Security.STARTTLS))[1]
 
 

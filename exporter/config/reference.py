@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Iterator
 from enum import EnumMeta
@@ -138,7 +139,7 @@ def schema() -> dict[str, Any]:
 def _section(title: str, model: type[mapping.Shape]) -> Iterator[str]:
     shown = title if " " in title else f"`{title}`"
     yield f"## {shown}\n"
-    yield f"{(model.__doc__ or '').strip()}\n"
+    yield f"{inspect.cleandoc(model.__doc__ or '')}\n"
     yield "| key | value | default | meaning |"
     yield "| --- | --- | --- | --- |"
     inherited = set(targets.Targets.model_fields) if model is targets.Included else set()

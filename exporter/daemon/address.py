@@ -8,7 +8,7 @@ from exporter.web.config.load import load
 
 
 def address(options: Options) -> str:
-    """The URL of the first listen address, as it is reached from this machine."""
+    """Return the URL of the first listen address, as this machine reaches it."""
     host, port = options.listen[0]
     if host in (None, "0.0.0.0", "::"):
         host = "127.0.0.1"
@@ -22,4 +22,4 @@ def _scheme(options: Options) -> str:
     try:
         return "https" if load(options.web_config_file).tls is not None else "http"
     except ConfigError:
-        return "http"  # what is wrong with it, or that only the daemon may read its key, is not for here
+        return "http"  # errors in the file and a key that only the daemon may read do not matter for the address

@@ -39,13 +39,13 @@ from exporter.web.listener import Listener, without_login
 
 logger = logger_of(__name__)
 
-CAUSES_LOOK = 1.0  # seconds between looks at what has changed about the root causes
-STATE_LOOK = 10.0  # seconds between looks at the count of failed writes
-SETTLED = 90.0  # seconds after a load, when each target has had its first run
+CAUSES_LOOK = 1.0  # seconds between two updates of the root causes
+STATE_LOOK = 10.0  # seconds between two readings of the count of failed writes
+SETTLED = 90.0  # seconds after a load: by then each target has had its first run
 
 
 class App:
-    """One daemon. It is also what the web pages see (`web.view.AppView`)."""
+    """One daemon. It is also the object that the web pages read (`web.view.AppView`)."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -69,10 +69,10 @@ class App:
         self._ready = False
         self._watchdog = systemd.Watchdog()
 
-    # -- life ---------------------------------------------------------------------------------------------------
+    # -- start and stop ------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Raises ConfigError, StateError, StartError."""
+        """Start all parts of the daemon. Raises ConfigError, StateError or StartError."""
         loaded = await asyncio.to_thread(load_all, self.options, self.sharding)
         self._prober = await Prober.open(
             self.options.storage_path, loaded.config, told=self._vantage_told, skipped=self.self_metrics.skipped
@@ -94,7 +94,10 @@ class App:
         logger.info("started", targets=len(self.targets()), listen=str(self._listener), **shard)
 
     def _put_together(self, move: Move | None) -> None:
-        """Everything that the configuration is then loaded into. `move`: this shard was another one a moment ago."""
+        """Create all parts that a configuration is then loaded into.
+
+        `move`: this process was another shard until now.
+        """
         prober = self._prober
         self._announcer = Announcer(prober.state, self.causes, self.self_metrics, external_url=self.external_url)
         sinks = (self.history, self.metrics, self._journal, self.root_causes, self._announcer)
@@ -119,7 +122,7 @@ class App:
         )
 
     def _run_tasks(self) -> None:
-        """What goes on until the stop."""
+        """Start the background tasks. They run until `stop`."""
         configuration = self._configuration
         self._spawn(self._scheduler.run())
         self._spawn(self._watch_state())
@@ -132,7 +135,10 @@ class App:
             self._spawn(configuration.watch(self.options.auto_reload))
 
     async def stop(self) -> None:
-        """Stop within seconds: runs are cancelled, their sockets closed, what is in flight is on disk already."""
+        """Stop within seconds.
+
+        Runs are cancelled and their sockets closed. Mails in flight are already in the state folder.
+        """
         systemd.notify("STOPPING=1")
         self._ready = False
         await self._scheduler.stop()
@@ -157,24 +163,24 @@ class App:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """That are listened on."""
+        """The ports that the web server listens on."""
         return self._listener.ports
 
-    # -- what happens -------------------------------------------------------------------------------------------
+    # -- reload and callbacks ----------------------------------------------------------------------------------------
 
     async def reload(self) -> str | None:
-        """Read the configuration files again. Bad ones are refused and the old ones hold: returns which and why."""
+        """Read the configuration files again. Invalid files are rejected; returns which and why, or None."""
         return await self._configuration.reload()
 
     def _web_config_told(self, refused: str | None) -> None:
         self._configuration.web_config_looked_at(refused)
 
     def _taken_over(self) -> None:
-        """A reload is done."""
-        if not self._ready:  # it stops
+        """Called when a reload is done."""
+        if not self._ready:  # the daemon is stopping
             return
         self._spawn(_settle())
-        self._tell_where()  # a certificate may have come
+        self._tell_where()  # there may be a certificate now, and the URL is then https
 
     def _tell_where(self) -> None:
         self.self_metrics.web(without_login(self.external_url) or self._listener.url)
@@ -194,7 +200,7 @@ class App:
             self.self_metrics.state_write_failures(self._prober.state.write_failures)
             await asyncio.sleep(STATE_LOOK)
 
-    # -- what the web sees --------------------------------------------------------------------------------------
+    # -- read by the web pages -----------------------------------------------------------------------------------
 
     def targets(self) -> Sequence[Target]:
         return self._configuration.effective.targets
@@ -232,9 +238,10 @@ class App:
     async def run_now(
         self, name: str, probe: ProbeName, *, wait: Wait = Wait.LATE, force: bool = False
     ) -> Result | None:
-        """Run one probe now, inside the limits and (unless forced, once) the guard. None where there is no such target.
+        """Run one probe now, within the limits. Returns None if there is no such target.
 
-        `wait`: for how long a round trip does.
+        The login guard applies; with `force` the next login ignores a pause. `wait`: how long a round trip waits for
+        its mail.
         """
         for target in self.targets():
             if target.key == (name, probe):
@@ -245,10 +252,10 @@ class App:
 
 
 async def _settle() -> None:
-    """Tell the garbage collector that what is here now stays.
+    """Exclude all objects that exist now from garbage collection.
 
-    It would look at all of it again and again, and the event loop would stand still meanwhile: a fifth of a second
-    with two thousand mailboxes.
+    Otherwise each full collection would scan them and block the event loop, for 0.2 seconds with two thousand
+    mailboxes.
     """
     for pause in (0.0, SETTLED):
         await asyncio.sleep(pause)

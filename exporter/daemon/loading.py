@@ -49,14 +49,20 @@ class Loaded:
 
     @property
     def push(self) -> PushSettings | None:
-        """Return as configured. Shards must not push for each other: one would resolve what still fails on another."""
+        """Return the settings of the push, with the shard as a label:
+
+        otherwise one shard would resolve another's alerts.
+        """
         push = self.config.alertmanager
         if push is None or not self.sharding.on or "shard" in dict(push.labels):
             return push
         return dataclasses.replace(push, labels=(*push.labels, ("shard", str(self.sharding.shard))))
 
     def effective(self, move: Move | None = None) -> EffectiveConfig:
-        """Return what the parts of the daemon use. `move`: this daemon was another shard until now."""
+        """Return the settings in effect for the parts of the daemon.
+
+        `move`: this process was another shard until now.
+        """
         config, built = self.config, self.built
         planned = plan(built.targets, self.limits)
         few = descriptors.warning(self.limits, descriptors.limit())
@@ -84,13 +90,13 @@ class Loaded:
 
 
 def load_all(options: Options, sharding: Sharding = WHOLE) -> Loaded:
-    """Read, check and build, synchronously. Raises ConfigError."""
+    """Read and validate the configuration and build the targets. Blocks. Raises ConfigError."""
     config = load(options.config_file)
     return Loaded(config, build(config, sharding=sharding), sharding)
 
 
 async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
-    """Do the same with what is remembered about domains whose provider only DNS tells."""
+    """Do the same as `load_all`, with the stored providers of domains that were recognised by DNS."""
     await discovery.recall(loaded.built.by_dns)
     if not loaded.built.by_dns:
         return loaded
@@ -98,8 +104,8 @@ async def recalled(loaded: Loaded, discovery: Discovery) -> Loaded:
         built = await asyncio.to_thread(build, loaded.config, dict(discovery.known), loaded.sharding)
         return dataclasses.replace(loaded, built=built)
     except ConfigError as exc:
-        # An answer from DNS must not stop what the user configured.
-        logger.error(  # noqa: TRY400 - the message tells all; a traceback would tell the user nothing
+        # A provider that was recognised by DNS must not make the user's configuration invalid.
+        logger.error(  # noqa: TRY400 - the message is complete; a traceback does not help the user
             "mailboxes that were recognised cannot be watched", err=str(exc)
         )
         return loaded
@@ -114,7 +120,7 @@ def reasons(built: Built, discovery: Discovery) -> dict[str, str]:
 def make_context(
     resolvers: Sequence[str], state: State, logins: LoginGuard, tokens: TokenStore | None = None
 ) -> Context:
-    """Return the Context for probes. `resolvers`: as configured; if empty, the system's are used."""
+    """Return the Context for probes. `resolvers`: as configured; if empty, the resolvers of the system are used."""
     resolver, contexts = Resolver(resolvers), TlsContexts()
     return Context(
         resolver=resolver,

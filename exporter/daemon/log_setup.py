@@ -16,14 +16,14 @@ from typing import Any, TextIO
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 FORMATS = ("logfmt", "json")
-SILENCED = ("aioimaplib", "aiosmtplib", "mail.log")  # their debug lines hold passwords
+SILENCED = ("aioimaplib", "aiosmtplib", "mail.log")  # their debug messages contain passwords
 MAX_VALUE = 4096
 
 _BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@+,<>%[]()")
 
 
 def setup(level: str, fmt: str, on_message: Callable[[str], None], stream: TextIO | None = None) -> None:
-    """Send all logging to stderr. `on_message` is told the level of each line, as LEVELS names it."""
+    """Send all logging to stderr. `on_message` is called with the level of each line, as in LEVELS."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if fmt == "json" else _Logfmt())
     handler.addFilter(_ours_or_serious)
@@ -41,7 +41,7 @@ def _ours_or_serious(record: logging.LogRecord) -> bool:
 
 
 class _Counter:
-    """Counts a line and lets it pass."""
+    """Counts each line and lets it pass."""
 
     def __init__(self, on_message: Callable[[str], None]) -> None:
         self._on_message = on_message
@@ -56,7 +56,7 @@ def level_name(number: int) -> str:
 
 
 def _pairs(record: logging.LogRecord) -> dict[str, Any]:
-    """The line's keys in order."""
+    """Return the keys and values of the line, in order."""
     at = datetime.fromtimestamp(record.created, UTC)
     pairs: dict[str, Any] = {
         "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -90,6 +90,6 @@ def _key(key: str) -> str:
 
 
 def _value(value: object) -> str:
-    """Bare where logfmt allows it, else a quoted string with escapes: one record stays one line."""
+    """Return the value as it is where logfmt allows it, else quoted and escaped, so that one record is one line."""
     text = str(value)[:MAX_VALUE]
     return text if text and _BARE.issuperset(text) else json.dumps(text, ensure_ascii=False)

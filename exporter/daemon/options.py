@@ -87,7 +87,7 @@ FLAGS = (
 
 
 class OptionError(ValueError):
-    """A flag or its environment variable has an invalid value."""
+    """A flag or its environment variable has an invalid value. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Options:
 
     config_file: Path
     config_check: bool
-    auto_reload: float | None  # seconds between looks at the configuration files; None = never
+    auto_reload: float | None  # seconds between two checks of the configuration files; None = never
     listen: tuple[tuple[str | None, int], ...]  # (host, port); None = all addresses, IPv4 and IPv6
     external_url: str
     telemetry_path: str
@@ -108,16 +108,22 @@ class Options:
     sharding: Sharding = WHOLE
     web_config_file: Path | None = None
     route_prefix: RoutePrefix = NO_PREFIX
-    systemd_socket: bool = False  # listen on what systemd passes, and not on `listen`
+    systemd_socket: bool = False  # listen on the sockets that systemd passes, and not on `listen`
 
     @property
     def control_socket(self) -> Path:
-        """Where a running daemon listens for the command line of its own account, whatever the web configuration."""
+        """The Unix socket on which a running daemon accepts requests of its own account.
+
+        It works with any web configuration.
+        """
         return self.storage_path / "control.sock"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add every flag to a parser. Unset ones leave no attribute, so that the verb's parser overrides nothing."""
+    """Add all flags to a parser.
+
+    A flag that is not set leaves no attribute, so that the verb's parser overrides nothing.
+    """
     group = parser.add_argument_group(
         "flags", "Each flag can also be set by an environment variable: --log.level is MAILPROBE_LOG_LEVEL."
     )
@@ -142,7 +148,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def options(
     given: argparse.Namespace, environ: Mapping[str, str] = os.environ, host_name: str | None = None
 ) -> Options:
-    """Flag, else environment, else default. Raises OptionError that names the flag or variable and its fault."""
+    """Return the options: from the flag, else from the environment, else the default. Raises OptionError."""
     value = {flag.dest: _value(flag, given, environ) for flag in FLAGS}
     path = str(value["web_telemetry_path"])
     if not path.startswith("/") or path == "/":
@@ -219,7 +225,7 @@ def _value(flag: Flag, given: argparse.Namespace, environ: Mapping[str, str]) ->
 
 
 def listen_address(text: str) -> tuple[str | None, int]:
-    """`:9826`, `127.0.0.1:9826` or `[::1]:9826` as (host, port)."""
+    """Parse `:9826`, `127.0.0.1:9826` or `[::1]:9826` into (host, port). Raises OptionError."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535 or (":" in host and not host.startswith("[")):
         raise OptionError(f"--web.listen-address {text}: must be like :9826, 127.0.0.1:9826 or [::1]:9826")
@@ -227,7 +233,7 @@ def listen_address(text: str) -> tuple[str | None, int]:
 
 
 def with_verb(arguments: Sequence[str], verbs: Sequence[str]) -> list[str]:
-    """Put the default verb `run` in where the user gave only flags, or nothing."""
+    """Insert the default verb `run` if the arguments have no verb."""
     known = {f"--{flag.name}" for flag in FLAGS if flag.kind is not bool}
     skip = False
     for argument in arguments:
@@ -238,7 +244,7 @@ def with_verb(arguments: Sequence[str], verbs: Sequence[str]) -> list[str]:
         elif argument in {"-h", "--help", "--version"} or argument in verbs:
             return list(arguments)
         elif not argument.startswith("-"):
-            break  # not a verb of ours: argparse says so, with the list
+            break  # an unknown verb: argparse reports it with the list of verbs
     else:
         return [*arguments, "run"]
     return list(arguments)

@@ -21,7 +21,7 @@ from exporter.targets.provider_watch import Discovery
 
 
 class Prober:
-    """Runs the probe of a target each time it is asked to. The scheduler decides when."""
+    """Runs the probe of a target when it is asked to. The scheduler decides when."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Prober:
     ) -> Prober:
         """Lock the state folder and read the state. Raises StateError.
 
-        `told` is called with the state of our own network, `skipped` for each run that it made useless (see `Vantage`).
-        `notice` gets messages about the DNS of a domain, instead of the log.
+        `told` is called with the state of our own network, `skipped` for each run that this state made inconclusive
+        (see `Vantage`). `notice` gets the messages about the DNS of a domain; without it they are logged.
         """
         return cls(await State.open(storage), storage, config, told=told, skipped=skipped, notice=notice)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Use a new configuration. Runs in progress finish with the network that they started with."""
+        """Use a new configuration. Runs in progress finish with the network settings that they started with."""
         self._logins.load(config)
         self.vantage.load(config)
         resolvers = tuple(config.resolvers)

@@ -24,7 +24,7 @@ STOP_WITHIN = 8  # seconds
 
 
 def check_config(options: Options) -> int:
-    """`--config.check`: 0 good, 2 bad; every problem on a line of its own."""
+    """Check all configuration files. Prints each problem on its own line; returns 0 if they are valid, else 2."""
     web_config_good = _check_web_config(options)
     try:
         loaded = load_all(options, options.sharding)
@@ -60,7 +60,7 @@ def _check_web_config(options: Options) -> bool:
 
 
 def serve(options: Options, started: Callable[[], None] = lambda: None) -> int:
-    """`mailprobe run`: until SIGTERM or SIGINT. `started` is called once it listens. Returns the exit code."""
+    """Run the daemon until SIGTERM or SIGINT and return the exit code. `started` is called as soon as it listens."""
     early.hold()
     descriptors.raise_limit()
     app = App(options)

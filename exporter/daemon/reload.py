@@ -34,7 +34,10 @@ class Part(Protocol):
 
 
 class Configuration:
-    """The configuration in use. Call `load` once, then `reload`, or `recognised` when a provider was recognised."""
+    """The configuration in use.
+
+    Call `load` once, then `reload`, or `recognised` when a provider was recognised.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Configuration:
         self._metrics.config_reloaded(True, loaded.config.hash, time.time())
 
     async def _take_over(self, loaded: Loaded, told: Sequence[str] = ()) -> None:
-        """`told`: warnings that were already logged."""
+        """Pass the configuration to all parts and log its warnings. `told`: warnings that were already logged."""
         await asyncio.to_thread(warm_up, loaded.built.targets)
         self.loaded = loaded
         self.effective = loaded.effective(self._move)
@@ -122,21 +125,21 @@ class Configuration:
                 logger.info("configuration reloaded", targets=count)
                 return None
             logger.warning(
-                "configuration reloaded, but not the web configuration: its old one holds",
+                "configuration reloaded, but not the web configuration: the old one stays in use",
                 targets=count,
                 err=web_refused,
             )
             return f"the config was reloaded; {_web_refused(web_refused)}"
 
     def _refuse(self, why: str, web_refused: str | None) -> str:
-        logger.error("the configuration is not reloaded, the old one runs on", err=why)
+        logger.error("configuration not reloaded, the old one stays in use", err=why)
         self._metrics.config_reloaded(False, self.loaded.config.hash, time.time())
         self._refused = why
         refused = f"the config was not reloaded, the old one runs on: {why}"
         return refused if web_refused is None else f"{refused}\n{_web_refused(web_refused)}"
 
     def web_config_looked_at(self, refused: str | None) -> None:
-        """`refused`: why the web configuration is rejected.
+        """Store the result of a check of the web configuration. `refused`: why it is rejected.
 
         It counts as an error, because a restart would fail with it.
         """

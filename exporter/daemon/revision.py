@@ -11,18 +11,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 BUILT_IN = "data/revision.txt"
-"""In the package, of a wheel and of an sdist."""
+"""The file in the package, in a wheel and in an sdist."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def revision(package: Path = PACKAGE) -> str:
-    """Return the commit of the package in this folder."""
+    """Return the commit of the package in this folder, or ""."""
     return _commit(_text(package / BUILT_IN)) or of_checkout(package.parent)
 
 
 def of_checkout(root: Path) -> str:
-    """Return the commit that is checked out there; "" if `root` is not the top of a checkout."""
+    """Return the commit that is checked out in `root`, or "" if `root` is not the top of a checkout."""
     git = root / ".git"
     elsewhere = _text(git).removeprefix("gitdir:").strip()  # in additional worktrees and in submodules `.git` is a file
     if elsewhere:
@@ -31,7 +31,8 @@ def of_checkout(root: Path) -> str:
     name = head.removeprefix("ref:").strip()
     if name == head:
         return _commit(head)
-    shared = git / (_text(git / "commondir").strip() or ".")  # where the branches of a worktree are
+    # the folder that holds the branches, if this is an additional worktree
+    shared = git / (_text(git / "commondir").strip() or ".")
     return _commit(_text(shared / name)) or _packed(_text(shared / "packed-refs"), name)
 
 

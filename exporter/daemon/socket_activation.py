@@ -11,7 +11,7 @@ FIRST = 3  # number of the first file descriptor
 
 
 def inherited() -> list[socket.socket]:
-    """Return the listening TCP sockets that were passed to this process. Raises StartError.
+    """Return the listening TCP sockets that systemd passed to this process. Raises StartError.
 
     The environment variables about them are removed, so that programs started by mailprobe do not use them.
     """
@@ -27,7 +27,7 @@ def _taken(number: int) -> socket.socket:
         taken = socket.socket(fileno=number)
     except OSError as exc:
         raise StartError(f"--web.systemd-socket: descriptor {number} is no socket") from exc
-    # Through a Unix socket only our own account may come: whoever is there is asked for no password.
+    # A Unix socket is rejected, because clients on a Unix socket need no password: ours lets in only our own account.
     listens = taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if taken.family not in (socket.AF_INET, socket.AF_INET6) or taken.type != socket.SOCK_STREAM or not listens:
         taken.close()

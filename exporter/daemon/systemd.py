@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 
 def notify(state: str) -> bool:
-    """Send `state` to the service manager. Never raises and never waits: who is not listening does not matter."""
+    """Send `state` to the service manager. Never raises and never blocks: a missing receiver is not an error."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
-    if address.startswith("@"):  # Linux's abstract namespace
+    if address.startswith("@"):  # a name in Linux's abstract namespace
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sock:
@@ -24,7 +24,7 @@ def notify(state: str) -> bool:
 
 
 def watchdog_interval() -> float | None:
-    """Seconds between two WATCHDOG=1, half of what systemd allows; None where it does not watch this process."""
+    """Return the seconds between two WATCHDOG=1, half of systemd's timeout; None if this process has no watchdog."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", "")
     if not microseconds.isdecimal() or int(microseconds) == 0:
@@ -35,7 +35,7 @@ def watchdog_interval() -> float | None:
 
 
 class Watchdog:
-    """Sends WATCHDOG=1 when told that the scheduler's loop is alive, no oftener than systemd needs it."""
+    """Sends WATCHDOG=1 while the scheduler's loop is running, at most as often as systemd needs it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = watchdog_interval()
@@ -44,5 +44,5 @@ class Watchdog:
 
     def alive(self) -> None:
         if self._interval is not None and self._clock() >= self._next:
-            self._next = self._clock() + self._interval / 2  # the scheduler may be seconds late in telling
+            self._next = self._clock() + self._interval / 2  # the scheduler may call seconds late
             notify("WATCHDOG=1")

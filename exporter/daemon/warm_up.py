@@ -1,8 +1,7 @@
-"""Loads what the targets of a configuration will need, before a run waits for it.
+"""Loads the libraries and data that the targets of a configuration need, before the first run needs them.
 
-Comes in: the targets. Libraries that only some of them use, and the signatures of their servers' families, are not
-loaded with the program: a daemon that does not need them has the memory. Called in a thread, so that the event loop,
-and with it every measured time, does not stand still.
+In: the targets. Libraries and error signatures that only some targets use are not loaded with the program, to save
+memory. It is called in a thread: loading on the event loop would stop all runs and falsify the measured times.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SPOKEN = {
 
 
 def warm_up(targets: Iterable[Target]) -> None:
-    """Idempotent; what is there already costs nothing."""
+    """Load what these targets need. Idempotent: a second call loads only what is missing."""
     servers: set[tuple[Service, tuple[str, ...]]] = set()
     for target in targets:
         import_module(_DKIM if target.probe is ProbeName.ROUNDTRIP else _CERTIFICATES)
@@ -34,7 +33,7 @@ def warm_up(targets: Iterable[Target]) -> None:
 
 
 def _services(target: Target) -> tuple[Service, ...]:
-    """What is spoken in a run, in which a server may say words that have to be classified."""
+    """Yield the protocols and services of a run whose replies may have to be classified."""
     endpoint = getattr(target.settings, "endpoint", None)
     if target.probe is ProbeName.TLS and isinstance(endpoint, Endpoint):
         return (endpoint.protocol,) if endpoint.protocol is not Service.HTTPS else ()

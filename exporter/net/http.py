@@ -24,7 +24,7 @@ MAX_INTERIM = 5  # 1xx responses before the final one (RFC 9110 section 15.2)
 AGENT = f"mailprobe/{__version__}"
 
 _STATUS = re.compile(r"(HTTP/1\.[01]) ([1-5]\d\d)(?: (.*))?")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class _Sink:
 
     def connection_lost(self, exc: Exception | None) -> None:
         words = decode(bytes(self._buffer)).rstrip()
-        self._fail(exc if exc is not None and not words else ServerClosed(words))
+        self._fail(exc if isinstance(exc, Garbage) or (exc is not None and not words) else ServerClosed(words))
 
     def _fail(self, fault: Exception) -> None:
         if not self.head.done():
@@ -123,8 +123,9 @@ def _parse(text: str) -> Head:
     found = _STATUS.fullmatch(first)
     if found is None:
         raise garbage(first.encode(), "HTTP") if not first.startswith("HTTP/") else Garbage(f"no status: {first[:80]}")
-    fields = (_FIELD.fullmatch(line) for line in rest)
-    return Head(clean(first, 200), int(found[2]), tuple((each[1].lower(), each[2]) for each in fields if each))
+    fields = (line.partition(":") for line in rest)
+    named = tuple((name.lower(), value.strip(" \t")) for name, _, value in fields if _NAME.fullmatch(name))
+    return Head(clean(first, 200), int(found[2]), named)
 
 
 def without_query(location: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 import time
@@ -23,6 +24,8 @@ from exporter.model.errors import Garbage
 from exporter.model.trace import Trace
 from exporter.net.text import decode
 
+logger = logging.getLogger(__name__)
+
 READ_SIZE = 16384  # at least one whole TLS record (RFC 8446 section 5.1), so that OpenSSL keeps no data back
 MAX_TOTAL = 16 * 1024 * 1024  # bytes a server may send in one session
 GONE = "the server closed the connection during the TLS handshake"
@@ -32,7 +35,9 @@ _AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWr
 
 
 class Sink(Protocol):
-    """Receives the bytes. Must not raise. `connection_lost` is called once, with None after an orderly close."""
+    """Receives the bytes. `connection_lost` is called once: with None after an orderly close, with Garbage after
+    `data_received` has raised.
+    """
 
     def data_received(self, data: bytes, /) -> None: ...
 
@@ -260,8 +265,14 @@ class Wire:
         self._total += len(data)
         if self._total > MAX_TOTAL:
             self._lost(Garbage(f"the server sent more than {MAX_TOTAL} bytes"))
-        else:
+            return
+        try:
             self._sink.data_received(data)
+        except Garbage as exc:
+            self._lost(exc)
+        except Exception as exc:  # in a callback nobody would hear of it, and the run would end as a timeout
+            logger.exception("a server's answer cannot be read")
+            self._lost(Garbage(f"what the server sent cannot be read ({type(exc).__name__})"))
 
     def _writable(self) -> None:
         try:
@@ -277,5 +288,9 @@ class Wire:
     def _lost(self, exc: Exception | None) -> None:
         sink = self._sink
         self.abort()
-        if sink is not None:
+        if sink is None:
+            return
+        try:
             sink.connection_lost(exc)
+        except Exception:
+            logger.exception("the end of a connection cannot be told")

@@ -15,7 +15,7 @@ from exporter.model.logger import logger_of
 from exporter.web.access.aiohttp_log import complaints
 from exporter.web.api.negotiate import OPENMETRICS, OPENMETRICS_0, accepts_gzip, exposition_type, wants_html
 from exporter.web.api.routes import api
-from exporter.web.bridge.routes import FindBridge, taking_notifications
+from exporter.web.bridge.routes import FindBridge, receive, taking_notifications
 from exporter.web.pages.routes import not_found, pages
 from exporter.web.routing import add_front_page, add_routes, below_prefix
 from exporter.web.view import VIEW, AppView
@@ -50,7 +50,7 @@ SPOKEN: web.AppKey[set[Any]] = web.AppKey("spoken")
 
 def build(view: AppView, bridges: FindBridge | None = None) -> web.Application:
     """The application. Serve it with `Runner`. `bridges`: those that take notifications; None: there are none."""
-    app = web.Application(middlewares=[_errors, below_prefix], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_errors, _plain_bodies, below_prefix], client_max_size=MAX_BODY)
     app.on_response_prepare.append(_add_headers)
     app[VIEW] = view
     app[SCRAPES] = asyncio.Semaphore(SCRAPES_AT_ONCE)
@@ -118,6 +118,16 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(text="500: internal error, see the log\n", status=500)
 
 
+@web.middleware
+async def _plain_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nobody has to send us compressed bodies but Alertmanager, whose notifications the bridges unpack."""
+    if "Content-Encoding" in request.headers and request.match_info.handler is not receive:
+        response = web.Response(text="415: no Content-Encoding is taken here\n", status=415)
+        response.force_close()
+        return response
+    return await handler(request)
+
+
 class Runner(web.AppRunner):
     """An AppRunner with bounds. aiohttp itself would let a client that never asks anything stay for ever."""
 
@@ -130,6 +140,7 @@ class Runner(web.AppRunner):
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             lingering_time=1.0,
+            auto_decompress=False,  # it would unpack on the event loop, whoever sends, after the answer too
             shutdown_timeout=shutdown_timeout,
         )
         self._spoken = app[SPOKEN]

@@ -1,4 +1,4 @@
-"""`python -m grafana.generator` writes the dashboards.
+"""The command line: `python -m grafana.generator` writes the dashboards.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""Capacity: whose mailbox is full or soon will be, who slows us down, and how much we ask of the providers.
+"""The dashboard Capacity: mailboxes that are full or soon will be, throttling, and our own load on the providers.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -14,7 +14,8 @@ _ROOT = f"{OWNER}, quota_root"
 _USED = f"max by ({_ROOT}) ({series('quota_used_bytes')})"
 _LIMIT = f"max by ({_ROOT}) ({series('quota_limit_bytes')})"
 _DAYS = thresholds.QUOTA_FORECAST_DAYS
-# What the last six hours promise, as a share of the quota; not of each replica, or a restart would bend it.
+# The forecast from the last six hours, as a share of the quota. The maximum of the replicas, because a restart can
+# distort the forecast of one.
 FORECAST_RATIO = (
     f"clamp(max by ({_ROOT}) (predict_linear({series('quota_used_bytes')}[6h], {_DAYS * thresholds.DAY}) "
     f"/ ({series('quota_limit_bytes')} > 0)), 0, 10)"

@@ -1,4 +1,4 @@
-"""English to Chinese: zh.yaml holds every text of the dashboards; one that is missing there stops the generator.
+"""Translates the texts of the dashboards to Chinese with zh.yaml; a missing text stops the generator.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -14,11 +14,11 @@ from grafana.generator.spec import Both, Filled, Text
 
 LANGUAGES = ("en", "zh")
 FILE = Path(__file__).with_name("zh.yaml")
-_PLACES = re.compile(r"\{\{\w+\}\}|\W|\d")  # what a legend holds beside words
+_PLACES = re.compile(r"\{\{\w+\}\}|\W|\d")  # what a legend contains besides words
 
 
 class Catalogue:
-    """Says texts in one language, and remembers which it was asked for."""
+    """Translates texts into one language and remembers which texts were asked for."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -40,7 +40,7 @@ class Catalogue:
         return self._chinese[text]
 
     def sentences(self, *texts: Text) -> str:
-        """One after the other: Chinese puts no space between them."""
+        """Join sentences. In Chinese there is no space between them."""
         return ("" if self.language == "zh" else " ").join(self(text) for text in texts if text)
 
     def names(self, names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""DNS and TLS: are the records right, do they answer, do the servers answer, and how long are certificates good.
+"""The dashboard DNS and TLS: records, resolvers, servers, and the time until certificates expire.
 
 SPDX-License-Identifier: Apache-2.0
 """

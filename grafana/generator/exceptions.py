@@ -1,4 +1,4 @@
-"""Where the dashboards leave a rule of dashboard-linter on purpose: the `.lint` file beside the JSON.
+"""The intended exceptions from rules of dashboard-linter: writes the `.lint` file next to the dashboards.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -19,7 +19,7 @@ HEAD = """\
 _SLOW_BEAT = "Mailboxes are probed every few minutes: a percentile over $__rate_interval would have no events."
 _ALERTS = "ALERTS has the alert's labels; most alerts aggregate the instances away."
 
-# Rule → why, and the panels by (dashboard, English title).
+# Rule → the reason for the exception, and the panels by (dashboard, English title).
 EXCEPTIONS: Mapping[str, tuple[str, frozenset[tuple[str, str]]]] = {
     "target-rate-interval-rule": (
         _SLOW_BEAT,
@@ -37,7 +37,7 @@ EXCEPTIONS: Mapping[str, tuple[str, frozenset[tuple[str, str]]]] = {
 
 
 def lint_file(pages: tuple[Page, ...], say: Catalogue) -> str:
-    """In the language of the dashboards, whose titles the linter compares."""
+    """Return the text of the file. Titles are in the language of the dashboards, because the linter compares them."""
     rules = {}
     for rule, (reason, panels) in EXCEPTIONS.items():
         entries = [

@@ -1,4 +1,4 @@
-"""The panels that several dashboards share: what fails now, since when, why, and what to do about it.
+"""The panels that several dashboards share: current failures, since when, why, and what to do.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -13,7 +13,7 @@ _LOGIN_ALERTS = ("MailLoginFailing", "MailLoginRejected")
 _OUTAGES = ("MailHostOutage", "MailDomainOutage", "MailProviderOutage")
 DELIVERY_ALERTS = ("MailRoundTripOverdue", "MailRoundTripLost", "MailRoundTripMisfiled")
 _WHO = "job, target, kind, provider, domain, probe, phase, layer, reason, remedy"
-# Which server, domain or provider a cause is about; for single targets their provider, or else their domain.
+# The server, domain or provider of a cause; for a single target its provider, or else its domain.
 _WHAT = (  # patterns of scope;server;domain;provider
     "host;([^;]*).*",
     "domain;[^;]*;([^;]*).*",
@@ -23,12 +23,12 @@ _WHAT = (  # patterns of scope;server;domain;provider
 
 
 def _remedied(expr: str) -> str:
-    """The reason once more, under a name of its own: a table shows what to do in its place."""
+    """Add a copy of the label `reason` with another name: the table shows the remedy in that column."""
     return f'label_replace({expr}, "remedy", "$1", "reason", "(.+)")'
 
 
 def _causes() -> tuple[str, str]:
-    """How many targets each cause has, and when the first of what now fails there last worked."""
+    """Return how many targets each cause has, and the earliest last success among those that fail now."""
     target = "job, target, scope, layer, reason, what, remedy"
     key = '"what_key", ";", "scope", "server", "domain", "provider"'
     told = f"label_join({_remedied(series('root_cause_info'))}, {key})"
@@ -69,7 +69,7 @@ def causes() -> Table:
 
 
 def failing_now(height: int, kind: str = "") -> Table:
-    """Each failing probe of each target."""
+    """Return the panel with each failing probe of each target."""
     matchers = {"kind": kind} if kind else {}
     why = _remedied(series("probe_failure_info", **matchers))
     worked = series("probe_last_success_timestamp_seconds", **matchers)
@@ -107,7 +107,7 @@ def failing_now(height: int, kind: str = "") -> Table:
 
 
 def history(height: int, kind: str = "") -> Timeline:
-    """When the targets that have failed did."""
+    """Return the panel with the times when the targets failed."""
     matchers = {"kind": kind} if kind else {}
     return Timeline(
         title="When it failed",
@@ -126,7 +126,7 @@ def history(height: int, kind: str = "") -> Timeline:
 
 
 def by_probe(height: int, kind: str = "") -> Timeline:
-    """Every probe of the chosen targets."""
+    """Return the panel with every probe of the chosen targets."""
     matchers = {"kind": kind} if kind else {}
     return Timeline(
         title="State of each probe",

@@ -1,4 +1,6 @@
-"""What surrounds the panels: variables, annotations, links, refresh; and what the SDK adds and Grafana does not know.
+"""The parts of a dashboard around its panels: variables, annotations, links, refresh.
+
+It also removes what the SDK writes and Grafana does not know.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -22,8 +24,8 @@ from grafana.generator.spec import Page, Text
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 _TARGETS = series("target_info")
-# Name, label, the series and the label that its values come from, what All stands for. The empty word is a provider
-# too, that of a mailbox whose provider nobody recognised: `.+` would leave it out.
+# Name, label, the series and the label that its values come from, the pattern for All. The empty string is a value of
+# provider: mailboxes whose provider was not recognised have it, and `.+` would leave them out.
 _VARIABLES: tuple[tuple[str, Text, str, str, str], ...] = (
     ("job", "job", "mailprobe_build_info", "job", ".+"),
     ("instance", "instance", 'mailprobe_build_info{job=~"$job"}', "instance", ".+"),
@@ -31,14 +33,14 @@ _VARIABLES: tuple[tuple[str, Text, str, str, str], ...] = (
     ("target", "Mailbox", f'mailprobe_target_info{{{OURSELVES}, provider=~"$provider"}}', "target", ".+"),
     ("probe", "Probe", f'mailprobe_probes_total{{{OURSELVES}, target=~"$target"}}', "probe", ".+"),
 )
-# Alerts of a wider scope have no target, and one for a whole server no provider.
+# Alerts with a wider scope have no target, and alerts about a whole server have no provider.
 ALERTS = 'ALERTS{alertname=~"Mail.*", alertstate="firing", job=~"$job", provider=~"$provider|", target=~"$target|"}'
-# In the fields that a user cannot set here the SDK's own defaults stand, and some of them mean something.
+# The SDK writes its defaults into fields that we do not use, and some of these defaults would have an effect.
 _SUPERFLUOUS = {"auto", "auto_count", "auto_min", "placement"}
 
 
 def frame(page: Page, say: Catalogue) -> sdk.Dashboard:
-    """An empty dashboard of ours."""
+    """Return an empty dashboard."""
     made = (
         sdk.Dashboard(say(page.title))
         .uid(uid(page.uid, say.language))
@@ -72,7 +74,7 @@ def frame(page: Page, say: Catalogue) -> sdk.Dashboard:
 
 
 def _mailprobe() -> sdk.QueryVariable:
-    """The address that links to mailprobe begin with; of replicas that of the first."""
+    """Return the base URL of links to mailprobe; with several replicas the first one's."""
     query = f"label_values({series('web_info')}, external_url)"
     return (
         sdk.QueryVariable("mailprobe")
@@ -110,7 +112,7 @@ def _annotate(made: sdk.Dashboard, say: Catalogue) -> sdk.Dashboard:
 
 
 def as_json(made: sdk.Dashboard) -> str:
-    """The file's text."""
+    """Return the text of the file."""
     plain: dict[str, Any] = json.loads(JSONEncoder().encode(made.build()))
     for part in (plain["templating"]["list"], plain["annotations"]["list"], plain["links"]):
         for each in part:

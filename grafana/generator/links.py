@@ -1,4 +1,4 @@
-"""Where names and titles lead: our other dashboards, the runbooks and pages that mailprobe itself serves.
+"""The links of names and titles: to our other dashboards, and to the runbooks and pages that mailprobe itself serves.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -13,7 +13,7 @@ from grafana.generator.spec import Goal, Text
 
 TAG = "mailprobe"
 MIXIN = "mailprobe-mixin"
-MAILPROBE = "${mailprobe}"  # a hidden variable: the external URL by mailprobe's own word
+MAILPROBE = "${mailprobe}"  # a hidden variable: the external URL that mailprobe reports
 _KEPT = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
 _VARIABLE = {Goal.MAILBOX: "target", Goal.ROUNDTRIP: "target", Goal.EXPORTER: "instance"}
 _TITLE: dict[Goal, Text] = {
@@ -24,12 +24,15 @@ _TITLE: dict[Goal, Text] = {
 
 
 def uid(base: str, language: str) -> str:
-    """A dashboard's uid, which is its file's name too but for the language."""
+    """Return the uid of a dashboard. It is also the name of its file, except for the language."""
     return base if language == "en" else f"{base}-{language}"
 
 
 def link(title: str, url: str, *, tooltip: str = "", blank: bool = False) -> sdk.DashboardLink:
-    """A link to one address. All of it is set: what the SDK leaves empty Grafana would fill in as it likes."""
+    """Return a link to one URL.
+
+    All options are set: Grafana would choose its own value for an option that is missing.
+    """
     return (
         sdk.DashboardLink(title)
         .type(DashboardLinkType.LINK)
@@ -41,14 +44,14 @@ def link(title: str, url: str, *, tooltip: str = "", blank: bool = False) -> sdk
 
 
 def to_goal(goal: Goal, value: str, say: Catalogue) -> sdk.DashboardLink:
-    """To one of our dashboards about the thing that `value`, one of Grafana's macros, names."""
+    """Return a link to our dashboard about the object that `value`, a macro of Grafana, names."""
     kept = "&".join(part for part in _KEPT.split("&") if f"${{{_VARIABLE[goal]}:" not in part)
     url = f"/d/{uid(goal, say.language)}?var-{_VARIABLE[goal]}=${{{value}:percentencode}}&{kept}"
     return link(say(_TITLE[goal]), url)
 
 
 def to_page(page: str, say: Catalogue) -> sdk.DashboardLink:
-    """To the page that mailprobe serves about the cell's value."""
+    """Return a link to the page of mailprobe about the cell's value."""
     url = f"{MAILPROBE}/{page}/${{__value.raw:percentencode}}?lang={say.language}"
     return link(say("mailprobe's own page: transcript and remedy"), url, blank=True)
 
@@ -58,7 +61,7 @@ def to_runbook(alert: str, say: Catalogue) -> sdk.DashboardLink:
 
 
 def of_dashboard(say: Catalogue) -> list[sdk.DashboardLink]:
-    """At the top: our other dashboards with time and variables, and mailprobe itself."""
+    """Return the links at the top: our other dashboards, with time range and variables, and mailprobe itself."""
     language_tag = f"{TAG}-{say.language}"
     others = (
         sdk.DashboardLink(say("Mail dashboards"))

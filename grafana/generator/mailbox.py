@@ -1,4 +1,4 @@
-"""One mailbox: does it work, why not, since when, how slow, its logins, its servers, its room.
+"""The dashboard of one mailbox: whether it works, why not and since when, its speed, logins, servers and quota.
 
 SPDX-License-Identifier: Apache-2.0
 """

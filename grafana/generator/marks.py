@@ -1,4 +1,4 @@
-"""Colours, and words in place of numbers: a state is always a word too, and no pair of colours is red and green.
+"""Colours and texts for states: a state always has a text too, and no two colours differ only as red and green do.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -12,11 +12,11 @@ from exporter.model import Phase, ProbeName, Scope
 from exporter.model.reasons import ABOUT, Layer
 from grafana.generator.spec import Both, Step, Text, Word
 
-# After Okabe and Ito, whose colours people with a colour vision deficiency can tell apart.
+# The palette of Okabe and Ito: people with a colour vision deficiency can distinguish its colours.
 GOOD = "#009E73"
 WARNING = "#E69F00"
 BAD = "#D55E00"
-CALM = "#56B4E9"  # a fact, neither good nor bad
+CALM = "#56B4E9"  # neutral: neither good nor bad
 NEUTRAL = "#8E8E8E"
 
 STATE = (
@@ -52,7 +52,8 @@ CERTIFICATE_DAYS = (
 )
 OBJECTIVE = (Step(None, BAD), Step(thresholds.OBJECTIVE, GOOD))
 DELAY = (Step(None, GOOD), Step(thresholds.SCHEDULER_DELAY_SECONDS, WARNING))
-DKIM_BITS = (Step(None, BAD), Step(1024, WARNING), Step(2048, GOOD))  # RFC 8301, 3.2: 1024 at least, 2048 is advised
+# RFC 8301 section 3.2: at least 1024, 2048 is recommended
+DKIM_BITS = (Step(None, BAD), Step(1024, WARNING), Step(2048, GOOD))
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""mailprobe itself: is every replica there, up to date and in time, and can it write, read its config and be heard.
+"""The dashboard of mailprobe itself: its replicas, delays, configuration, state and notifications.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""The overview: what is broken, since when and why, within five seconds.
+"""The dashboard Overview: shows within five seconds what is broken, since when and why.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -31,8 +31,8 @@ _PATIENCE = (
 )
 _RAN = series("probe_last_run_timestamp_seconds", probe="!roundtrip")
 _LOADED = f"max by (job, instance) ({series('config_last_reload_success_timestamp_seconds')})"
-# The time since the last run, or since the config was loaded where there was none. A route's beat has an alert of its
-# own, as it has no last run while a mail is under way.
+# Seconds since the last run, or since the configuration was loaded if there was no run. Round trips have their own
+# alert, because they have no last run while a mail is in flight.
 STALLED = (
     f"(time() - {_RAN} > {_PATIENCE}"
     f" or (0 * {series('probe_interval_seconds', probe='!roundtrip')} + on (job, instance) group_left ()"
@@ -42,7 +42,7 @@ STALLED_COUNT = f"count({STALLED}) or 0 * count({series('probe_interval_seconds'
 
 
 def _count(title: str, shows: str, bad: str, alerts: tuple[str, ...], each: str) -> Stat:
-    """How many of a kind fail, of how many."""
+    """Return how many of a kind fail, and of how many."""
     return Stat(
         title=title,
         shows=shows,

@@ -1,4 +1,4 @@
-"""All dashboards.
+"""The list of all dashboards.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[1] / "dashboards"
 
 
 def files() -> dict[Path, str]:
-    """Every file that is committed, and its text."""
+    """Return the text of each committed file, by path."""
     made: dict[Path, str] = {}
     for language in LANGUAGES:
         say = Catalogue(language)

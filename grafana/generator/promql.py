@@ -1,4 +1,4 @@
-"""Selectors that name only metrics which exist, filtered by every variable whose label the metric has.
+"""PromQL selectors that only use existing metrics, filtered by each variable whose label the metric has.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -13,17 +13,17 @@ _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 OURSELVES = 'job=~"$job", instance=~"$instance"'
 OWNER = "job, target"
 LOGINS = "~imap|pop3|smtp"
-HOUR = "1h"  # beats are minutes apart: a shorter window holds no event at most points
+HOUR = "1h"  # intervals are minutes long: with a shorter window most points would have no event
 
 
 def labels_of(family: MetricFamily) -> tuple[str, ...]:
-    """The labels of a family, without job and instance."""
+    """Return the labels of a family, without job and instance."""
     ends = ("from", "to") if family.subject is Subject.ROUTE else ()
     return (*BASE_LABELS[family.subject], *ends, *family.labels)
 
 
 def family_of(name: str) -> MetricFamily:
-    """The family that a series of this full name belongs to. Raises KeyError."""
+    """Return the family of a series with this full name. Raises KeyError."""
     if name in _FAMILIES:
         return _FAMILIES[name]
     for suffix in _HISTOGRAM_SUFFIXES:
@@ -34,7 +34,7 @@ def family_of(name: str) -> MetricFamily:
 
 
 def series(name: str, **matchers: str) -> str:
-    """A selector of `mailprobe_NAME`. A matcher's value may begin with ~ (pattern) or ! (is not)."""
+    """Return a selector of `mailprobe_NAME`. The value of a matcher may begin with ~ (pattern) or ! (is not)."""
     full = f"mailprobe_{name}"
     labels = labels_of(family_of(full))
     parts = [OURSELVES]
@@ -50,52 +50,55 @@ def series(name: str, **matchers: str) -> str:
 
 
 def foreign(name: str) -> str:
-    """A selector of a metric that Prometheus or the client library makes."""
+    """Return a selector of a metric that comes from Prometheus or the client library."""
     return f"{name}{{{OURSELVES}}}"
 
 
 def counted(name: str, labels: str, window: str = "$__rate_interval", **matchers: str) -> str:
-    """How often something happened, over all replicas."""
+    """Return how often something happened, on all replicas together."""
     return f"sum by ({labels}) (increase({series(name, **matchers)}[{window}]))"
 
 
 def quantile(name: str, labels: str, share: float, window: str) -> str:
-    """The value that this share of a histogram's observations does not exceed."""
+    """Return the quantile `share` of a histogram."""
     return f"histogram_quantile({share}, sum by ({labels}, le) (rate({series(f'{name}_bucket')}[{window}])))"
 
 
 def verdict(labels: str, **matchers: str) -> str:
-    """1 works, 0 fails, between: replicas disagree. Of several probes the worst."""
+    """Return the state: 1 works, 0 fails, between: replicas disagree. With several probes, the worst state."""
     told = series("probe_success", **matchers)
     unclear = series("probe_inconclusive", **matchers)
-    # Not by provider or domain: replicas may have recognised different ones. A replica whose last run could tell
-    # nothing has no vote while another can.
+    # Not grouped by provider or domain: replicas may have recognised different ones. A replica whose last run was
+    # inconclusive is not counted if another replica has a result.
     votes = f"avg by ({OWNER}, probe) ({told} unless on (job, instance, target, probe) {unclear} == 1)"
     return f"min by ({labels}) ({votes} or avg by ({OWNER}, probe) ({told}))"
 
 
 def failing(labels: str, **matchers: str) -> str:
-    """1 where most replicas say that it fails, else 0: something that can be summed."""
+    """Return 1 if it fails on most replicas, else 0, so that the values can be added."""
     return f"({verdict(labels, **matchers)} < bool 0.5)"
 
 
 def once_failed(labels: str, **matchers: str) -> str:
-    """`verdict` of those alone that have failed within the time range."""
+    """Return `verdict` for those that failed within the time range."""
     lowest = f"min_over_time({series('probe_success', **matchers)}[$__range] @ end())"
     return f"{verdict(labels, **matchers)} and on ({labels}) (min by ({labels}) ({lowest}) == 0)"
 
 
 def availability(labels: str, window: str, **matchers: str) -> str:
-    """The share of the time in which it worked, as the error budget counts it."""
+    """Return the share of time in which it worked, as the error budget counts it."""
     return f"avg by ({labels}) (avg_over_time({series('probe_success', **matchers)}[{window}]))"
 
 
 def quota(kind: str = "bytes") -> str:
-    """How full a mailbox is, 0 to 1, as the alerts judge it."""
+    """Return how full a mailbox is, 0 to 1, as in the alerts."""
     used, limit = series(f"quota_used_{kind}"), series(f"quota_limit_{kind}")
     return f"avg by ({OWNER}, quota_root) ({used} / ({limit} > 0))"
 
 
 def days_left(name: str, labels: str) -> str:
-    """Until a certificate ends; of what replicas saw the latest, as the alerts do: one may not know the renewed one."""
+    """Return the days until a certificate expires.
+
+    As in the alerts, it is the latest that a replica has seen: one replica may not have seen the renewed certificate.
+    """
     return f"(max by ({labels}) ({series(name)}) - time()) / 86400"

@@ -1,4 +1,6 @@
-"""From our plain data to Grafana's panels, in one language; every option is set, since the SDK's defaults are odd.
+"""Converts our plain data to Grafana's panels, in one language.
+
+Every option is set, because the defaults of the SDK do not fit.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -26,14 +28,14 @@ from grafana.generator.marks import NEUTRAL
 from grafana.generator.spec import Bars, Goal, Lines, Page, Panel, Query, Row, Stat, Step, Table, Timeline
 from grafana.generator.wordings import mappings
 
-WIDTH = 24  # of Grafana's grid
+WIDTH = 24  # width of Grafana's grid
 _KINDS: dict[type[Panel], str] = {
     Stat: "stat", Lines: "timeseries", Timeline: "state-timeline", Bars: "bargauge", Table: "table",
 }  # fmt: skip
 
 
 def render(page: Page, say: Catalogue) -> str:
-    """The dashboard as JSON."""
+    """Return the dashboard as JSON."""
     made = frame(page, say)
     top, number = 0, 1
     for row in page.rows:
@@ -99,7 +101,7 @@ def _panel(panel: Panel, say: Catalogue) -> sdk.Panel:
 
 
 def steps(given: tuple[Step, ...]) -> sdk.ThresholdsConfig:
-    """Grafana wants at least one, and the first without a value."""
+    """Return the thresholds. Grafana needs at least one, and the first without a value."""
     made = [model.Threshold(step.value, step.colour) for step in given] or [model.Threshold(None, NEUTRAL)]
     return sdk.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
@@ -170,7 +172,8 @@ def _lines(panel: Lines) -> common.GraphFieldConfig:
         fill_opacity=70 if panel.bars else 20 if panel.stacked else 5,
         show_points=common.VisibilityMode.NEVER if panel.bars or panel.stacked else common.VisibilityMode.AUTO,
         point_size=4,
-        # Beats are minutes apart, scrapes are not: a gap is an absence, and stays one.
+        # Intervals are minutes long, but scrapes are more frequent: a gap means that data is missing, and is not
+        # connected.
         span_nulls=False,
         stacking=common.StackingConfig(
             mode=common.StackingMode.NORMAL if panel.stacked else common.StackingMode.NONE, group="A"

@@ -1,4 +1,4 @@
-"""Round trips: does mail arrive, in time, unaltered, in the inbox, and where does it lose time.
+"""The dashboard Round trips: whether mail arrives, in time, unaltered and in the inbox, and where it is delayed.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -13,7 +13,7 @@ from grafana.generator.spec import Goal, Lines, Page, Query, Row, Stat, Step, Ti
 
 _DEADLINE = f"min({series('roundtrip_deadline_seconds')})"
 _TRIP = {"kind": "route"}
-# Event, its word in a legend, its colour.
+# The event, its text in a legend, its colour.
 _EVENTS = (
     ("sent", "sent", NEUTRAL),
     ("received", "received", GOOD),

@@ -1,4 +1,4 @@
-"""What a dashboard is, before it has a language: pages of rows of panels, as plain data.
+"""The data types of a dashboard before it is translated: pages of rows of panels.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """A text whose two languages are known elsewhere; every other text is English and looked up in the catalogue."""
+    """A text with both languages. Every other text is English and is translated with the catalogue."""
 
     en: str
     zh: str
@@ -20,7 +20,7 @@ class Both:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Filled:
-    """An English text with `{}` for numbers that are written elsewhere."""
+    """An English text with `{}` for numbers that are defined elsewhere."""
 
     text: str
     values: tuple[object, ...]
@@ -35,7 +35,7 @@ Text = str | Both | Filled
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From `value` on (None: from the start) a panel has this colour."""
+    """The colour of a panel from `value` on (None: from the start)."""
 
     value: float | None
     colour: str
@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What is shown instead of a number from `low` to `high`."""
+    """The text that is shown for numbers from `low` to `high`."""
 
     low: float
     high: float
@@ -53,17 +53,17 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression. `instant`: only its value at the end of the time range."""
+    """One PromQL expression. `instant`: only the value at the end of the time range."""
 
     expr: str
-    legend: Text = ""  # with {{label}} places; the same in each language unless it is in the catalogue
+    legend: Text = ""  # with placeholders {{label}}; the same in each language unless it is in the catalogue
     instant: bool = False
     exemplars: bool = False
     colour: str = ""
 
 
 class Goal(StrEnum):
-    """Which of our dashboards a name on a panel leads to."""
+    """The dashboard of ours that a name on a panel links to."""
 
     MAILBOX = "mailprobe-mailbox"
     ROUNDTRIP = "mailprobe-roundtrip"
@@ -72,7 +72,7 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """What every panel has. `shows` and `bad` become its description, with the names of the alerts that watch it."""
+    """The fields of every panel. `shows`, `bad` and the alerts that watch it become the description."""
 
     title: Text
     shows: Text
@@ -90,10 +90,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat(Panel):
-    """A few big values."""
+    """A few large values."""
 
-    names: bool = False  # beside the values
-    fills: bool = True  # the background has the colour, not only the text
+    names: bool = False  # shown next to the values
+    fills: bool = True  # the colour fills the background, not only the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,24 +104,24 @@ class Lines(Panel):
     bars: bool = False
     floor: float | None = 0
     ceiling: float | None = None
-    dashed: str = ""  # the series with this name are a limit, not a measurement
+    dashed: str = ""  # the series with this name is a limit, not a measurement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline(Panel):
-    """States over time, in words."""
+    """States over time, as texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars(Panel):
-    """The worst few, longest first."""
+    """The worst few values, longest bar first."""
 
     ceiling: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A label, or with `query` the value of that query (A, B …)."""
+    """A label, or, if `query` is set, the value of that query (A, B …)."""
 
     title: Text
     label: str = ""
@@ -129,17 +129,17 @@ class Column:
     unit: str = ""
     width: int = 0
     words: tuple[Word, ...] = ()
-    names: Mapping[str, Text] = field(default_factory=dict)  # what is shown for a label's value
+    names: Mapping[str, Text] = field(default_factory=dict)  # the text for each value of a label
     steps: tuple[Step, ...] = ()
     none: Text = ""
-    wraps: bool = False  # long texts go on in the next line
+    wraps: bool = False  # long texts are wrapped
     goals: tuple[Goal, ...] = ()
-    page: str = ""  # the link to this page of mailprobe's own
+    page: str = ""  # link to this page of mailprobe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(Panel):
-    """Rows of labels and values; queries with the same labels share a row."""
+    """Rows of labels and values. The results of queries with the same labels share a row."""
 
     columns: tuple[Column, ...]
     sort: Text = ""

@@ -1,4 +1,4 @@
-"""Tables: which columns, in which order, under which names, and what a click on a cell opens.
+"""Tables: the columns, their order and names, and the link of each cell.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -16,24 +16,24 @@ from grafana.generator.wordings import mappings, names
 
 
 def field_name(column: Column, panel: Table) -> str:
-    """As Prometheus' data source names it: a label, or Value, after merging Value #A."""
+    """Return the name that Prometheus' data source gives the column: a label, or Value (Value #A after merging)."""
     if column.label:
         return column.label
     return f"Value #{column.query}" if len(panel.queries) > 1 else "Value"
 
 
 def complete(made: sdk.Panel, panel: Table, say: Catalogue) -> None:
-    """Options, transformations and overrides."""
+    """Return the options, transformations and overrides of a table."""
     fields = [field_name(column, panel) for column in panel.columns]
     titles = dict(zip(fields, (say(column.title) for column in panel.columns), strict=True))
     steps: list[tuple[str, dict[str, object]]] = [("merge", {})] if len(panel.queries) > 1 else []
-    # By name what stays: what does not is Time, and labels that only keep rows apart.
+    # The columns to keep, by name. The others are Time and labels that only keep rows apart.
     steps.append(("filterFieldsByName", {"include": {"names": fields}}))
     order = {name: index for index, name in enumerate(fields)}
     steps.append(("organize", {"excludeByName": {}, "indexByName": order, "renameByName": titles}))
     made.transformations([model.DataTransformerConfig(id_val=name, options=options) for name, options in steps])
     sort = [{"displayName": say(panel.sort), "desc": panel.descending}] if panel.sort else []
-    # Not the SDK's table.Options: it always writes a footer, which newer Grafanas have elsewhere.
+    # Not the SDK's table.Options: it always writes a footer, which newer versions of Grafana have in another place.
     made.options({"showHeader": True, "cellHeight": "sm", "frameIndex": 0, "sortBy": sort})
     made.custom({"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False, "inspect": False})
     for column, title in zip(panel.columns, titles.values(), strict=True):

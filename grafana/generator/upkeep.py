@@ -1,4 +1,4 @@
-"""Whether mailprobe keeps up with its work, and what it uses.
+"""The rows about the operation of mailprobe: whether its runs start in time, and the resources that it uses.
 
 SPDX-License-Identifier: Apache-2.0
 """

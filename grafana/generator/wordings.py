@@ -1,4 +1,4 @@
-"""Words in the place of values: Grafana's value mappings.
+"""Texts shown for values: Grafana's value mappings.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -14,7 +14,7 @@ from grafana.generator.spec import Text, Word
 
 
 def mappings(words: tuple[Word, ...], say: Catalogue) -> list[model.ValueMapping]:
-    """For numbers: exact ones together, each range for itself."""
+    """Return the mappings of numbers: one for all exact values, one for each range."""
     exact: dict[str, model.ValueMappingResult] = {}
     made: list[model.ValueMapping] = []
     for index, word in enumerate(words):
@@ -27,7 +27,7 @@ def mappings(words: tuple[Word, ...], say: Catalogue) -> list[model.ValueMapping
 
 
 def names(of: Mapping[str, Text], say: Catalogue) -> list[model.ValueMapping]:
-    """For the values of a label."""
+    """Return the mappings of a label's values."""
     shown = {
         value: model.ValueMappingResult(text=say(text), index=index) for index, (value, text) in enumerate(of.items())
     }

@@ -1,4 +1,4 @@
-"""A preview of the dashboards, which is not Grafana: `python -m grafana.preview --prometheus URL > page.html`.
+"""An approximate preview of the dashboards without Grafana: `python -m grafana.preview --prometheus URL > page.html`.
 
 SPDX-License-Identifier: Apache-2.0
 """

@@ -1,4 +1,4 @@
-"""Asks Prometheus for what the panels show, with the variables filled in.
+"""Queries Prometheus for the data of the panels, with the values of the variables.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -19,7 +19,7 @@ POINTS = 120
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: its labels, its name in a legend, its points (time, value)."""
+    """One series: its labels, its name in the legend, its points (time, value)."""
 
     labels: Mapping[str, str]
     name: str
@@ -33,7 +33,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A Prometheus and a time range."""
+    """A Prometheus server and a time range."""
 
     url: str
     start: float
@@ -45,7 +45,7 @@ class Source:
         return max(round((self.end - self.start) / POINTS), 1)
 
     def ask(self, target: Json) -> list[Series]:
-        """The answer to one query of a panel."""
+        """Return the result of one query of a panel."""
         expr = self.filled(target["expr"])
         if target["instant"]:
             answer = self._get("query", query=expr, time=str(self.end))
@@ -61,7 +61,7 @@ class Source:
         return found
 
     def filled(self, expr: str) -> str:
-        """The query as it is sent."""
+        """Return the query with variables and macros replaced."""
         width = self.end - self.start
         macros = {
             "__rate_interval": f"{max(4 * self.step, 10):g}s",
@@ -80,7 +80,7 @@ class Source:
 
 
 def values_of(dashboard: Json, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Each variable as a pattern: what was chosen, or All."""
+    """Return each variable as a pattern: the chosen value, or All."""
     return {
         each["name"]: chosen.get(each["name"], each.get("allValue", ""))
         for each in dashboard["templating"]["list"]

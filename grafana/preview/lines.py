@@ -1,4 +1,4 @@
-"""Panels over time as SVG: lines, bars on top of each other, bands of states.
+"""Draws panels over time as SVG: lines, stacked bars, bands of states.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -19,7 +19,7 @@ _Points = tuple[tuple[float, float], ...]
 
 
 def series(panel: Json, found: list[Series], source: Source, width: int, height: int) -> str:
-    """Lines, with a legend of last values."""
+    """Draw lines, with a legend of the last values."""
     found = [each for each in found if any(math.isfinite(value) for _, value in each.points)]
     if not found:
         return nothing(panel)
@@ -49,7 +49,7 @@ def series(panel: Json, found: list[Series], source: Source, width: int, height:
 
 
 def states(panel: Json, found: list[Series], source: Source, width: int, height: int) -> str:
-    """A band for each series."""
+    """Draw a band for each series."""
     if not found:
         return nothing(panel)
     config = panel["fieldConfig"]["defaults"]
@@ -78,7 +78,7 @@ def states(panel: Json, found: list[Series], source: Source, width: int, height:
 
 
 def _runs(points: _Points, step: float) -> list[tuple[float, float, float]]:
-    """Equal values after each other, without a gap: from, to, value."""
+    """Return the runs of equal values without a gap, as (from, to, value)."""
     runs: list[tuple[float, float, float]] = []
     for at, value in points:
         if runs and runs[-1][2] == value and at - runs[-1][1] <= step * 1.5:

@@ -1,4 +1,4 @@
-"""One dashboard as one page that says that it is not Grafana.
+"""Writes one dashboard as one HTML page, with a notice that it is not Grafana.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -11,13 +11,13 @@ from pathlib import Path
 from grafana.preview import lines, shapes
 from grafana.preview.data import Json, Source
 
-UNIT, GAP = 38, 8  # pixels of a row of Grafana's grid, and between panels
+UNIT, GAP = 38, 8  # pixels: height of a row of Grafana's grid, and space between panels
 WIDTH = 1600
 STYLE = Path(__file__).with_name("style.css")
 
 
 def page(dashboard: Json, source: Source) -> str:
-    """All of it, as HTML."""
+    """Return the page as HTML."""
     chinese = dashboard["uid"].endswith("-zh")
     notice = "预览，不是 Grafana" if chinese else "a preview, not Grafana"
     parts, bottom = [], 0
@@ -42,7 +42,7 @@ def page(dashboard: Json, source: Source) -> str:
 
 
 def height(dashboard: Json) -> int:
-    """Of the window that shows all of it."""
+    """Return the height in pixels of a window that shows the whole page."""
     lowest: int = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     return lowest * UNIT + 60
 

@@ -1,4 +1,4 @@
-"""Panels as HTML and SVG: values, tables, bars.
+"""Draws panels as HTML and SVG: values, tables, bars.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -12,7 +12,7 @@ from grafana.preview.values import mapped, shown, threshold, written
 
 
 def config_of(panel: Json, name: str) -> Json:
-    """The field's configuration: the defaults and what an override by this name changes."""
+    """Return the configuration of the field: the defaults and the override with its name."""
     made: Json = {**panel["fieldConfig"]["defaults"]}
     for override in panel["fieldConfig"]["overrides"]:
         if override["matcher"] == {"id": "byName", "options": name}:
@@ -32,7 +32,7 @@ def nothing(panel: Json) -> str:
 
 
 def stat(panel: Json, found: list[Series]) -> str:
-    """Big values side by side."""
+    """Draw large values next to each other."""
     options = panel["options"]
     named = options["textMode"] == "value_and_name"
     filled = options["colorMode"].startswith("background")
@@ -48,7 +48,7 @@ def stat(panel: Json, found: list[Series]) -> str:
 
 
 def bars(panel: Json, found: list[Series]) -> str:
-    """Horizontal bars."""
+    """Draw horizontal bars."""
     highest = panel["fieldConfig"]["defaults"].get("max") or max((each.last for each in found), default=1) or 1
     rows = []
     for each in found:
@@ -62,14 +62,14 @@ def bars(panel: Json, found: list[Series]) -> str:
 
 
 def table(panel: Json, found: list[Series]) -> str:
-    """Rows that are merged by their labels; columns as the transformations order them."""
+    """Draw rows that are merged by their labels, with columns in the order of the transformations."""
     steps = {step["id"]: step["options"] for step in panel["transformations"]}
     fields = steps["filterFieldsByName"]["include"]["names"]
     titles = steps["organize"]["renameByName"]
     named: dict[str, set[str]] = {}
     for each in found:
         named.setdefault(each.query, set()).update(each.labels)
-    shared = sorted(set.intersection(*named.values())) if named else []  # by these Grafana merges rows
+    shared = sorted(set.intersection(*named.values())) if named else []  # Grafana merges rows by these labels
     rows: dict[tuple[str, ...], dict[str, float | str]] = {}
     for each in found:
         row = rows.setdefault(tuple(each.labels.get(name, "") for name in shared), {})

@@ -1,4 +1,4 @@
-"""How a value is written and coloured: units, words in its place, thresholds.
+"""Formats and colours a value: unit, value mapping, thresholds.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -15,7 +15,7 @@ _SPANS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 0.001
 
 
 def written(value: float, unit: str) -> str:
-    """About as Grafana does."""
+    """Format about as Grafana does."""
     if math.isnan(value):
         return "NaN"
     match unit:
@@ -54,7 +54,7 @@ def _bytes(value: float) -> str:
 
 
 def mapped(value: float | str, mappings: list[Json]) -> Json | None:
-    """The text and colour that stand for a value."""
+    """Return the text and colour of the value mapping for a value."""
     key = value if isinstance(value, str) else f"{value:g}"
     for mapping in mappings:
         if mapping["type"] == "value" and key in mapping["options"]:
@@ -69,7 +69,7 @@ def mapped(value: float | str, mappings: list[Json]) -> Json | None:
 
 
 def threshold(value: float, config: Json) -> str:
-    """The colour of the highest step that the value reaches."""
+    """Return the colour of the highest threshold that the value reaches."""
     colour = _FALLBACK
     for step in config["steps"]:
         if step.get("value") is None or value >= step["value"]:
@@ -78,7 +78,7 @@ def threshold(value: float, config: Json) -> str:
 
 
 def shown(value: float, config: Json) -> tuple[str, str]:
-    """Text and colour of a value in a field with this configuration."""
+    """Return the text and colour of a value in a field with this configuration."""
     found = mapped(value, config.get("mappings", []))
     if found:
         return str(found.get("text", "")), str(found.get("color") or threshold(value, config["thresholds"]))

@@ -1,4 +1,4 @@
-"""Everybody whom the shipped configuration tells, as one web server: pager, chat, digest, WeCom, dead man's switch."""
+"""All receivers of the shipped configuration as one web server: pager, chat, digest, WeCom, dead man's switch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came in at one place, and with which token."""
+    """One request that arrived at one path, and its token."""
 
     place: str
     body: Json
@@ -29,25 +29,25 @@ class Message:
 
     @property
     def text(self) -> str:
-        """What a person reads, where it is a chat."""
+        """Return the text that a person reads, if the receiver is a chat."""
         if self.place == "wecom":
             return str(self.body["text"]["content"])
         return "\n".join(f"{each['title']}\n{each['text']}" for each in self.body["attachments"])
 
     @property
     def brief(self) -> str:
-        """For the one who looks for a mistake."""
+        """Return a short form for error messages of tests."""
         if "alerts" not in self.body:
             return self.text
         return ", ".join(f"{each['status']} {each['labels']['alertname']}" for each in self.body["alerts"])
 
     def alerts(self, status: str) -> list[Json]:
-        """Those of a webhook."""
+        """Return the alerts of a webhook's message."""
         return [each for each in self.body["alerts"] if each["status"] == status]
 
 
 class Channels(Threaded):
-    """A context manager; `url` has a path for each place. What came in stays while it is stopped."""
+    """A context manager; `url` has a path for each receiver. Messages are kept while it is stopped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Channels(Threaded):
             return [each for each in self.messages if each.place == place]
 
     def wait_for(self, place: str, wanted: Callable[[Message], bool], seconds: float = 60) -> Message:
-        """The first wanted message at a place, also an earlier one."""
+        """Return the first matching message at a path, including earlier ones."""
         deadline = time.monotonic() + PATIENCE * seconds
         with self._news:
             while True:
@@ -85,7 +85,7 @@ class Channels(Threaded):
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                """WeCom's token for its secret."""
+                """Answer WeCom's request for a token."""
                 asked = parse_qs(urlsplit(self.path).query)
                 self._answer({"errcode": 0, "access_token": f"token-of-{asked['corpid'][0]}"})
 
@@ -94,7 +94,7 @@ class Channels(Threaded):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 token = self.headers.get("Authorization", "") or parse_qs(url.query).get("access_token", [""])[0]
                 take(Message(url.path.strip("/").partition("/")[0], body, token))
-                self._answer({"errcode": 0, "ok": True})  # "taken", as WeCom and as Slack say it
+                self._answer({"errcode": 0, "ok": True})  # success, in the format of WeCom and of Slack
 
             def _answer(self, body: Json) -> None:
                 text = json.dumps(body).encode()

@@ -1,4 +1,7 @@
-"""Notifications as Alertmanager hands them to its templates; run as a module it writes the golden texts anew."""
+"""Notifications in the form in which Alertmanager passes them to templates.
+
+Run as a module, it writes the golden texts.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def alert(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Json:
-    """It began so many minutes after START; `lasted`: it is over."""
+    """Return an alert that began so many minutes after START. With `lasted` it is resolved."""
     starts = START + timedelta(minutes=minutes)
     ends = starts + timedelta(minutes=lasted) if lasted is not None else datetime.fromtimestamp(0, UTC)
     said = {
@@ -106,7 +109,7 @@ SETS: Mapping[str, Sequence[Json]] = {
 
 
 def notification(alerts: Sequence[Json]) -> Json:
-    """The whole that a template sees."""
+    """Return the complete data of a template."""
     firing = any(each["status"] == "firing" for each in alerts)
     return {
         "receiver": "chat",
@@ -120,7 +123,7 @@ def notification(alerts: Sequence[Json]) -> Json:
 
 
 def render(template: str, alerts: Sequence[Json], zone: str = "UTC") -> str:
-    """What amtool makes of a template's name."""
+    """Return the text that amtool renders from a template."""
     return expand(f'{{{{ template "{template}" . }}}}', alerts, zone)
 
 
@@ -146,7 +149,7 @@ def expand(text: str, alerts: Sequence[Json], zone: str = "UTC") -> str:
 
 
 def golden(name: str, language: str) -> str:
-    """All three texts of a set, as the golden file has them."""
+    """Return the content of the golden file: all three texts of a set."""
     return expand(
         "".join(f'-- {each} --\n{{{{ template "mailprobe.{each}{LANGUAGES[language]}" . }}}}\n' for each in NAMES),
         SETS[name],

@@ -1,4 +1,4 @@
-"""The labels of the alerts that mailprobe pushes itself, made by the code that makes them in the daemon."""
+"""The labels of the alerts that mailprobe pushes itself, made with the code of the daemon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _cause(target: Target, reason: Reason, scope: Scope = Scope.TARGET, **change
 
 
 def pushed() -> Iterator[Labels]:
-    """Each kind of alert and more: every reason on every kind of target, and every scope at every layer."""
+    """Return one alert for every reason on every kind of target, and for every scope on every layer."""
     for target in (mailbox(provider="acme"), replace(route(), provider="acme"), replace(ENDPOINT, provider="acme")):
         for reason in Reason:
             own = reason in (Reason.CONFIG, Reason.LOCAL_ERROR)
@@ -54,4 +54,4 @@ def _labels(cause: Cause, targets: list[Target], results: list[Result]) -> Itera
 
 
 NAMES = frozenset(texts("en")["alerts"])
-"""What the daemon can push, besides a Watchdog."""
+"""All alerts that the daemon can push, except for the Watchdog."""

@@ -24,7 +24,7 @@ SECRETS = "/etc/alertmanager/secrets"
 
 
 def quick_rules(hour: int = 60) -> str:
-    """Every minute is a second, every hour so many seconds; what is written in seconds, a sixtieth."""
+    """Return the rules with minutes as seconds, hours as so many seconds, and seconds divided by sixty."""
     text, seconds = SECONDS.subn(lambda found: f"{found[1]}{int(found[2]) // 60}", RULES.read_text(encoding="utf-8"))
     assert seconds >= 3, "seconds in the rules are written in another way"
     quick, minutes = re.subn(r"\b(\d+)m\b", r"\1s", text)
@@ -33,15 +33,16 @@ def quick_rules(hour: int = 60) -> str:
 
 
 def quick_times(text: str) -> str:
-    """A configuration of Alertmanager, its routes sixty times as fast."""
+    """Return a configuration of Alertmanager whose routes are sixty times as fast."""
     quick, times = TIMES.subn(_sixtieth, text)
     assert times >= 12, "times of the routes are written in another way"
     return quick
 
 
 def quick_config(url: str, folder: Path, *, bridge: bool = False) -> str:
-    """Receivers are paths of `url`; their secrets are files that are written to `folder`. With `bridge` the example's
-    receiver for mailprobe's own bridge is no comment any more.
+    """Return a configuration whose receivers are paths of `url`. Their secrets are files that are written to `folder`.
+
+    With `bridge`, the example's commented-out receiver for mailprobe's own bridge is enabled.
     """
     text = CONFIG.read_text(encoding="utf-8")
     if bridge:

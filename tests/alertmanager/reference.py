@@ -1,4 +1,4 @@
-"""Somebody whose answer shows that our network works: a port that takes connections, and can be gone for a while."""
+"""A reference for the check of our own network: a port that accepts connections, and can be closed for a while."""
 
 from __future__ import annotations
 

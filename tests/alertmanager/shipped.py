@@ -1,4 +1,4 @@
-"""The shipped Alertmanager configuration as data, its matchers, and the alerts that it must know what to do with."""
+"""Parses the shipped Alertmanager configuration, its matchers, and the table of alerts that it must route."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MATCHER = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One condition on a label, as Alertmanager has them; a label that is missing is empty."""
+    """One condition on a label, as in Alertmanager. A missing label counts as empty."""
 
     label: str
     sign: str
@@ -53,7 +53,7 @@ def matchers(words: Iterable[str]) -> tuple[Matcher, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Inhibition:
-    """A source that fires mutes the targets that agree with it in all labels of `equal`."""
+    """A firing source mutes the targets that have the same value in all labels of `equal`."""
 
     number: int
     source: tuple[Matcher, ...]
@@ -65,7 +65,7 @@ class Inhibition:
 
 
 def takes(conditions: Iterable[Matcher], labels: Labels, *, guarded: bool = True) -> bool:
-    """Without guards: whom the rule means, whatever labels it has."""
+    """Return whether the rule applies to these labels, without its guards against missing labels."""
     return all(each.takes(labels) for each in conditions if guarded or not each.guard)
 
 
@@ -87,7 +87,7 @@ def inhibitions() -> tuple[Inhibition, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: who is told of an alert with these labels."""
+    """A line of the table: the receivers of an alert with these labels."""
 
     receivers: tuple[str, ...]
     labels: Labels
@@ -113,25 +113,25 @@ def rows() -> tuple[Row, ...]:
 
 
 def row(alert: str, severity: str) -> Row:
-    """The first of this alert."""
+    """Return the first row of this alert."""
     return next(each for each in rows() if each.key == (alert, severity))
 
 
 def ours() -> Iterator[Row]:
-    """The rows that are about mailprobe's alerts."""
+    """Return the rows about mailprobe's alerts."""
     yield from (each for each in rows() if each.labels["alertname"] != "Other")
 
 
 @cache
 def alerts() -> tuple[Mapping[str, Any], ...]:
-    """The shipped alerting rules."""
+    """Return the shipped alerting rules."""
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     return tuple(rule for group in groups for rule in group["rules"] if "alert" in rule)
 
 
 @cache
 def seen() -> tuple[Labels, ...]:
-    """The labels that Prometheus gives the alerts in the rules' own unit tests, where promtool compares them."""
+    """Return the labels that Prometheus gives the alerts, from the rules' unit tests, where promtool compares them."""
     found = []
     for file in sorted(RULE_TESTS.glob("*.yml")):
         for case in yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]:

@@ -1,4 +1,4 @@
-"""What mutes what: a lint of the shipped rules, and a real Alertmanager that holds a scene for each of them."""
+"""Tests of the inhibition rules: checks of the shipped rules, and a real Alertmanager with a scene for each rule."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from tests.alertmanager.shipped import Inhibition, Labels, inhibitions, ours, ro
 from tests.servers.monitoring import Alertmanager
 from tests.servers.process import ServerError, wait_until
 
-# A rule names whom it means by layer or severity. Of those, these belong to no single domain, provider, target …: a
-# domain's dead DNS says nothing about a server that many domains use. Without the label, the guard spares them.
+# A rule selects its targets by layer or severity. Some of these alerts belong to no single domain, provider or target:
+# a failing DNS of one domain says nothing about a server that many domains use. They have no such label, and the guard
+# of the rule excludes them.
 SERVERS = {"MailEndpointDown", "MailHostOutage"}
 CERTIFICATES = {"MailCertificateInvalid", "MailCertificateExpired", "MailCertificateExpiringSoon"}
 NOT_OF_ONE = {
     "domain": {*SERVERS, *CERTIFICATES, "MailProviderOutage"},
     "provider": {"MailDomainOutage"},
 }
-# Two severities that cannot be at once, say the expressions.
+# Two severities that exclude each other by their expressions.
 EITHER_OR = {"MailprobeDown", "MailprobeNotificationsFailing"}
 
 
 def universe() -> tuple[Labels, ...]:
-    """Every alert there is, from the table, the rules' unit tests, and the daemon itself."""
+    """Every alert: from the table, from the rules' unit tests, and from the daemon itself."""
     every = [*(each.labels for each in ours()), *seen(), *pushed()]
     return tuple({tuple(sorted(labels.items())): labels for labels in every}.values())
 
@@ -63,7 +64,7 @@ def test_a_rule_has_sources_and_targets_among_the_alerts_there_are(rule: Inhibit
 
 @pytest.mark.parametrize("rule", [rule for rule in inhibitions() if "alertname" not in rule.equal], ids=str)
 def test_what_a_rule_means_has_the_labels_that_it_compares(rule: Inhibition):
-    """As the table has them; `provider` is empty where nobody knows it, in the table's second part."""
+    """The labels are those of the table. `provider` is empty if it is unknown, in the second part of the table."""
     first = {row.key: row.labels for row in reversed(tuple(ours()))}
     for labels in first.values():
         if takes(rule.source, labels, guarded=False) or takes(rule.target, labels, guarded=False):
@@ -72,7 +73,7 @@ def test_what_a_rule_means_has_the_labels_that_it_compares(rule: Inhibition):
 
 
 def test_of_two_thresholds_the_lower_is_silent():
-    """Every alert that comes as critical and as a warning has a rule whose labels it carries, both times."""
+    """For each alert that exists as critical and as warning there is a rule with labels that both have."""
     severities: dict[str, set[str]] = {}
     for each in ours():
         severities.setdefault(each.key[0], set()).add(each.key[1])
@@ -100,12 +101,12 @@ def test_nothing_mutes_itself_in_a_circle():
 
 
 def alert(name: str, severity: str = "critical", **changes: str) -> Labels:
-    """The alert of the table, a little different. An empty value takes a label away."""
+    """Return the alert of the table with changed labels. An empty value removes a label."""
     return {label: value for label, value in {**row(name, severity).labels, **changes}.items() if value}
 
 
 def own(name: str, **changes: str) -> Labels:
-    """The alert as the daemon pushes it, at a provider that has a name."""
+    """Return the alert as the daemon pushes it, at a provider that has a name."""
     wanted = {"alertname": name, **({} if name.startswith("Mailprobe") else {"provider": "acme"})}
     found = next(labels for labels in pushed() if wanted.items() <= labels.items())
     return {label: value for label, value in {**found, **changes}.items() if value}
@@ -113,7 +114,7 @@ def own(name: str, **changes: str) -> Labels:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What fires together; every scene has a `job` of its own, so that all can be played at once."""
+    """Alerts that fire together. Each scene has its own `job`, so that all scenes can run at the same time."""
 
     name: str
     firing: Sequence[Labels]
@@ -193,7 +194,7 @@ SCENES = [
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, ...], bool]]:
-    """Every alert of all scenes, in one Alertmanager: its labels → whether it is muted."""
+    """Put the alerts of all scenes into one Alertmanager. Returns labels → whether the alert is muted."""
     folder: Path = tmp_path_factory.mktemp("secrets")
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     alerts = [
@@ -212,7 +213,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str,
         def muted() -> dict[tuple[str, ...], bool]:
             return {_key(each["labels"]): bool(each["status"]["inhibitedBy"]) for each in alertmanager.alerts()}
 
-        # It takes note of new sources in its own time. A difference that stays is for the tests to tell.
+        # Alertmanager processes new sources with a delay. If a difference stays, the tests report it.
         with contextlib.suppress(ServerError):
             wait_until(lambda: sum(muted().values()) == expected, 10, "sources have muted their targets")
         assert len(muted()) == len(alerts)

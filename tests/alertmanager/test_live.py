@@ -1,5 +1,6 @@
-"""The shipped rules and the shipped Alertmanager configuration, for real: one dead server is one page, our own network
-down silences everything else, and the end is told. Only the clock is quicker, and receivers are on this machine.
+"""Tests the shipped rules and the shipped Alertmanager configuration with real programs, only sixty times as fast.
+
+One stopped server gives one page, a failure of our own network silences everything else, and the end is reported.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ scrape_configs:
 
 
 def names(message: Message, status: str = "firing") -> set[str]:
-    """The alerts of a webhook's notification."""
+    """Return the alerts of a webhook's notification."""
     return {each["labels"]["alertname"] for each in message.alerts(status)}
 
 
 def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
     mail_world: MailWorld, dovecot: Dovecot, tmp_path: Path
 ) -> None:
-    """The page has the mailboxes, chats have the text in both languages; then our network goes, and all comes back."""
+    """The page lists the mailboxes, and chats get both languages. Then our network fails, and everything recovers."""
     with (
         Reference() as reference,
         Channels() as channels,
@@ -68,9 +69,9 @@ def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
         chinese = channels.wait_for("wecom", lambda each: "邮件服务器故障" in each.text)
         assert chinese.text.startswith("严重：邮件服务器故障\n受影响：mail.example.test\n")
         assert chinese.token == "token-of-REPLACE"
-        # All of them and their server's port, as soon as each has failed.
+        # All of them, and the port of their server, as soon as each has failed.
         wait_until(lambda: held(alertmanager).startswith(f"{BOXES + 1} targets "), 30, "all mailboxes are counted")
-        # What follows from it fires as well, and is muted: it would page a minute later, which is a second here.
+        # The alert of the consequence fires as well and is muted: otherwise it would page a second later.
         prometheus.wait_for('ALERTS{alertname="MailEndpointDown",alertstate="firing"}')
         wait_until(lambda: shown(alertmanager, "suppressed") == {"MailEndpointDown"}, 20, "the server mutes its port")
         assert channels.at("pager") == [page]
@@ -94,14 +95,14 @@ def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
 
 @contextmanager
 def without(reference: Reference) -> Iterator[None]:
-    """Our network is down."""
+    """Simulate a failure of our network."""
     reference.stop()
     yield
     reference.start()
 
 
 def held(alertmanager: Alertmanager) -> str:
-    """What Alertmanager has to say of the server by now."""
+    """Return the current alerts of Alertmanager about the server."""
     (alert,) = alertmanager.json("/api/v2/alerts", filter='alertname="MailHostOutage"')
     return str(alert["annotations"]["description"])
 

@@ -1,4 +1,4 @@
-"""The shipped configuration loads, and tells the right ones of every alert: asked of amtool."""
+"""Tests that the shipped configuration is valid and sends every alert to the right receivers, with amtool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.alertmanager.shipped import CONFIG, TABLE, TEMPLATES, Labels, Row, al
 from tests.servers.process import binary
 
 RECEIVERS = {each["name"]: each for each in config()["receivers"]}
-CONFIGURED = {"tenant", "team"}  # labels that a user has put on his targets
+CONFIGURED = {"tenant", "team"}  # labels that a user has added to the targets
 
 
 def amtool(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +26,7 @@ def amtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def routed(labels: Labels) -> list[str]:
-    """The receivers that amtool finds, in their order."""
+    """Return the receivers that amtool finds, in order."""
     done = amtool("config", "routes", "test", f"--config.file={CONFIG}", *(f"{k}={v}" for k, v in labels.items()))
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().split(",")
@@ -39,7 +39,7 @@ def routes(route: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def messengers(receiver: str) -> set[str]:
-    """How a receiver tells people: "slack", "webhook" …"""
+    """Return the kinds of messages that a receiver sends: "slack", "webhook" …"""
     return {key.removesuffix("_configs") for key, value in RECEIVERS[receiver].items() if key != "name" and value}
 
 
@@ -62,7 +62,7 @@ def test_the_table_knows_every_alert_at_every_severity_and_no_other():
 
 
 def test_the_table_has_the_labels_that_prometheus_gives_them():
-    """As promtool has compared them in the rules' own unit tests. `provider` may be empty."""
+    """The labels are compared by promtool in the rules' own unit tests. `provider` may be empty."""
     found: dict[tuple[str, str], set[frozenset[str]]] = {}
     for row in ours():
         found.setdefault(row.key, set()).add(frozenset(row.labels) - {"provider"})
@@ -106,7 +106,7 @@ def test_matchers_are_written_as_later_alertmanagers_want_them():
 
 
 def test_a_critical_alert_waits_for_its_cause_but_not_where_nobody_watches():
-    """The ladder of the rules has steps of a minute or more; what is evaluated at once must meet within the wait."""
+    """The alerts of causes fire a minute or more earlier. Alerts without such a step must arrive within group_wait."""
     root = config()["route"]
     waits = {}
     for route in routes(root):
@@ -117,7 +117,7 @@ def test_a_critical_alert_waits_for_its_cause_but_not_where_nobody_watches():
 
 
 def test_what_stands_in_comments_for_this_version_loads_too(tmp_path: Path):
-    """Receivers to choose from; keys that are newer than 0.25 are at the end of a line or say so."""
+    """Alternative receivers; keys that are newer than version 0.25 are at the end of a line, or marked in the text."""
     text = CONFIG.read_text(encoding="utf-8").replace("templates/", f"{TEMPLATES.parent}/")
     blocks = re.findall(r"    # \w+_configs:\n(?:    #   .*\n)+", text)
     assert {block.split(":")[0].strip(" #") for block in blocks} == {
@@ -132,7 +132,7 @@ def test_what_stands_in_comments_for_this_version_loads_too(tmp_path: Path):
 
 
 def test_secrets_are_files():
-    """But where 0.25 knows none."""
+    """Except where version 0.25 has no key for a file."""
     text = CONFIG.read_text(encoding="utf-8")
     inline = [line for line in text.splitlines() if "REPLACE" in line and not line.lstrip().startswith("#")]
     assert [line.split(":")[0].strip(" -") for line in inline] == ["corp_id", "api_secret"]

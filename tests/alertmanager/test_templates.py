@@ -1,4 +1,4 @@
-"""What people read on their phones: golden texts, limits, and words that must not act."""
+"""Tests of the texts on phones: golden texts, limits, and hostile text that must have no effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\u200b\u2028\u2029\u202e]")
 
 
 def parts(text: str) -> dict[str, str]:
-    """Title, text and brief of a golden text."""
+    """Return title, text and brief of a golden text."""
     found = re.split(r"^-- (\w+) --\n", text, flags=re.MULTILINE)
     return {name: said.removesuffix("\n") for name, said in zip(found[1::2], found[2::2], strict=True)}
 
@@ -26,7 +26,7 @@ def kept(name: str, language: str) -> dict[str, str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SETS)
 def test_golden_texts(name: str, language: str):
-    """`python -m tests.alertmanager.notifications` writes them anew."""
+    """To update: `python -m tests.alertmanager.notifications`."""
     assert golden(name, language) == (GOLDEN / f"{name}.{language}.txt").read_text(encoding="utf-8")
 
 
@@ -74,7 +74,7 @@ def test_it_began_when_the_first_of_its_kind_did():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_of_a_server_cannot_act(language: str):
-    """No link, no mention, no line of its own, no template, nothing that turns the text around."""
+    """No link, no mention, no further line, no template, and nothing that changes the direction of the text."""
     for name in ("hostile", "no_web_address"):
         for text in kept(name, language).values():
             assert not CONTROL.search(text)
@@ -94,7 +94,7 @@ def test_without_annotations_there_is_still_what_is_known():
 
 
 def test_a_great_many_alerts_are_counted_all():
-    """Beyond 500 names are not compared, but they count."""
+    """From 500 on, names are not compared, but counted."""
     many = [alert(target=f"box{number}") for number in range(1234)]
     assert " and 1224 more" in render("mailprobe.text", many)
     assert render("mailprobe.title", many).endswith("+1231)")
@@ -109,7 +109,7 @@ def test_every_template_that_the_configuration_uses_is_defined():
 
 
 def test_both_languages_are_built_alike():
-    """What one can do, the other can: they differ in words alone."""
+    """The templates of both languages have the same structure."""
     text = TEMPLATES.read_text(encoding="utf-8")
     found = dict(re.findall(r'define "(mailprobe\.[\w.]+)" }}\n(.*?)\n(?=\{\{-? ?(?:define|/\*)|\Z)', text, re.DOTALL))
     pairs = [name for name in found if f"{name}.zh" in found]

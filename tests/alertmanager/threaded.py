@@ -1,4 +1,4 @@
-"""A server of ours in threads, so that a test may wait as it likes; it can be gone for a while."""
+"""A server in threads, so that a test may block. It can be stopped and started again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tests.servers.process import free_port
 
 
 class Threaded:
-    """A context manager. A subclass says what `listen` makes."""
+    """A context manager. A subclass creates the server in `listen`."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self._server: BaseServer | None = None
 
     def listen(self) -> BaseServer:
-        """A new server that has its port."""
+        """Return a new server on the same port."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -25,7 +25,7 @@ class Threaded:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop(self) -> None:
-        """Nobody answers there until it is started again."""
+        """Stop the server: until it is started again, connections are refused."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

@@ -1,4 +1,4 @@
-"""The benches' report and the servers that they measure against."""
+"""Fixtures of the benchmarks: the report and the servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.scene import Scene
 
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
-    """Collects figures, writes docs/benchmarks.md at the end."""
+    """Collects figures, and writes docs/benchmarks.md at the end."""
     made = Report()
     yield made
     made.write()
@@ -20,6 +20,6 @@ def report() -> Iterator[Report]:
 
 @pytest.fixture(scope="session")
 def scene() -> Iterator[Scene]:
-    """Real servers with many accounts, none of which slows down a busy client."""
+    """Real servers with many accounts, none of which slows down a client with many connections."""
     with Scene() as made:
         yield made

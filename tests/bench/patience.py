@@ -1,4 +1,4 @@
-"""Many slow runs at once, by the real scheduler and runner: how far is the reported latency from the server's word?
+"""Measures with many slow runs at once, on the real scheduler and runner, how exact the reported latency is.
 
 python -m tests.bench.patience '{"waiting": PORT, "busy": PORT, "ca_file": …, "targets": 4000, "seconds": 60, …}'
 """
@@ -32,7 +32,7 @@ WAITED = re.compile(r"waited=([\d.]+)")
 
 
 class Errors:
-    """A sink that compares the phase `greeting` with what the greeting says."""
+    """A sink that compares the phase `greeting` with the time that the greeting states."""
 
     def __init__(self) -> None:
         self.found: list[float] = []
@@ -48,7 +48,10 @@ class Errors:
 
 
 class Load:
-    """The tls probe, counted; on the busy endpoint it holds its slot as long as a waiting server would."""
+    """Counts runs of the tls probe.
+
+    On the busy endpoint it keeps its slot as long as a run with a waiting server would.
+    """
 
     def __init__(self, busy: tls.Settings, wait: float) -> None:
         self._busy = busy

@@ -1,4 +1,4 @@
-"""Our own programs as processes, each bound to a core."""
+"""Starts our own programs as processes, each bound to a core."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.servers.daemon import ROOT, Daemon
 from tests.servers.process import Server, ServerError, accepts, free_port
 
 CORES = sorted(os.sched_getaffinity(0))
-OURS, OTHERS = CORES[0], CORES[1:] or CORES  # the daemon has one core to itself, as far as the machine has two
+OURS, OTHERS = CORES[0], CORES[1:] or CORES  # the daemon has one core for itself, if the machine has two
 
 
 def bound(cores: Sequence[int], argv: Sequence[str]) -> list[str]:
-    """A command on these cores only, and there before all others: what else the machine does is not to be measured."""
+    """Return a command that runs only on these cores, with high priority: other load must not change the result."""
     return ["taskset", "--cpu-list", ",".join(map(str, cores)), "chrt", "--rr", "5", *argv]
 
 
 class Stub(Server):
-    """`tests.bench.stub` with the ports `imap`, `smtp` (TLS) or `waiting` (a known time before its greeting)."""
+    """`tests.bench.stub` with the ports `imap`, `smtp` (TLS) or `waiting` (waits a known time before its greeting)."""
 
     def __init__(self, names: Sequence[str], *, wait: float = 0.0, pem: Pem | None = None) -> None:
         super().__init__("stub")
@@ -44,7 +44,7 @@ class Stub(Server):
 
 
 class Watched(Daemon):
-    """The daemon on one core, with somebody inside who can be asked how its event loop does."""
+    """The daemon on one core, with a watcher in its process that measures its event loop."""
 
     def argv(self) -> list[str]:
         command = super().argv()
@@ -52,8 +52,9 @@ class Watched(Daemon):
         return bound([OURS], [*command[:at], "tests.bench.watched", *command[at + 2 :]])
 
     def watch(self, seconds: float, scrape: Sequence[str] = ()) -> dict[str, Any]:
-        """See `tests.bench.watched.Watch`. Meanwhile the paths in `scrape` are fetched one after the other, again and
-        again, by a process of its own.
+        """Return the result of `tests.bench.watched.Watch`.
+
+        Meanwhile another process fetches the paths in `scrape` in turn, without a pause.
         """
         answer = self.folder / "watched"
         (self.folder / "watch").write_text(f"{seconds}")
@@ -71,13 +72,13 @@ class Watched(Daemon):
         raise ServerError(f"the daemon tells nothing\n{self.tail()}")
 
     def rss(self) -> tuple[float, float]:
-        """Resident memory now and at its highest, in MB."""
+        """Return the resident memory now and its maximum, in MB."""
         text = Path(f"/proc/{self.daemon_pid()}/status").read_text(encoding="ascii")
         now, peak = (int(re.findall(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)[0]) for name in ("VmRSS", "VmHWM"))
         return now / 1000, peak / 1000
 
     def daemon_pid(self) -> int:
-        """Taskset and env have become the daemon by exec."""
+        """Return the process id of the daemon: taskset and env replace themselves with it (exec)."""
         return self.pid
 
 

@@ -1,4 +1,4 @@
-"""What the benches found: printed as they go, and written to docs/benchmarks.md at the end."""
+"""The report of the benchmarks: printed as they run, and written to docs/benchmarks.md at the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ and system time of the process. Real servers run on the same machine and use a p
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure, and the limit it should keep."""
+    """One figure, and its limit."""
 
     what: str
     figure: str
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(slots=True)
 class Section:
-    """One bench: how it was measured, and its figures."""
+    """One benchmark: how it was measured, and its figures."""
 
     title: str
     how: str
@@ -61,7 +61,7 @@ class Section:
 
 
 class Report:
-    """All sections. One bench that runs alone replaces its own section and leaves the others."""
+    """All sections. A benchmark that runs alone replaces its own section and keeps the others."""
 
     def __init__(self) -> None:
         self._sections: list[Section] = []
@@ -87,7 +87,7 @@ class Report:
 
 
 def machine() -> list[Row]:
-    """Where and when."""
+    """Return the machine and the time of the measurement."""
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     python = f"{platform.python_version()}, {ssl.OPENSSL_VERSION}"
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)

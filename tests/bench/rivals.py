@@ -1,4 +1,4 @@
-"""The two programs that are compared: our worker, and blackbox_exporter under an evenly paced client."""
+"""The two programs to compare: our worker, and blackbox_exporter with a client that queries it at an even rate."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SASL_PLAIN = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
 
 
 def cpu_of(pid: int) -> float:
-    """User and system time of a process, in seconds."""
+    """Return user plus system time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Worker:
-    """Our side: `tests.bench.worker` in a process of its own."""
+    """Our program: `tests.bench.worker` as a process."""
 
     def __init__(self, config: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mailprobe-bench-"))
@@ -60,7 +60,7 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, probes: Sequence[str], rate: float, seconds: float) -> dict[str, Any]:
-        """One round; see `tests.bench.worker.Cost`."""
+        """Run one round; see `tests.bench.worker.Cost`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps({"probes": probes, "rate": rate, "seconds": seconds}), file=self._process.stdin, flush=True)
@@ -79,7 +79,7 @@ Step = dict[str, Any]
 
 
 def imap_steps(said: Sequence[str]) -> list[Step]:
-    """What our own transcript says we said, as a script: after each command its tagged OK."""
+    """Return the commands of our own transcript as a script: each command is followed by its tagged OK."""
     steps: list[Step] = [{"expect": r"^\* OK"}]
     for line in said:
         command = line.replace("<secret>", SASL_PLAIN)
@@ -88,7 +88,7 @@ def imap_steps(said: Sequence[str]) -> list[Step]:
 
 
 def smtp_steps(said: Sequence[str]) -> list[Step]:
-    """The same for SMTP."""
+    """Return the same for SMTP."""
     steps: list[Step] = [{"expect": "^220 "}]
     for line in said:
         verb = line.split()[0].upper()
@@ -100,7 +100,7 @@ def smtp_steps(said: Sequence[str]) -> list[Step]:
 
 
 def modules(scene: Scene, scripts: dict[str, list[Step]]) -> str:
-    """blackbox.yml: `scripts` gives the dialogues by module; a name that begins with imap speaks TLS at once."""
+    """Return blackbox.yml. `scripts` has the dialogue of each module; modules named imap… use implicit TLS."""
     trust = {"ca_file": str(scene.authority.ca_file), "server_name": HOST}
     made: dict[str, Any] = {
         "tls": {"tls": True, "tls_config": trust},
@@ -118,7 +118,7 @@ def modules(scene: Scene, scripts: dict[str, list[Step]]) -> str:
 
 
 class Rival:
-    """blackbox_exporter, asked at an even pace, as Prometheus asks it."""
+    """blackbox_exporter, queried at an even rate as Prometheus does it."""
 
     def __init__(self, scene: Scene, scripts: dict[str, list[Step]]) -> None:
         self._server = Blackbox(modules(scene, scripts))
@@ -136,7 +136,7 @@ class Rival:
         self._server.close()
 
     async def run(self, names: Sequence[str], rate: float, seconds: float) -> float:
-        """CPU seconds per probe; the modules take turns."""
+        """Return the CPU seconds per probe. The modules run in turn."""
         urls = [self._url(name) for name in names]
         count = round(rate * seconds / len(urls)) * len(urls)
         async with aiohttp.ClientSession() as client:

@@ -1,4 +1,4 @@
-"""A mail domain with many mailboxes on real servers, as a config file and as blackbox_exporter's modules."""
+"""A mail domain with many mailboxes on real servers, as a configuration file and as blackbox_exporter's modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.opendkim import SELECTOR, Key
 from tests.servers.postfix import Postfix
 from tests.servers.world import DKIM_NAME, DOMAIN, zones
 
-MAILBOXES = 100  # so many, because the guard lets few logins of one account run at once
+MAILBOXES = 100  # several accounts, because the login guard allows only a few logins of one account at the same time
 
 HEAD = """\
 resolvers: ["{resolver}"]
@@ -32,7 +32,7 @@ MAILBOX = """\
 
 
 class Scene:
-    """Each mailbox has a host name of its own, all of them at one address: to us they are as many servers."""
+    """Each mailbox has its own host name for the same address, so that mailprobe treats them as different servers."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -58,7 +58,7 @@ class Scene:
         self._stack.close()
 
     def config(self) -> str:
-        """Every mailbox with imap and smtp, and the domain."""
+        """Return a configuration with every mailbox (imap and smtp) and the domain."""
         head = HEAD.format(
             resolver=self.resolver.address, ca_file=self.authority.ca_file, domain=DOMAIN, selector=SELECTOR
         )

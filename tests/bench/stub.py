@@ -1,9 +1,9 @@
-"""Mail servers that cost next to nothing, as a process of their own: one answer per line, TLS from the first byte.
+"""Mail servers that need almost no CPU, as a process: one answer per line, TLS from the first byte.
 
-    python -m tests.bench.stub PORTS WAIT [CHAIN KEY]
+python -m tests.bench.stub PORTS WAIT [CHAIN KEY]
 
 PORTS are `imap=1234,smtp=1235,waiting=1236`. `waiting` speaks IMAP without TLS: it greets WAIT seconds after it has
-accepted a connection, and says in its greeting how long that really was.
+accepted a connection, and its greeting states how long it really waited.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async def serve(ports: str, wait: float, files: list[str]) -> None:
         name, _, port = each.partition("=")
         tls = None if name == "waiting" else context
         servers.append(await loop.create_server(kinds[name], "0.0.0.0", int(port), ssl=tls, backlog=1024))
-    if "waiting" in ports:  # its clock is the yardstick: nothing may come in between
+    if "waiting" in ports:  # its clock is the reference: no other work may run in between
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     await asyncio.gather(*(server.serve_forever() for server in servers))
 

@@ -1,4 +1,4 @@
-"""Loading a large configuration."""
+"""Benchmark: loading a large configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU of our probes against blackbox_exporter's for the same dialogues on the same servers, taking turns."""
+"""Benchmark: CPU of our probes and of blackbox_exporter for the same dialogues on the same servers, in turn."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.bench.report import Report, Section
 from tests.bench.rivals import Rival, Worker, imap_steps, smtp_steps
 from tests.bench.scene import Scene
 
-RATE = 50.0  # runs a second
-SECONDS = 2.5  # of one side's turn
+RATE = 50.0  # runs per second
+SECONDS = 2.5  # seconds of one program's turn
 ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Our probes against their modules; the cost is that of all of them once."""
+    """Our probes and their modules for the same work; the cost is that of one run of each."""
 
     name: str
     title: str

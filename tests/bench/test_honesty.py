@@ -1,4 +1,4 @@
-"""What is reported as a server's latency is the server's: measured against one that says how long it took."""
+"""Benchmark: the error of the reported latency, measured with a server that states how long it took."""
 
 from __future__ import annotations
 

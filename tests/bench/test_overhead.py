@@ -1,4 +1,4 @@
-"""What a run costs beside its probe: scheduler, gate, metrics, history."""
+"""Benchmark: the CPU of a run without its probe: scheduler, gate, metrics, history."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def result_of(target: Target, number: int, *, changed: int = 0) -> Result:
 
 
 def microseconds(record: Callable[[Result], None], results: Sequence[Result]) -> float:
-    """CPU of one result, the best of five turns."""
+    """Return the CPU of one result, the best of five rounds."""
 
     def turn() -> None:
         for result in results:

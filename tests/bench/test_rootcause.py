@@ -1,4 +1,4 @@
-"""Root causes of 10,000 targets: of everything that fails at once, and of one that changes among few."""
+"""Benchmark: root causes of 10,000 targets, when everything fails at once and when one target changes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def take(known: CauseTracker, results: list[Result]) -> None:
 
 
 def looks(known: CauseTracker, changing: list[Target]) -> float:
-    """The median look, before each of which a target has changed its reason."""
+    """Return the median time of an update after a target has changed its reason."""
     figures = []
     for turn in range(ROUNDS):
         known.record(result(changing[turn], Reason.CONNECTION_RESET if turn % 2 else Reason.HOST_UNREACHABLE))

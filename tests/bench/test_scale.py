@@ -1,4 +1,4 @@
-"""Two thousand mailboxes on one core, and what a scrape of them does to the loop and to the latencies."""
+"""Benchmark: two thousand mailboxes on one core, and the effect of a scrape on the event loop and the latencies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.bench.scene import Scene
 
 MAILBOXES = 2000
 HOSTS = 50
-SECONDS = 130  # of steady work, after the first round
-LOOK = 12.0  # seconds with, and without, somebody who scrapes
+SECONDS = 130  # of steady operation, after the first round
+LOOK = 12.0  # seconds with and without scrapes
 CONFIG = """\
 resolvers: ["{resolver}"]
 defaults: {{interval: {{login: 60s}}, timeout: 10s, ca_file: {ca_file}}}
@@ -53,7 +53,7 @@ def daemon(scene: Scene) -> Iterator[Watched]:
 
 
 def samples(text: str, name: str) -> list[tuple[str, float]]:
-    """(labels, value) of one series name."""
+    """Return (labels, value) of each series with this name."""
     found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
     return [(labels, float(value)) for labels, value in found]
 
@@ -63,7 +63,7 @@ def total(text: str, name: str) -> float:
 
 
 def percentile_of(before: str, after: str, name: str, part: float) -> str:
-    """The bucket of a histogram below which this part of what came between two scrapes lies."""
+    """Return the bucket of a histogram below which this share of the observations between two scrapes lies."""
     counts = [
         (re.search(r'le="([^"]*)"', labels), value - old)
         for (labels, value), (_, old) in zip(

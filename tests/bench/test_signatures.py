@@ -1,4 +1,4 @@
-"""How quickly a server's words become a reason: texts a second, and the worst single text."""
+"""Benchmark: how fast error texts are classified: texts per second, and the slowest text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter.model import Phase, Service
 
 pytestmark = pytest.mark.bench
 
-LIMIT = 0.1e-3  # seconds a text
+LIMIT = 0.1e-3  # seconds per text
 ROUNDS = 15
 TITLE = "Signatures"
 HOW = f"""Every example of the table and every text of tests/diagnosis/unseen_replies.txt, with known and with unknown
@@ -50,7 +50,7 @@ def hostile() -> list[Text]:
 
 
 def measure(given: Sequence[Text], rounds: int) -> list[float]:
-    """The best time of each text, in seconds."""
+    """Return the best time of each text, in seconds."""
     best = [float("inf")] * len(given)
     for _ in range(rounds):
         for number, (protocol, text, families) in enumerate(given):

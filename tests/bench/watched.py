@@ -1,6 +1,6 @@
 """The daemon with a watcher on its event loop: `python -m tests.bench.watched` takes the flags of `mailprobe run`.
 
-A file `watch` beside the configuration, with a number of seconds in it, starts a look; what was seen is written to
+A file `watch` next to the configuration, with a number of seconds in it, starts a measurement. The result is written to
 `watched`, as JSON.
 """
 
@@ -23,9 +23,9 @@ TICK = 0.001  # seconds
 
 
 class Watch:
-    """How late the loop is for a timer of a millisecond, and how long runs take, while somebody looks.
+    """Measures how late the loop runs a timer of one millisecond, and how long runs take.
 
-    Late by our own work is the CPU time that the loop's thread spent meanwhile: other programs do not count.
+    The lateness caused by our own code is the CPU time of the loop's thread, so that other programs do not count.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,9 +1,9 @@
-"""mailprobe without its web server, as a process of its own that is told on stdin what to run and says what it cost.
+"""mailprobe without its web server, as a process that reads its orders from stdin and writes the costs.
 
-    python -m tests.bench.worker CONFIG FOLDER
+python -m tests.bench.worker CONFIG FOLDER
 
-A line {"probes": ["imap"], "rate": 50, "seconds": 6} runs these targets of the config on the scheduler's beat, through
-everything that the daemon has: gate, runner, guard, state, metrics, history. The answer is one line too.
+A line {"probes": ["imap"], "rate": 50, "seconds": 6} runs these targets of the configuration at this rate with all
+parts of the daemon: gate, runner, guard, state, metrics, history. The answer is one line, too.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from exporter.state.store import State
 from exporter.targets.build import build
 
 LIMITS = Limits(in_flight=200, per_host=1000, logins_per_host_per_minute=1_000_000)
-WARM_UP = 0.5  # seconds, before the clock starts
+WARM_UP = 0.5  # seconds before the measurement starts
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a round took."""
+    """The cost of a round."""
 
     runs: int
     cpu: float  # seconds, user and system
-    failures: tuple[str, ...]  # the first of them
+    failures: tuple[str, ...]  # the first of these errors
     duration: float  # seconds, mean of a run
-    said: tuple[str, ...]  # what the last run's client said, with its remarks left out
+    said: tuple[str, ...]  # the client's side of the last run's transcript, without comments
 
 
 class Tally:
-    """A sink that counts, beside the daemon's own ones."""
+    """A sink that counts, in addition to the daemon's own sinks."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -70,7 +70,7 @@ class Tally:
 
 
 async def login_only(settings: object, world: Context, trace: Trace, /) -> None:
-    """The shortest dialogue with a password: greeting, login, logout."""
+    """Run the shortest dialogue with a password: greeting, login, logout."""
     assert isinstance(settings, imap.Settings)
     async with await dial(settings.endpoint, world.resolver, world.contexts, trace) as wire:
         session = ImapSession(wire, trace)
@@ -84,7 +84,10 @@ async def login_only(settings: object, world: Context, trace: Trace, /) -> None:
 
 
 def chosen(targets: Sequence[Target], probes: Iterable[str]) -> list[Target]:
-    """The targets of these probes; `imap_short`, `tls_starttls` are told apart. One domain stands for many."""
+    """Return the targets of these probes; `imap_short` and `tls_starttls` are separate names.
+
+    One domain represents all.
+    """
     mailboxes = [target for target in targets if target.kind is Kind.MAILBOX and target.probe is ProbeName.IMAP]
     found: list[Target] = []
     for name in probes:

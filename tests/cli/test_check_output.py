@@ -1,4 +1,4 @@
-"""What `check` prints: whole lines in a pipe, wrapped ones in a terminal, and whose words are whose."""
+"""Tests of the output of `check`: whole lines in a pipe, wrapped lines in a terminal, and labels for server texts."""
 
 from __future__ import annotations
 

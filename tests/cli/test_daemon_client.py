@@ -1,4 +1,4 @@
-"""How the command line finds a daemon, and when it shows a password."""
+"""Tests of how the command line finds a daemon, and when it sends a password."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def netrc(tmp_path, monkeypatch):
         ("https://probe.example.com:9826", "ops:pässword"),
         ("http://127.0.0.1:9826", "local:x"),
         ("https://127.0.0.1", "local:x"),
-        ("http://probe.example.com:9826", ""),  # it would cross the network in the clear
+        ("http://probe.example.com:9826", ""),  # it would be sent over the network without TLS
         ("https://other.example.com", ""),
         ("https://[", ""),
         ("", ""),

@@ -1,4 +1,4 @@
-"""`mailprobe explain`, by its command line: exit code, JSON of the contract, and words in two languages."""
+"""Tests of the command `mailprobe explain`: exit code, JSON, and text in two languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mailprobe oauth NAME`: every way to sign in ends with a refresh token that only its owner can read."""
+"""Tests of `mailprobe oauth NAME`: every way to sign in ends with a refresh token that only its owner can read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[TokenServer]:
 
 
 class Terminal:
-    """Standard input, as a terminal gives it: line by line."""
+    """Standard input in the form of a terminal: line by line."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         read, self._write = os.pipe()
@@ -82,7 +82,7 @@ def written(tmp_path: Path, server: TokenServer) -> bool:
 
 
 async def test_a_device_code_is_typed_elsewhere(config, server, tmp_path, capsys):
-    server.pending = 3  # and the last of them asks to be asked less often
+    server.pending = 3  # the last of them asks for a longer interval
     authorization_slower = sign_in.SLOWER
     sign_in.SLOWER = 0.01
     try:
@@ -106,7 +106,7 @@ async def test_a_user_who_says_no_is_told_so_in_both_languages(config, server, t
 
 
 async def page(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """The query of the page that the user is to open, once it is told."""
+    """Return the query of the URL that the user must open, as soon as it is printed."""
     said = ""
     while not (found := re.search(r"^https?://\S+[?&]response_type=\S+$", said, re.MULTILINE)):
         await asyncio.sleep(0.001)

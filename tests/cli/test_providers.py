@@ -1,4 +1,7 @@
-"""`mailprobe providers`: whose it is and why, in both languages and as JSON, with a stanza that the daemon takes."""
+"""Tests of `mailprobe providers`:
+
+the provider and the evidence, as text and JSON, and a valid entry for config.yaml.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ CONTRACT = {"id", "name", "family", "recognised_by", "imap", "pop3", "smtp", "lo
 
 @pytest.fixture
 def given(tmp_path: Path):
-    """`given(resolver)` are the flags for a configuration that asks there."""
+    """`given(resolver)` returns the flags for a configuration that uses this resolver."""
 
     def make(resolver: str) -> Options:
         (tmp_path / "config.yaml").write_text(f'resolvers: ["{resolver}"]\n')
@@ -166,7 +169,7 @@ def built(text: str, folder: Path, address: str, mx: str = ""):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("provider", list(presets()))
 def test_every_presets_stanza_is_a_good_configuration(tmp_path, provider, language):
-    """It is loaded, and what it watches needs nothing more from the user."""
+    """It is loaded, and its probes need nothing more from the user."""
     preset = presets()[provider]
     address = f"sales@{preset.domains[0] if preset.domains else 'acme.example'}"
     text = stanza(preset, address, language=language)
@@ -187,7 +190,7 @@ def test_every_presets_stanza_is_a_good_configuration(tmp_path, provider, langua
     ],
 )
 def test_what_only_the_mx_told_is_written_out(provider, mx, host):
-    """With `provider` written the MX is not asked any more."""
+    """When `provider` is written, the MX is not looked up any more."""
     text = stanza(presets()[provider], "sales@acme.example", mx)
     assert (f"imap: {{host: {host}, " in text) if host else ("imap" not in text)
 

@@ -1,4 +1,4 @@
-"""The support ticket: what it tells, in which languages and formats, and what it never tells."""
+"""Tests of the support ticket: its content, languages and formats, and that it contains no secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ F = FactName
 
 @dataclass(frozen=True)
 class Given:
-    """Where a password lies: the same for the same mailbox."""
+    """The source of a password: the same for the same mailbox."""
 
     word: str = WORD
 
@@ -103,7 +103,7 @@ def ticket(targets: list[Target], *results: Result, name: str = "sales", now: fl
 
 
 def test_a_result_is_evidence_for_five_of_the_intervals_in_effect():
-    """Not of the configured ones: login budgets stretch them."""
+    """The intervals in effect count, not those of the configuration: login budgets stretch them."""
     history, result = History(), ok(NEAR)
     history.record(result)
     age = result.started + 6 * NEAR.interval + 601
@@ -220,7 +220,7 @@ def test_while_logins_are_paused_the_refusal_itself_is_told():
 
 
 def test_other_states():
-    """Recovered, never failed, inconclusive, not run yet; of two probes the failing one is told."""
+    """Recovered, never failed, inconclusive, not run yet; of two probes the failing one is reported."""
     recovered = ticket([IMAP], refused(), ok(IMAP, started=START + 300), now=START + 400)
     assert recovered.state == "recovered"
     assert text(recovered).startswith("IMAP of sales@example.com failed and works again: wrong_password")
@@ -272,7 +272,7 @@ def test_chinese_says_the_same():
 
 
 def test_markdown_lets_no_server_write_markup():
-    """The words stand in a fence longer than any in them; everywhere else what could be markup is escaped."""
+    """Server texts stand in a fence that is longer than any fence in them; elsewhere markup is escaped."""
     told = text(ticket([IMAP], refused()), "md")
     assert "# IMAP of sales@example.com fails: wrong\\_password" in told
     assert "````\nNO [AUTHENTICATIONFAILED]" in told
@@ -319,7 +319,7 @@ def test_a_zone_with_a_name_is_named_and_utc_is_told_once():
 
 
 async def repeats_the_password(peer: Peer) -> None:
-    """A POP3 or SMTP server that puts everything it hears into its refusal."""
+    """A POP3 or SMTP server that repeats everything it received in its refusal."""
     await peer.say("+OK ready")
     await peer.dialogue("+OK\r\nUSER\r\n.", "+OK")
     heard = await peer.hear()
@@ -357,7 +357,7 @@ async def test_no_secret_is_in_it_even_where_the_server_says_it(tmp_path: Path, 
 
 
 def test_the_command_asks_the_daemon_and_probes_once_where_there_is_none(mail_world: MailWorld, dovecot: Dovecot):
-    """The same mailbox, locked by its provider: from the history, then alone, with real servers."""
+    """A mailbox locked by its provider: from the history of a daemon, then without a daemon, with real servers."""
     dovecot.refuse(ALICE, "Account is locked by the administrator")
     with daemon_for(mail_world) as daemon:
         ready = 'mailprobe_probe_failure_info{target="alice"'

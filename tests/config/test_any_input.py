@@ -1,4 +1,4 @@
-"""Whatever a file holds, the answer is a Config or a ConfigError: no other exception, and no value of a secret key."""
+"""Tests that any file content gives a Config or a ConfigError: no other exception, and no value of a secret key."""
 
 from __future__ import annotations
 

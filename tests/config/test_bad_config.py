@@ -1,4 +1,4 @@
-"""Each file under tests/bad_config holds one kind of mistake; the .txt beside it is all that must be said about it."""
+"""Each file in tests/config/bad_config has one kind of error; the .txt file next to it is the expected message."""
 
 from __future__ import annotations
 

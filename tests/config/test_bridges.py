@@ -1,4 +1,4 @@
-"""What `--config.check` and the start say of a bridge that can reach no robot: the file, the key, what to put there."""
+"""Tests of the messages about a bridge with a wrong robot: they name the file, the key, and the right value."""
 
 from __future__ import annotations
 

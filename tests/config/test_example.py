@@ -1,4 +1,4 @@
-"""The commented config.yaml at the top: valid as it is, and valid when the comments are taken away."""
+"""Tests that the commented config.yaml at the top is valid, with and without its comments."""
 
 from __future__ import annotations
 

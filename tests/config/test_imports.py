@@ -1,4 +1,4 @@
-"""Reading a configuration loads nothing of the program that runs by it."""
+"""Tests that reading a configuration loads no module of the runtime."""
 
 from __future__ import annotations
 

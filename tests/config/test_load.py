@@ -17,7 +17,7 @@ MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.exa
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder that is the current one, with a good secret in it."""
+    """Return a folder that is the current folder, with a valid secret file in it."""
     monkeypatch.chdir(tmp_path)
     secret(tmp_path / "secret")
     return tmp_path
@@ -187,7 +187,7 @@ def test_the_hash_follows_the_content_of_every_file(folder):
     assert config.hash_now() != config.hash
 
 
-# -- what is told of a usable config ------------------------------------------------------------------------------
+# -- warnings about a valid config ------------------------------------------------------------------------------
 
 
 def doubts(config: Config) -> tuple[list[str], list[str]]:
@@ -342,7 +342,7 @@ def test_many_doubts_of_a_kind_are_folded(folder):
     assert len(config.problems()) == 50
 
 
-# -- what is shown -------------------------------------------------------------------------------------------------
+# -- the shown text ------------------------------------------------------------------------------------------------
 
 
 def test_no_secret_is_shown(folder):

@@ -98,12 +98,13 @@ def test_every_flag_and_kind_of_login_is_of_a_row_and_has_its_words():
     assert {row["login"] for row in ROWS if row["login"]} == set(texts("en")["logins"])
 
 
-QUIET = providers.FLAGS - {"search_unreliable"}  # tests/probes/test_quirks.py: SEARCH is never sent, to nobody
+# tests/probes/test_quirks.py tests it: SEARCH is never sent to any server
+QUIET = providers.FLAGS - {"search_unreliable"}
 
 
 @pytest.mark.parametrize("quirk", [*sorted(QUIET), "idle_timeout", "visible_after"])
 def test_every_quirk_is_acted_on(quirk, monkeypatch, tmp_path):
-    """The same configuration, with a provider that has the quirk and one that has not: something is done otherwise."""
+    """With the same configuration, a provider with the quirk must behave differently from one without it."""
     (tmp_path / "config.yaml").write_text(
         "mailboxes: [{name: a, address: a@x.quirky.example, password_env: PATH, provider: qq}]\n"
         "routes: [{from: a, to: a, late_after: 10s}]\n"
@@ -269,13 +270,13 @@ def test_where_the_old_host_is_gone_the_current_one_is_used(gone, host):
 @EVERY
 @pytest.mark.parametrize("service", [Service.IMAP, Service.POP3, Service.SMTP])
 def test_an_unverified_server_is_never_used_unless_the_user_writes_how_it_is_secured(row, service):
-    """Not by the preset alone, and not by a port or a host that the user writes beside it."""
+    """Neither because of the preset alone, nor because of a port or a host that the user sets."""
     unverified = [each for each in row[service.value] if providers._SECURITY.get(each["security"]) is None]
     verified = {(each["host"], each["port"]) for each in row[service.value]} - {
         (each["host"], each["port"]) for each in unverified
     }
     if row.get("superseded_by"):
-        return  # its own servers are not used at all
+        return  # the provider's own servers are not used at all
     for written in ({}, *({"port": each["port"]} for each in unverified)):
         try:
             host, port, security = chosen(service, str(row["id"]), **written)

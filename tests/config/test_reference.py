@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -24,14 +25,14 @@ def models() -> set[type[mapping.Shape]]:
 
 
 def test_the_page_is_what_the_code_says():
-    """Where this fails: `python -m tests.docs.generate_configuration`."""
+    """On failure: `python -m tests.docs.generate_configuration`."""
     assert DOCUMENT.read_text("utf-8") == markdown()
 
 
 @pytest.mark.parametrize("model", sorted(models(), key=str), ids=str)
 def test_every_key_is_described_and_every_mapping_has_a_table(model: type[mapping.Shape]):
     assert all(field.description for field in model.model_fields.values())
-    assert (model.__doc__ or "").strip() in markdown()
+    assert inspect.cleandoc(model.__doc__ or "") in markdown()
 
 
 @pytest.mark.parametrize("model", sorted(models(), key=str), ids=str)

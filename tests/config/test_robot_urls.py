@@ -1,4 +1,4 @@
-"""Which URLs can be a robot's, and what a robot's words may tell of them."""
+"""Tests which URLs can belong to a robot, and which part of a robot's answer may be shown."""
 
 from __future__ import annotations
 

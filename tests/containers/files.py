@@ -1,4 +1,4 @@
-"""The container files as data, and what the builder would be sent of this tree."""
+"""Parses the container files, and lists which files of the repository the builder gets."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def manifest(name: str) -> Any:
 
 
 def context() -> list[Path]:
-    """The files that .dockerignore lets through, relative to ROOT.
+    """Return the files that .dockerignore lets through, relative to ROOT.
 
-    The rules that it uses: later lines win, `!` takes back, a line for a folder is one for all below it.
+    The rules in use: the last matching line decides, `!` includes again, a line for a folder includes all below it.
     """
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
 
@@ -39,7 +39,7 @@ def context() -> list[Path]:
             if pattern.startswith("**/"):
                 hit = any(fnmatch.fnmatch(place.name, pattern.removeprefix("**/")) for place in places)
             else:
-                # `*` stands for one part of a path only.
+                # `*` matches within one part of a path only.
                 hit = any(
                     len(place.parts) == len(Path(pattern).parts) and fnmatch.fnmatch(str(place), pattern)
                     for place in places

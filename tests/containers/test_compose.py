@@ -1,4 +1,4 @@
-"""compose.yaml, by Debian's docker-compose, which needs no daemon to check it; and the files that it mounts."""
+"""Tests of compose.yaml with Debian's docker-compose, which needs no Docker daemon, and of the files that it mounts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_no_service_has_more_rights_than_it_needs(compose, name: str):
     service = compose["services"][name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service.get("read_only", False) == (name != "grafana")  # Grafana writes where it is installed
+    assert service.get("read_only", False) == (name != "grafana")  # Grafana can write in its installation folder
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
     assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
 
@@ -91,7 +91,7 @@ def test_our_own_service_is_this_version_with_flags_that_exist(compose):
 
 
 def test_prometheus_takes_its_configuration_and_all_rules(compose, tmp_path: Path):
-    """Laid out as the container mounts it."""
+    """The files are placed as the container mounts them."""
     for source, target in mounts(compose):
         if target.startswith("/etc/prometheus/"):
             (tmp_path / Path(target).name).symlink_to(source)

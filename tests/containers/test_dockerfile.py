@@ -1,4 +1,4 @@
-"""The Dockerfile, read; tests/containers/test_image.py builds it, and runs what comes out."""
+"""Tests of the text of the Dockerfile. test_image.py builds and runs it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_nothing_of_the_build_stays(steps):
 
 def test_it_runs_as_a_number_and_not_as_root(steps):
     assert values(final(steps), "USER") == ["65532:65532"]
-    # Nothing is done as root after that.
+    # No later command runs as root.
     after = [step["instruction"] for step in final(steps)]
     assert "RUN" not in after[after.index("USER") :]
 
@@ -89,6 +89,6 @@ def test_the_builder_is_sent_what_it_needs_and_no_more():
     assert beside == {"pyproject.toml", ".ci", "README.md", "LICENSE", "config.yaml", "exporter", "docs"}
     assert {"/".join(path.split("/")[:2]) for path in sent if path.startswith("docs/")} == {"docs/runbooks"}
     assert {path for path in sent if path.startswith(".ci/")} == {".ci/hatch_build.py"}
-    # Everything in the package goes along: what it reads beside its code too.
+    # Everything in the package is copied: also the data files that it reads.
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "exporter").rglob("*") if path.is_file()}
     assert {path for path in package if "__pycache__" not in path} <= sent

@@ -1,6 +1,6 @@
-"""The Dockerfile built by buildah and run: as its user, on a root file system that is read-only.
+"""Builds the Dockerfile with buildah and runs the image: as its user, with a read-only root file system.
 
-Docker's registry is not needed: a Debian 13 with its own Python stands for the base image.
+It needs no registry: a Debian 13 with its own Python is used as the base image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.install, pytest.mark.timeout(1200)]
 SUITE, PACKAGES = "trixie", "python3,python3-venv,ca-certificates"
 PATIENCE = 900
 ID = 65532
-# In a mount namespace of its own: the image read-only, but for the two places that a container may write to.
+# In a mount namespace: the image is read-only, except for the two folders that a container may write to.
 INSIDE = """\
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs -o size=16m tmpfs "$1/tmp"
@@ -37,7 +37,7 @@ exec chroot --userspec=65532:65532 "$root" env --ignore-environment "$@"
 
 
 class Image:
-    """What was built: its file system, and what it says about itself."""
+    """The built image: its file system and its configuration."""
 
     def __init__(self, root: Path, config: Any, state: Path) -> None:
         self.root = root
@@ -45,7 +45,7 @@ class Image:
         self.state = state
 
     def argv(self, *arguments: str) -> list[str]:
-        """A container of it; `arguments` instead of CMD."""
+        """Return the command line of its container; `arguments` replace CMD."""
         chosen = arguments or tuple(self.config["Cmd"])
         inside = ["unshare", "--mount", "--propagation=private", "--", "bash", "-euc", INSIDE, "inside"]
         return [*inside, str(self.root), str(self.state), *self.config["Env"], *self.config["Entrypoint"], *chosen]
@@ -55,7 +55,7 @@ class Image:
 
 
 class Container(HttpServer):
-    """`docker run --read-only` of it, as far as a daemon could tell."""
+    """Runs the image like `docker run --read-only`, as far as possible without Docker."""
 
     def __init__(self, image: Image) -> None:
         super().__init__("container")
@@ -93,7 +93,7 @@ def image(buildah: Callable[..., str]) -> Iterator[Image]:
     subprocess.run([*make, str(base)], check=True, timeout=PATIENCE)
     working = buildah("from", "scratch")
     buildah("add", working, str(base), "/")
-    for authority in LOCAL_CA.glob("*.crt"):  # of a network that reads what is downloaded
+    for authority in LOCAL_CA.glob("*.crt"):  # of a network that inspects downloads
         buildah("add", working, str(authority), str(authority))
     buildah("run", working, "--", "update-ca-certificates")
     buildah("commit", working, "localhost/base")
@@ -126,7 +126,7 @@ def test_it_says_what_it_is(image: Image):
 def test_it_has_no_installer_and_no_source(image: Image):
     assert not list((image.root / "opt/mailprobe/bin").glob("pip*"))
     assert not (image.root / "src").exists()
-    # Compiled, as nothing can be written at run time.
+    # Compiled files are included, because the container cannot write them.
     assert list((image.root / "opt/mailprobe").glob("lib/python3*/site-packages/exporter/daemon/__pycache__/app.*.pyc"))
     owner = (image.root / "var/lib/mailprobe").stat()
     assert (owner.st_uid, owner.st_gid, owner.st_mode & 0o777) == (ID, ID, 0o700)

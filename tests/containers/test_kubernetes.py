@@ -1,4 +1,4 @@
-"""The manifests: by Kubernetes' own schemas, by the rules of `restricted` pods, and against one another."""
+"""Tests of the manifests: against the schemas of Kubernetes, the rules for `restricted` pods, and each other."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_the_monitor_finds_the_service_and_calls_its_job_mailprobe():
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     for key in ("interval", "scrapeTimeout"):
         assert re.fullmatch(r"\d+s", endpoint[key])
-    # What the operator adds would make every alert one of a pod.
+    # Labels that the operator adds would split every alert by pod.
     (dropped,) = (each["regex"] for each in endpoint["relabelings"] if each.get("action") == "labeldrop")
     assert set(dropped.split("|")) == {"pod", "container", "endpoint", "service"}
 
@@ -168,5 +168,5 @@ def test_every_dashboard_is_a_config_map_that_grafana_finds(language: str):
     assert all(len(each["files"]) == 1 for each in maps)
     assert len({each["name"] for each in maps}) == len(maps)
     assert all(each["name"].endswith("-zh") == (language == "zh") for each in maps)
-    # The limit of a ConfigMap, with room for the rest of it.
+    # The size limit of a ConfigMap, with space for its other fields.
     assert all(path.stat().st_size < MIB - 4096 for path in folder.glob("*.json"))

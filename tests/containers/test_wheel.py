@@ -1,4 +1,4 @@
-"""The wheel that the image and the service install, made of what the builder is sent, in an environment of its own."""
+"""Tests of the wheel for the image and the service: built from the builder's files, in a new environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the builder is sent."""
+    """Return a copy of the files that the builder gets."""
     folder = tmp_path_factory.mktemp("context")
     for path in context():
         target = folder / path
@@ -43,7 +43,7 @@ def build(source: Path, made: Path, kind: str, **environment: str) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Without .git, as in the image; the builder is told which commit it is."""
+    """Build a wheel without .git, as in the image: the builder gets the commit as an argument."""
     return build(source, tmp_path_factory.mktemp("wheel"), "wheel", MAILPROBE_BUILD_REVISION=REVISION)
 
 
@@ -58,7 +58,7 @@ def test_a_wheel_without_a_known_commit_has_none(source: Path, tmp_path: Path):
 
 
 def test_a_wheel_of_an_sdist_of_a_checkout_knows_the_commit(source: Path, tmp_path: Path):
-    """The sdist has no .git any more, but a file."""
+    """The sdist has no .git, but a file with the commit."""
     checkout = tmp_path / "checkout"
     shutil.copytree(source, checkout)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(checkout)]
@@ -75,12 +75,12 @@ def test_a_wheel_of_an_sdist_of_a_checkout_knows_the_commit(source: Path, tmp_pa
 
 @pytest.fixture(scope="module")
 def mailprobe(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a new environment; what mailprobe needs from others is taken from this one."""
+    """Return the command in a new environment. Its dependencies are taken from the environment of the tests."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=PATIENCE)
     python = folder / "bin" / "python"
     (site,) = folder.glob("lib/python3*/site-packages")
-    # As a path file, which does not look at other path files: mailprobe's own, which leads here, does not count.
+    # A path file does not process other path files, so that mailprobe's own, which leads to this checkout, is ignored.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run(

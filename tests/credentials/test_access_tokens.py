@@ -1,4 +1,4 @@
-"""Access tokens are kept, asked for once at a time, and the chain of refresh tokens survives restarts."""
+"""Tests of access tokens: cached, requested once at a time, and refresh tokens that are replaced survive restarts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[TokenServer]:
 
 
 class Source:
-    """A file with a secret that can be edited."""
+    """A file with a secret that the test can change."""
 
     def __init__(self, content: str) -> None:
         self.content = content
@@ -47,7 +47,7 @@ class Source:
 
 
 class Daemon:
-    """One life of a daemon with one mailbox."""
+    """A daemon with one mailbox, from start to stop."""
 
     def __init__(self, server: TokenServer, directory: Path | None, seed: Source, time: Time) -> None:
         self.store = TokenStore(directory)
@@ -57,7 +57,7 @@ class Daemon:
         self.load()
 
     def load(self) -> None:
-        """Also again, as a reload does that changes the resolvers."""
+        """Load the mailbox, or load it again as a reload with other resolvers does."""
         self.tokens = AccessTokens(Resolver(), TlsContexts(), self.logins, self.store)
 
     def login(self, source: TokenSource | None = None) -> Login:
@@ -71,7 +71,7 @@ class Daemon:
         return token
 
     async def log_in(self, answer: Exception | None = None) -> AccessToken:
-        """A token, and what a mail server says to it."""
+        """Return a token, and report the answer of a mail server to it."""
         token = await self.token()
         try:
             async with self.logins.attempt(self.login(), self.trace, token) as secret:
@@ -144,7 +144,7 @@ async def test_many_that_need_a_token_at_once_make_one_request(daemon, server):
 
 
 async def test_a_request_is_not_given_up_with_its_run(daemon, server, seed):
-    """Its answer holds the next refresh token, and the old one is dead."""
+    """The answer contains the next refresh token, and the old one is already invalid."""
     server.rotates = True
     server.gate.clear()
     run = asyncio.create_task(daemon.token())

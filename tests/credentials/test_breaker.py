@@ -1,4 +1,4 @@
-"""The login guard's decisions, without a clock or a disk."""
+"""Tests of the decisions of the login guard, without a clock or a disk."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_slow_down_pauses_without_counting_and_looks_again_within_the_first_paus
 
 
 def test_no_answer_after_a_pause_starts_that_pause_again():
-    """A server that tarpits a password which it refused before is not asked at each beat."""
+    """A server that delays the answer to a refused password is not asked again at each interval."""
     breaker = Breaker()
     refuse(breaker, 0)
     refuse(breaker, 0)
@@ -147,7 +147,7 @@ def test_a_record_of_rubbish_thaws_to_something_careful():
 
 @dataclass
 class Life:
-    """A credential's life: a server that refuses, a daemon that is killed. Time is one that does not jump."""
+    """A credential with a server that refuses it and a daemon that is killed. Its clock does not jump."""
 
     rules: GuardSettings
     now: float = 1_000_000.0
@@ -155,7 +155,7 @@ class Life:
     disk: dict[str, object] | None = None
     disk_at: float = 0.0
     refused_at: list[float] = field(default_factory=list)  # by the server
-    excused_at: list[float] = field(default_factory=list)  # of these, at a kill while the credential was trusted
+    excused_at: list[float] = field(default_factory=list)  # refusals after a kill while the credential was trusted
 
     def save(self) -> None:
         self.disk, self.disk_at = self.breaker.freeze(self.now), self.now
@@ -175,7 +175,7 @@ class Life:
                     self.refused_at.append(self.now)
                 breaker.end(Answer[event.upper()], self.now, self.rules)
                 self.save()
-        else:  # killed; the worst case: all that was under way had been refused already
+        else:  # killed; the worst case: all logins in progress were already refused
             known = self.disk["under_way"] if self.disk else 0
             self.refused_at += [self.now] * breaker.under_way
             self.excused_at += [self.now] * max(0, breaker.under_way - int(str(known)))
@@ -190,7 +190,7 @@ EVENTS = st.tuples(
     st.sampled_from(
         ["wait", "begin", "begin", "accepted", "refused", "refused", "limited", "missing", "undecided", "kill"]
     ),
-    # Eighths of a second, whose sums are exact: rounded ones put a refusal on either side of the day's edge.
+    # Eighths of a second have exact sums. With rounding, a refusal could be on either side of the limit of 24 hours.
     st.integers(0, 8 * int(DAY)).map(lambda eighths: eighths / 8),
 )
 
@@ -207,7 +207,7 @@ EVENTS = st.tuples(
 )
 @settings(max_examples=300)
 def test_refusals_in_any_day_stay_within_the_bound(events, rules):
-    """Refusals in any 24 h ≤ refusals_per_day + those under way at a kill while the credential was trusted."""
+    """Refusals in any 24 h ≤ refusals_per_day + those in progress at a kill while the credential was trusted."""
     life = Life(rules)
     for event, amount in events:
         life.step(event, amount)

@@ -1,4 +1,4 @@
-"""The login guard with its disk: suspensions, restarts, kills, clocks that jump, secrets that change."""
+"""Tests of the login guard with its disk: pauses, restarts, kills, clocks that jump, secrets that change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULES = GuardSettings()
 
 @dataclass
 class Source:
-    """A password file that can be edited."""
+    """A password file that the test can change."""
 
     content: str = "correct horse"
 
@@ -39,7 +39,7 @@ class Source:
 
 @dataclass
 class Time:
-    """Three clocks: since boot, on the wall, and the name of the boot."""
+    """Three clocks: time since boot, wall clock, and the id of the boot."""
 
     elapsed: float = 1000.0
     wall: float = 1.7e9
@@ -55,7 +55,10 @@ class Time:
 
 @dataclass
 class Disk:
-    """The state file's part for the guard. A `session` of it dies with its daemon; its writes die with it."""
+    """The part of the state file for the guard.
+
+    When a daemon is killed, its `session` and the pending writes are lost.
+    """
 
     rows: dict[tuple[str, str], str] = field(default_factory=dict)
     synced: int = 0
@@ -402,7 +405,7 @@ async def test_a_pause_survives_a_restart(logins, login, disk, time):
 
 
 async def test_a_crash_loop_cannot_become_a_login_loop(disk, login, time):
-    """Each daemon is killed before the server's answer comes."""
+    """Each daemon is killed before the server answers."""
     sent = 0
     for _ in range(20):
         session = disk.session()
@@ -470,7 +473,7 @@ async def test_the_guard_remembers_in_the_real_state_file(tmp_path, login):
     await state.close()
 
 
-# In eighths of a second, whose sums are exact: rounded ones put a refusal on either side of the day's edge.
+# Eighths of a second have exact sums. With rounding, a refusal could be on either side of the limit of 24 hours.
 SECONDS = st.integers(0, 8 * int(DAY)).map(lambda eighths: eighths / 8)
 EVENTS = st.tuples(
     st.sampled_from(
@@ -493,11 +496,11 @@ CLOCK_JUMPS_AT_REBOOTS = [("refused", 0.0, True)] * 2 + [("jump", DAY, True), ("
 @given(events=st.lists(EVENTS, max_size=60), reboots=st.booleans())
 @settings(max_examples=150)
 def test_refusals_in_any_day_stay_within_the_bound(events, reboots):
-    """Through restarts, kills before the answer and clocks that jump: refusals in any 24 h ≤ refusals_per_day.
+    """With restarts, kills before the answer and clocks that jump: refusals in any 24 h ≤ refusals_per_day.
 
-    To this comes at most the one login that a kill cuts off while the credential is trusted, and one whose answer a
-    full disk did not take. Within a boot the wall clock jumps as it likes; between boots there is no other clock, so
-    there it is only ever set back.
+    In addition, at most one login that a kill interrupts while the credential is trusted, and one whose answer could
+    not be stored on a full disk. During a boot the wall clock may jump; between boots there is no other clock, so there
+    it is only set back.
     """
     rules = GuardSettings(failures=2, refusals_per_day=3, first_pause=60.0, longest_pause=3600.0)
     asyncio.run(_live(events, rules, reboots=reboots))
@@ -531,7 +534,7 @@ async def _live(events: list[tuple[str, float, bool]], rules: GuardSettings, *, 
                 case "kill":
                     synced = disk.synced
                     await logins.attempt(login, Trace()).__aenter__()
-                    refused_at.append(true_time)  # the server did refuse it; we never heard
+                    refused_at.append(true_time)  # the server refused it, but we did not receive the answer
                     if disk.synced == synced:
                         excused_at.append(true_time)
                 case "full" | "room":
@@ -565,7 +568,7 @@ async def test_what_a_family_means_by_its_words_counts_and_stands(logins, source
 
 
 async def test_a_familys_words_for_slow_down_pause_at_once_without_counting(logins, source):
-    """By its code alone it would be a refused login."""
+    """Only by its code it would be a refused login."""
     login = Login("sales@example.com", "sales@example.com", source, families=("qq",))
     trace = await attempt(logins, login, Refusal(Service.SMTP, "535", "535 Login frequency limited"))
     assert not trace.login.refused

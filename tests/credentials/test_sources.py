@@ -158,8 +158,8 @@ async def test_a_program_that_is_not_there_is_named(tmp_path):
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for another process; the test's own timeout bounds it."""
-    while not condition():  # noqa: ASYNC110 - nothing in this process tells
+    """Wait for another process. The test's own timeout limits it."""
+    while not condition():  # noqa: ASYNC110 - nothing in this process signals it
         await asyncio.sleep(0.01)
 
 
@@ -172,7 +172,7 @@ def has_ended(pid: Path) -> bool:
 
 
 def children() -> set[int]:
-    """The processes that are ours and not gone, zombies with them."""
+    """Return the child processes that still exist, including zombies."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -195,7 +195,7 @@ time.sleep(600)
 async def test_a_program_that_hangs_is_killed_with_its_children(tmp_path):
     source = command(WITH_CHILD, str(tmp_path / "pid"), deadline=1.0)
     assert await why(source) == f"password_command {sys.executable}: no end within 1 s"
-    if (tmp_path / "pid").exists():  # else the machine was too slow to start the child
+    if (tmp_path / "pid").exists():  # otherwise the machine was too slow to start the child
         await until(lambda: has_ended(tmp_path / "pid"))
 
 
@@ -208,7 +208,7 @@ async def test_children_that_outlive_a_program_and_hold_its_output_are_killed(tm
 
 
 async def test_a_program_that_leaves_a_helper_behind_is_done_when_it_ends(tmp_path):
-    """As gpg does with its agent. The helper is let alone."""
+    """For example, gpg starts its agent. The helper is not stopped."""
     pid = tmp_path / "pid"
     script = WITH_CHILD.replace('["sleep", "600"]', '["sleep", "600"], stdout=subprocess.DEVNULL')
     source = command(script.replace("time.sleep(600)", "print('hunter2')"), str(pid))
@@ -301,7 +301,7 @@ async def test_no_zombie_is_left():
 
 
 async def test_four_programs_run_at_once(tmp_path):
-    """A start with hundreds of mailboxes must not be a storm of processes."""
+    """A start with hundreds of mailboxes must not start hundreds of processes."""
     gate = tmp_path / "gate"
     script = """
 import os, pathlib, sys, time

@@ -1,4 +1,4 @@
-"""What the wiring says of itself."""
+"""Tests of the values that the connected parts of the daemon report."""
 
 from __future__ import annotations
 

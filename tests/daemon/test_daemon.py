@@ -1,4 +1,4 @@
-"""The daemon as a process: probes for real, reloads, refuses what is bad, keeps its secrets, ends when told."""
+"""Tests of the daemon as a process: it probes real servers, reloads, rejects errors, keeps secrets, and stops."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def succeeded(daemon: Daemon, probe: str, target: str = "alice") -> bool:
 
 
 def test_every_probe_succeeds_against_real_servers(daemon: Daemon):
-    """DNS, TLS, IMAP, SMTP and a round trip, each green on /metrics, with the latencies of their phases."""
+    """DNS, TLS, IMAP, SMTP and a round trip all succeed on /metrics, with the latencies of their phases."""
     for target, probe in (
         ("alice", "imap"),
         ("alice", "smtp"),
@@ -74,7 +74,7 @@ def test_metrics_are_negotiated_and_compressed(daemon: Daemon):
 
 
 def test_a_bad_configuration_is_refused_and_the_old_one_runs_on(daemon: Daemon):
-    """A broken file changes nothing but a metric; the message names file, line and key."""
+    """An invalid file changes nothing but a metric; the message names file, line and key."""
     good = daemon.config.read_text()
     daemon.config.write_text(good.replace("late_after", "late_aftre"))
     status, text = daemon.post("/-/reload")
@@ -116,7 +116,7 @@ def test_a_change_is_taken_over_without_being_asked():
 
 
 def test_sigterm_ends_it_with_code_0_even_while_probes_hang(mail_world: MailWorld):
-    """A server that never answers does not hold the daemon."""
+    """A server that never answers does not delay the stop."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         config = f"endpoints: [{{name: silent, host: 127.0.0.1, port: {port}, security: tls, protocol: imap}}]\n"
@@ -129,7 +129,7 @@ def test_sigterm_ends_it_with_code_0_even_while_probes_hang(mail_world: MailWorl
 
 
 def test_a_wrong_password_is_tried_twice_then_left_alone_also_after_a_restart(mail_world: MailWorld, dovecot: Dovecot):
-    """The account is never locked: two refusals, then suspended, and the kill of the daemon does not start it anew."""
+    """The account is never locked: after two refusals it is paused, and a kill of the daemon does not reset this."""
     before = refusals(dovecot)
     with daemon_for(mail_world) as daemon:
         wait_until(lambda: succeeded(daemon, "imap"), 20, "the login succeeds")
@@ -154,7 +154,7 @@ def suspended(daemon: Daemon) -> bool:
 
 
 def refusals(dovecot: Dovecot) -> int:
-    """How many wrong passwords dovecot has seen, by its own log."""
+    """Return how many wrong passwords dovecot has logged."""
     log = dovecot.log.read_text(errors="replace")
     return log.count("Password mismatch")
 
@@ -257,7 +257,7 @@ def test_check_beside_a_daemon_on_another_address_says_how_to_ask_it():
 
 
 def test_check_tells_cause_and_remedy_in_both_languages(mail_world: MailWorld, dovecot: Dovecot):
-    """Exit code 1, the reason, the server's words and what to do; as JSON, the contract's object."""
+    """Exit code 1, the reason, the server's reply and the remedy; with --json, the object of the JSON interface."""
     dovecot.set_password(ALICE, "another")
     with daemon_for(mail_world) as daemon:
         english = mailprobe("check", "alice", "--probe=imap", f"--url={daemon.url}", "--lang=en", cwd=daemon.folder)
@@ -268,7 +268,7 @@ def test_check_tells_cause_and_remedy_in_both_languages(mail_world: MailWorld, d
     assert english.returncode == 1
     assert "wrong_password" in english.stdout
     assert "What to do" in english.stdout
-    # The daemon's own beat may have been first, and over SMTP: then that server's words stand.
+    # The daemon's own run may have been first, over SMTP: then that server's reply is shown.
     assert "[AUTHENTICATIONFAILED]" in english.stdout or "535 5.7.8" in english.stdout
     assert "处理办法" in chinese.stdout
     assert as_json.returncode == 0

@@ -1,4 +1,4 @@
-"""What the parts of the daemon take over from a configuration."""
+"""Tests of the values that the parts of the daemon take from a configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def effective(tmp_path, monkeypatch):
 
 
 def logins(config: EffectiveConfig) -> dict[str, float]:
-    """The effective intervals of what logs in, by the name of the target."""
+    """Return the intervals in effect of the probes that log in, by target name."""
     return {target.name: config.interval(target) for target in config.targets if target.logins}
 
 

@@ -1,4 +1,4 @@
-"""Log lines: one record is one line, whatever is in it, and passwords are in none."""
+"""Tests of log lines: each record is exactly one line, and no line contains a password."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Start = Callable[..., tuple[io.StringIO, list[str]]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Set logging up over a text stream; everything is as before afterwards."""
+    """Set up logging on a text stream; the previous state is restored afterwards."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level, {name: logging.getLogger(name).disabled for name in log_setup.SILENCED})
 
@@ -41,7 +41,7 @@ logger = logging.getLogger("exporter.run.scheduler")
 
 
 def caught(error: ValueError) -> ValueError:
-    """The error with a traceback."""
+    """Return an exception with a traceback."""
     try:
         raise error
     except ValueError as exc:

@@ -1,4 +1,7 @@
-"""What the daemon loads: no library that its configuration does not need. Counted, for memory cannot be compared."""
+"""Tests that the daemon loads no library that its configuration does not need.
+
+They count modules, not bytes of memory.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ atexit.register(lambda: print("loaded:", *sys.modules))
 main()
 """
 TLS = "endpoints: [{name: first, host: 127.0.0.1, port: 1, security: tls, protocol: imap}]\n"
-# Beside the libraries of other verbs: 8 MB for certificates and keys, 4 for DKIM signatures, 3 for pages.
+# Libraries of other verbs, and 8 MB for certificates and keys, 4 MB for DKIM signatures, 3 MB for pages.
 ONLY_FOR_OTHERS = {"rich", "aiosmtpd", "trustme", "exporter.demo", "exporter.cli.check", "exporter.cli.oauth"}
 CERTIFICATES, SIGNATURES_OF_MAIL, PAGES = {"cryptography"}, {"dkim"}, {"jinja2", "markdown_it"}
 

@@ -1,4 +1,4 @@
-"""Flags, their twins in the environment, and the default verb."""
+"""Tests of the flags, their environment variables, and the default verb."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_flag_has_a_twin(flag):
 
 
 def test_the_interval_of_the_automatic_reload():
-    """Prometheus' flags: off until it is enabled, then every 30 seconds, or as written."""
+    """As the flags of Prometheus: off by default; if enabled, every 30 seconds or the given interval."""
     assert parse().auto_reload is None
     assert parse("--config.auto-reload-interval=5s").auto_reload is None
     assert parse("--config.enable-auto-reload").auto_reload == 30

@@ -1,4 +1,4 @@
-"""Which commit is told: the built-in file's, else the checkout's, as git itself names it."""
+"""Tests of the reported commit: from the built-in file, else from the checkout, and equal to git's own answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systemd is told."""
+"""Tests of the messages to systemd."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.daemon.systemd import Watchdog, notify, watchdog_interval
 
 @pytest.fixture(params=["path", "abstract"])
 def systemd(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The socket that systemd listens on."""
+    """Return the socket on which systemd would listen."""
     address = str(tmp_path / "notify") if request.param == "path" else f"@mailprobe-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(address.replace("@", "\0", 1))

@@ -1,4 +1,4 @@
-"""What the tests of the demo's servers have in common: a mailbox, a mail, and a way to use blocking clients."""
+"""Shared by the tests of the demo's servers: a mailbox, a mail, and a way to use blocking clients."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ LETTER = b"Subject: hello\r\nFrom: a@acme.example\r\nTo: b@acme.example\r\nX-Lon
 
 
 async def blocking(work: Callable[[], T]) -> T:
-    """A blocking client, beside the servers on this loop."""
+    """Run a blocking client in a thread, because the servers run on this event loop."""
     return await asyncio.to_thread(work)

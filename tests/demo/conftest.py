@@ -20,7 +20,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def trusting(authority: Authority, tmp_path: Path) -> ssl.SSLContext:
-    """A client's context."""
+    """The SSL context of a client."""
     authority.write(tmp_path / "ca.pem")
     return ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
 

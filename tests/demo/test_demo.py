@@ -1,4 +1,4 @@
-"""The demo shows what it promises: each target ends as its story says, and the command runs and stops cleanly."""
+"""Tests of the demo: each target has its described result, and the command starts and stops cleanly."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from exporter.targets.build import build, with_wait
 from tests.canary import leaks
 from tests.servers.process import free_port
 
-NEVER = 600.0  # seconds: a slow mail that no test waits for
-Found = tuple[Phase | None, Reason] | None  # why a run failed; None: it did not
+NEVER = 600.0  # seconds: no test waits for the slow mail
+Found = tuple[Phase | None, Reason] | None  # why a run failed; None: it succeeded
 
-# Servers are called by their host here: their ports are made up at each start.
+# Servers are named by their host here, because their ports differ at each start.
 EXPECTED: dict[tuple[str, ProbeName], Found] = {
     ("sales", ProbeName.IMAP): None,
     ("sales", ProbeName.SMTP): None,
@@ -73,7 +73,7 @@ EXPECTED: dict[tuple[str, ProbeName], Found] = {
 
 @dataclass(frozen=True)
 class Stage:
-    """The demo's world, its config, and a runner over it."""
+    """The demo's world, its configuration, and a runner."""
 
     config: Config
     targets: Sequence[Target]
@@ -83,7 +83,7 @@ class Stage:
         return next(target for target in self.targets if target.key == (name, probe))
 
     async def run(self, target: Target, **changed: object) -> Result:
-        """With other settings where given. There is always time enough for what is not about time."""
+        """Run a target, with other settings if given. Deadlines are long, unless the test is about them."""
         if isinstance(target.settings, trip.Settings):
             changed = {"late_after": NEVER, "lost_after": NEVER, "step_timeout": 60.0} | changed
         settings = dataclasses.replace(target.settings, **changed)  # type: ignore[type-var]
@@ -107,7 +107,7 @@ def found(result: Result) -> Found:
 
 
 async def test_each_target_ends_as_its_story_says(stage: Stage):
-    """All at once, as the daemon would."""
+    """All at once, as in the daemon."""
 
     async def run(target: Target) -> Result:
         late = target.name in ("sales-to-support", "orders")
@@ -133,7 +133,7 @@ async def test_the_stories_are_about_targets_of_the_config(stage: Stage):
 
 
 async def test_a_wrong_password_pauses_after_two_refusals(stage: Stage):
-    """And the pause covers IMAP and SMTP alike."""
+    """The pause applies to IMAP and SMTP."""
     imap, smtp = (stage.target("intern", probe) for probe in (ProbeName.IMAP, ProbeName.SMTP))
     assert [(await stage.run(each)).login_refused for each in (imap, smtp)] == [True, True]
     for each in (imap, smtp):
@@ -173,7 +173,7 @@ async def test_a_swallowed_mail_is_lost_in_the_end(stage: Stage):
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Options, bool]]:
-    """With which options the daemon would have run, and whether its configuration was there."""
+    """Replace the daemon, and record its options and whether its configuration exists."""
     seen: list[tuple[Options, bool]] = []
 
     def serve(chosen: Options, started: Callable[[], None]) -> int:
@@ -186,7 +186,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Options, bool]]:
 
 
 def test_the_demo_keeps_its_state_in_its_own_folder(served: list[tuple[Options, bool]]):
-    """And leaves nothing behind."""
+    """The folder is removed at the end."""
     given = argparse.Namespace()
     assert demo(options(given, {}), given) == 7
     ((chosen, was_there),) = served
@@ -233,7 +233,7 @@ def test_a_world_that_cannot_start_says_why(tmp_path: Path):
 
 
 async def test_the_command_serves_green_and_red_and_stops(tmp_path: Path):
-    """As a user runs it: metrics with both verdicts, a page with the causes, no password anywhere, exit code 0."""
+    """Run as a user runs it: metrics with both verdicts, a page with the causes, no password anywhere, exit code 0."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "exporter", "demo", f"--web.listen-address=127.0.0.1:{port}"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -271,7 +271,7 @@ async def until(
     process: asyncio.subprocess.Process,
     log: Path,
 ) -> str:
-    """The page as soon as all of these patterns match in it."""
+    """Return the page as soon as all of these patterns match in it."""
     text = ""
     while not all(re.search(pattern, text, re.MULTILINE) for pattern in wanted):
         assert process.returncode is None, log.read_text()

@@ -1,4 +1,4 @@
-"""The demo's DNS server: every kind of answer, over UDP and TCP."""
+"""Tests of the demo's DNS server: every kind of answer, over UDP and TCP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def ask(server: DnsServer, name: str, kind: str, *, tcp: bool = False) -> 
     ],
 )
 async def test_names_are_answered_each_in_its_way(nameserver, name, kind, expected):
-    """Code, answers, and a SOA where there are none."""
+    """The code, the answers, and a SOA if there are none."""
     answer = await ask(nameserver, name, kind)
     assert (answer.rcode(), len(answer.answer), len(answer.authority)) == expected
 

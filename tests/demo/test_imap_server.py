@@ -1,4 +1,4 @@
-"""The demo's IMAP server: other people's clients get on with it, and nobody can flood it."""
+"""Tests of the demo's IMAP server: it works with clients of other projects, and its use of resources is limited."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_mistakes_and_floods_of_a_client_are_answered(imap, trusting, said
 
 
 class Raw:
-    """A client that says what it likes."""
+    """A client that sends any line."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -198,7 +198,7 @@ class Raw:
             return (await self._reader.readline()).decode().rstrip("\r\n")
 
     async def ask(self, line: str, answer: str) -> None:
-        """Say this, and read until a line begins with the answer."""
+        """Send a line, and read until a line begins with the expected answer."""
         self._writer.write(f"{line}\r\n".encode())
         heard = [await self.line()]
         while not heard[-1].startswith(answer):

@@ -1,4 +1,4 @@
-"""The demo's submission server: it takes mail from its users only, and delivers or refuses as it should."""
+"""Tests of the demo's submission server: it accepts mail only from its users, and delivers or refuses it correctly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def smtp(store: MailStore, authority: Authority) -> AsyncIterator[SmtpServ
 
 
 async def submit(smtp: SmtpServer, trusting: ssl.SSLContext, sender: str, recipient: str, *, login: bool = True) -> Any:
-    """What smtplib raises, or None."""
+    """Return the exception of smtplib, or None."""
 
     def talk() -> smtplib.SMTPException | None:
         with smtplib.SMTP(HOST, smtp.port, timeout=30) as client:

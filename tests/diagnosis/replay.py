@@ -1,4 +1,4 @@
-"""Servers that answer one step of a session with a signature's example: the user name tells which row is replayed."""
+"""Servers that answer one step of a session with the example of a signature: the user name selects the row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.diagnosis.signatures import Signature
 from exporter.model import Service
 from exporter.model.reasons import Layer, Reason, about
 
-LOGIN, LATER = "login", "later"  # the answer to the password, or to RCPT, EXAMINE, STAT
+LOGIN, LATER = "login", "later"  # the command it answers: the password, or RCPT, EXAMINE, STAT
 _IMAP = re.compile(r"(?:\* )?((?:NO|BAD|BYE)\b.*)", re.DOTALL)
 _LATER_LAYERS = frozenset({Layer.DELIVERY, Layer.MAILBOX})
 _LATER_REASONS = frozenset(
@@ -23,7 +23,7 @@ _LATER_REASONS = frozenset(
 
 
 def protocol(row: Signature) -> Service | None:
-    """Over which protocol the example can be replayed; None where it is no refusal of any."""
+    """Return the protocol over which the example can be replayed; None if it is not an error reply of any protocol."""
     spoken = protocol_of(row.example)
     if spoken is None or row.protocol not in ("any", spoken.value):
         return None
@@ -31,7 +31,7 @@ def protocol(row: Signature) -> Service | None:
 
 
 def step(row: Signature) -> str:
-    """Which command of the session the example answers."""
+    """Return the command of the session that the example answers."""
     if row.when:
         return row.when
     if protocol(row) is Service.SMTP:
@@ -108,8 +108,8 @@ class Replayer:
                 row = self._row(base64.b64decode(line.split()[2]).split(b"\0")[1].decode())
             if row and ((verb == "AUTH" and step(row) == LOGIN) or (verb == "RCPT" and step(row) == LATER)):
                 *first, last = row.example.split("\n")
-                lines = [*first, f"{last[:3]} {last[4:]}"]  # the sources quote the first lines of some replies only
-                writer.write("\r\n".join(lines).encode("gb18030") + b"\r\n")  # GBK: Chinese servers do so
+                lines = [*first, f"{last[:3]} {last[4:]}"]  # the sources quote only the first lines of some replies
+                writer.write("\r\n".join(lines).encode("gb18030") + b"\r\n")  # GBK, as sent by some Chinese servers
                 continue
             writer.write(usual.get(verb, "250 ok").encode() + b"\r\n")
 

@@ -1,4 +1,4 @@
-"""Each row is a truth: what was raised, in which phase, and the reason and rule that it must become."""
+"""Tests of diagnosis: each row has an exception, the phase in which it was raised, and the expected reason and rule."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_exception_becomes_its_reason(exc: BaseException, phase: Phase | None
 
 
 def handshake(server: trustme.LeafCert, trusted: trustme.CA, name: str) -> None:
-    """A real handshake in memory; raises what a client would see."""
+    """Do a real handshake in memory. Raises the exception that a client would get."""
     ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trusted.configure_trust(ours)
     server.configure_cert(theirs)
@@ -245,7 +245,7 @@ def test_a_refused_login_is_never_unknown(text: str, protocol: Service) -> None:
     ],
 )
 def test_only_literal_words_of_a_server_are_quoted(exc, quoted):
-    """Our own words, and ours around some of the server's, must not be shown as its."""
+    """Our own words, and our words around a server's, must not be shown as a quote of the server."""
     assert diagnose(exc, Phase.LOGIN).quoted is quoted
 
 

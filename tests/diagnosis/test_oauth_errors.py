@@ -1,4 +1,4 @@
-"""What a refused access token means, and that it is no word against the mail server."""
+"""Tests of the meaning of a refused access token, and that it is not counted as a failure of the mail server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ EXPIRED, REJECTED = Reason.OAUTH_TOKEN_EXPIRED, Reason.OAUTH_TOKEN_REJECTED
     [
         (Reason.WRONG_PASSWORD, "kept", 'NO no\n{"status":"invalid_token"}', EXPIRED),
         (Reason.WRONG_PASSWORD, "kept", 'NO no\n{"status":"400","schemes":"Bearer"}', EXPIRED),
-        (Reason.WRONG_PASSWORD, "new", 'NO no\n{"status":"401"}', REJECTED),  # fresh, so that no other helps
+        # a new token, so that another one would not help
+        (Reason.WRONG_PASSWORD, "new", 'NO no\n{"status":"401"}', REJECTED),
         (Reason.WRONG_PASSWORD, "kept", 'NO no\n{"status":"insufficient_scope"}', REJECTED),
         (Reason.WRONG_PASSWORD, "kept", "535 5.7.3 Authentication unsuccessful", REJECTED),
         (Reason.AMBIGUOUS_LOGIN_REFUSED, "kept", 'NO no\n{"status" : "401"}', EXPIRED),

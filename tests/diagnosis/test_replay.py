@@ -1,4 +1,4 @@
-"""Every example that is a reply of its protocol, through a real session, probe and runner: it ends in its reason."""
+"""Replays every example that is a reply of its protocol through a real session, probe and runner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def world(tmp_path) -> AsyncIterator[Context]:
 
 
 def target(number: int, row: Signature, ports: dict[Service, int], mailbox: int) -> Target:
-    """What is run against the row's server. Its family is known: a generic row's is a provider without rows."""
+    """Return the target for the row's server. Its family is known; for a generic row, its provider has no rows."""
     families = (row.provider,) if row.provider != ANY else ("nobody",)
     user = f"row{number}@example.test"
     login = Login(user, user, Given(), families=families)

@@ -1,4 +1,4 @@
-"""The table's own examples are its tests; and how rows, software and codes take turns."""
+"""Tests of the signatures with their own examples, and of the priority of rows, software and codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from exporter.net.text import decode
 
 ROWS = signatures.rows()
 SOFTWARE = {"dovecot", "postfix", "exim", "cyrus", "courier"}
-NOBODY = ("nobody",)  # a family that is known, and has no rows
+NOBODY = ("nobody",)  # a known family without rows
 UNSEEN = Path(__file__).parent / "unseen_replies.txt"
 
 
@@ -169,7 +169,7 @@ def test_one_text_for_five_causes_lists_them_and_what_tells_them_apart():
     assert "15 分钟" in found.apart[1]
 
 
-# -- the shapes in which replies come -----------------------------------------------------------------------------
+# -- formats of replies -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_no_text_can_upset_it(protocol: Service | None, text: str, phase: Phase 
     "seed", ["too many ", "eyJ", "535-5.7.8 user ", "NO [", "client host ", "\n", "授权码", '{"status"']
 )
 def test_hostile_text_costs_little_and_no_more_than_2_kib_are_read(seed: str):
-    """The CPU time of the whole test process is bounded, not a wall time: backtracking would take minutes."""
+    """The CPU time of the test process is limited, not the wall time: backtracking would take minutes."""
     assert len(normalise(Service.SMTP, seed * 100_000, None).literal.encode()) <= MAX_BYTES
     began = time.process_time()
     for protocol in (Service.IMAP, Service.SMTP, Service.POP3, None):

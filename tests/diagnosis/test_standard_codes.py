@@ -1,4 +1,7 @@
-"""Each row is a truth: a reply, the phase it answers, and what its standard code means; words are signatures'."""
+"""Tests of standard codes: each row has a reply, the phase it answers, and the meaning of its code.
+
+Texts are the subject of test_signatures.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +152,7 @@ def test_words_without_a_code_name_no_cause(protocol: Service, text: str) -> Non
 
 
 def test_without_a_phase_a_code_that_only_auth_gets_is_read_as_one() -> None:
-    """`explain` knows the words, not the step."""
+    """`explain` knows the reply, but not the phase."""
     assert judge(Service.SMTP, "", "535 5.7.139 x", None) == (Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz")
     assert judge(Service.SMTP, "", "5.1.1 x", None) == (Reason.RECIPIENT_UNKNOWN, "rfc3463:5.1.1")
     assert judge(Service.IMAP, "", "[AUTHENTICATIONFAILED] x", None) == (
@@ -177,7 +180,7 @@ def test_last_words_tell_their_protocol(text: str, protocol: Service | None) -> 
 
 @pytest.mark.parametrize("seed", ["too many ", "[", "[A] ", "NO [", "client host ", "5.7.", "\n", "a" * 41])
 def test_hostile_text_costs_little(seed: str) -> None:
-    """The CPU time of the whole test process is bounded, not a wall time: backtracking would take minutes."""
+    """The CPU time of the test process is limited, not the wall time: backtracking would take minutes."""
     began = time.process_time()
     for protocol in (Service.IMAP, Service.SMTP, Service.POP3):
         judge(protocol, "", seed * 100_000, Phase.LOGIN)

@@ -1,4 +1,4 @@
-"""What a page of documentation says (links, anchors, code, commands), and what there is that it may name."""
+"""Parses pages of documentation (links, anchors, code, commands), and lists what they may name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text_of(path: Path) -> str:
 
 @cache
 def pages() -> tuple[Path, ...]:
-    """Every Markdown file of the repository."""
+    """Return every Markdown file of the repository."""
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
@@ -47,12 +47,12 @@ def fences(text: str, language: str) -> list[str]:
 
 
 def spans(text: str) -> Iterator[str]:
-    """Code in the running text."""
+    """Return the code spans of the running text."""
     return (" ".join(found.split()) for found in re.findall(r"`([^`]+)`", FENCE.sub("", text)))
 
 
 def entered(text: str) -> Iterator[str]:
-    """The lines of all code blocks, as somebody would enter them; and mailprobe's commands in the running text."""
+    """Return the lines of all code blocks as a reader enters them, and mailprobe's commands in the running text."""
     for _, body in FENCE.findall(text):
         for line in body.replace("\\\n", " ").splitlines():
             yield line.strip().removeprefix("$ ")
@@ -60,7 +60,7 @@ def entered(text: str) -> Iterator[str]:
 
 
 def calls(text: str) -> Iterator[list[str]]:
-    """The arguments of each call of mailprobe."""
+    """Return the arguments of each call of mailprobe."""
     for line in entered(text):
         if line.startswith("mailprobe "):
             words = shlex.split(line, comments=True)[1:]
@@ -69,7 +69,7 @@ def calls(text: str) -> Iterator[list[str]]:
 
 
 def refused(arguments: Sequence[str]) -> str:
-    """What the command line has against these arguments; "" where it takes them."""
+    """Return the error message of the command line for these arguments, or ""."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:
@@ -90,7 +90,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 @cache
 def links(page: Path) -> tuple[str, ...]:
-    """Where it leads on, pictures included; nothing that lies outside of the repository."""
+    """Return the targets of all links and pictures inside of the repository."""
     found = []
     for token in _tokens(text_of(page)):
         address = token.attrGet({"link_open": "href", "image": "src"}.get(token.type, ""))
@@ -105,7 +105,7 @@ def pictures(page: Path) -> Iterator[str]:
 
 @cache
 def anchors(page: Path) -> frozenset[str]:
-    """The headings' names in addresses, as GitHub makes them."""
+    """Return the anchors of the headings, as GitHub makes them."""
     found: set[str] = set()
     tokens = _MARKDOWN.parse(text_of(page))
     for opening, inline in itertools.pairwise(tokens):
@@ -119,7 +119,7 @@ def anchors(page: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-# -- what there is --------------------------------------------------------------------------------------------------
+# -- existing names -------------------------------------------------------------------------------------------------
 
 
 def labels_of(family: MetricFamily) -> set[str]:
@@ -128,7 +128,7 @@ def labels_of(family: MetricFamily) -> set[str]:
 
 @cache
 def metrics() -> dict[str, set[str]]:
-    """Series → labels that it may have."""
+    """Return each series with the labels that it may have."""
     known: dict[str, set[str]] = {}
     for family in FAMILIES:
         labels = labels_of(family)
@@ -139,5 +139,5 @@ def metrics() -> dict[str, set[str]]:
 
 @cache
 def recorded() -> frozenset[str]:
-    """The series of the recording rules."""
+    """Return the series of the recording rules."""
     return frozenset(re.findall(r"record: (\S+)", text_of(ROOT / "deploy" / "prometheus" / "mailprobe.rules.yml")))

@@ -1,4 +1,4 @@
-"""Writes the parts of docs/architecture.md that are made from the code: `python -m tests.docs.generate_architecture`.
+"""Writes the generated parts of docs/architecture.md: `python -m tests.docs.generate_architecture`.
 
 Three parts, each between two comments of the page: the folder listing (the docstrings of the packages), the drawing of
 the flow (which type goes from which package to which), and the walls (what `tests/test_floors.py` allows, and how many
@@ -17,13 +17,13 @@ from pathlib import Path
 from tests.test_floors import FILES, ROOT, WALLS, own, package, tree
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
-WIDTH = 118  # columns of a code block
+WIDTH = 118  # characters per line of a code block
 
 # A folder without Python code has no docstring.
 DATA = {"data": "YAML files: signatures of server replies, providers, and all texts by language."}
 
-# (package that hands on, type, package that takes it): the steps from the configuration to what people see. A step is
-# drawn only if both packages really name the type: `givers_and_takers` fails otherwise.
+# (package that sends, type, package that receives): the steps from the configuration to the output. A step is drawn
+# only if both packages really name the type: `givers_and_takers` fails otherwise.
 STEPS = (
     ("config", "Config", "targets"),
     ("targets", "Target", "run"),
@@ -35,7 +35,7 @@ STEPS = (
     ("outputs", "History", "web"),
     ("incidents", "Incident", "web"),
 )
-# What goes into the program and out of it: (from, what it is, to).
+# Input and output of the program: (from, what it is, to).
 OUTSIDE = (
     ("config.yaml", "YAML", "config"),
     ("probes", "IMAP, POP3, SMTP, DNS, HTTPS", "mail servers"),
@@ -49,19 +49,19 @@ OUTSIDE = (
 
 
 def purpose(folder: Path) -> str:
-    """The first paragraph of a package's docstring, in one line."""
+    """Return the first paragraph of a package's docstring, in one line."""
     text = ast.get_docstring(tree(folder / "__init__.py")) or ""
     return " ".join(text.partition("\n\n")[0].split())
 
 
 @cache
 def packages() -> tuple[str, ...]:
-    """The packages at the top of exporter/, the topmost of the walls first."""
+    """Return the packages of exporter/, the topmost first."""
     return tuple(name for line in reversed(WALLS) for name in line if (ROOT / name).is_dir())
 
 
 def listing() -> str:
-    """The folders of exporter/ with one sentence each."""
+    """Return the folders of exporter/ with one sentence each."""
     rows = [("exporter/", "")]
     for name in packages():
         folder = ROOT / name
@@ -79,13 +79,13 @@ def listing() -> str:
 
 @cache
 def imports() -> Mapping[tuple[str, str], int]:
-    """(package, imported package) → how many pairs of a file and a module there are."""
+    """Return (package, imported package) → number of pairs of a file and an imported module."""
     pairs = {(path, dotted, there) for path in FILES for dotted, there in own(path)}
     return Counter((package(path), there) for path, _, there in pairs if there != package(path))
 
 
 def walls() -> str:
-    """The packages from the top, a line at each wall, and what each imports."""
+    """Return the packages from the top, with a line at each wall, and the packages that each imports."""
     counted = imports()
     rule, lines = "─" * WIDTH, []
     for line in reversed(WALLS):
@@ -103,7 +103,7 @@ def walls() -> str:
 
 @cache
 def named(name: str) -> frozenset[str]:
-    """The words that the code of a package holds as names: what it defines, imports or uses."""
+    """Return the names in the code of a package: those that it defines, imports or uses."""
     words: set[str] = set()
     for path in FILES:
         if package(path) == name:
@@ -116,7 +116,7 @@ def named(name: str) -> frozenset[str]:
 
 
 def flow() -> str:
-    """The way of a mailbox from config.yaml to a phone, as a drawing in Mermaid."""
+    """Return the flow from config.yaml to a notification, as a drawing in Mermaid."""
     lines = ["flowchart LR"]
     for giver, kind, taker in STEPS:
         for each in (giver, taker):
@@ -132,7 +132,7 @@ PARTS: Mapping[str, Callable[[], str]] = {"folders": listing, "flow": flow, "wal
 
 
 def with_parts(text: str) -> str:
-    """The page with all generated parts anew."""
+    """Return the page with all generated parts replaced."""
     for name, make in PARTS.items():
         begin, end = f"<!-- {name}: made from the code -->\n", f"<!-- end of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
@@ -144,7 +144,7 @@ def with_parts(text: str) -> str:
 
 
 def _node(name: str) -> str:
-    """A name in Mermaid; what is no package has round corners and an identifier without blanks and dots."""
+    """Return a node of Mermaid. What is not a package has round corners and an identifier without spaces and dots."""
     return name if name in packages() else f"{re.sub(r'[^a-zA-Z]', '_', name)}([{name}])"
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the shape of the config: `python -m tests.docs.generate_configuration`."""
+"""Writes docs/configuration.md from the schema of the configuration: `python -m tests.docs.generate_configuration`."""
 
 from __future__ import annotations
 

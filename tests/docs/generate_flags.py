@@ -21,7 +21,7 @@ both are set, the flag is used. This page is generated from `exporter/daemon/opt
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     return HEAD + "".join(_row(flag) for flag in FLAGS)
 
 

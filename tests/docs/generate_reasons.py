@@ -43,7 +43,7 @@ it may end by itself. *Reserved*: the name is fixed, but no probe reports this r
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     parts = [HEAD]
     for layer, (english, chinese) in LAYERS.items():
         parts.append(f"\n## {layer}: {english} · {chinese}\n\n")

@@ -26,12 +26,12 @@ table (`tests/diagnosis/test_signatures.py`); the second list says why.
 
 
 def NOT_REPLAYED() -> Mapping[str, str]:  # noqa: N802 - a constant that needs the table
-    """The rows whose example is no reply, and why."""
+    """Return the rows whose example is not a reply, and why."""
     return {row.id: _why(row) for row in signatures.rows() if protocol(row) is None}
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     rows = signatures.rows()
     left_out = NOT_REPLAYED()
     parts = [HEAD, f"\n{len(rows)} rows, {len(rows) - len(left_out)} of them replayed.\n"]

@@ -1,7 +1,7 @@
-"""Makes words and runbooks in Traditional Chinese from the simplified: `python -m tests.docs.generate_traditional`.
+"""Writes texts and runbooks in Traditional Chinese from the simplified: `python -m tests.docs.generate_traditional`.
 
-OpenCC converts characters and the terms of Taiwan; `traditional.yaml` corrects what it gets wrong. What the data files
-hold in Chinese, names of providers, where a code is made and how causes are told apart, becomes sections of its own.
+OpenCC converts characters and the terms of Taiwan; `traditional.yaml` corrects its errors. Chinese texts of the data
+files (provider names, where a code is made, how to tell causes apart) become separate sections.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ like: zh
 
 @cache
 def corrections() -> dict[str, str]:
-    """In their order."""
+    """Return the corrections, in their order."""
     found: dict[str, str] = yaml.safe_load(CORRECTIONS.read_text(encoding="utf-8"))["corrections"]
     return found
 
@@ -44,7 +44,7 @@ def _converter() -> Any:
 
 
 def traditional(text: str) -> str:
-    """Simplified Chinese into Traditional Chinese."""
+    """Convert Simplified Chinese to Traditional Chinese."""
     text = _converter().convert(text)
     for wrong, right in corrections().items():
         text = text.replace(wrong, right)
@@ -52,19 +52,19 @@ def traditional(text: str) -> str:
 
 
 def simplified() -> str:
-    """All that is converted: the words, then what the data files hold in Chinese, as YAML."""
+    """Return everything to convert, as YAML: the texts, then the Chinese texts of the data files."""
     _, _, words = SOURCE.read_text(encoding="utf-8").partition("\n---\n")
     return words + yaml.safe_dump(_of_data(), allow_unicode=True, sort_keys=False, width=100_000)
 
 
 def converted() -> str:
-    """All of it as OpenCC makes it, not corrected yet."""
+    """Return the output of OpenCC for all of it, before the corrections."""
     runbooks = (file.read_text(encoding="utf-8") for file in sorted((RUNBOOKS / "zh").glob("*.md")))
     return str(_converter().convert("\n".join((simplified(), *runbooks))))
 
 
 def files() -> dict[Path, str]:
-    """Every file in Traditional Chinese, with what it must hold."""
+    """Return the expected content of every file in Traditional Chinese."""
     runbooks = {
         RUNBOOKS / "zh-TW" / file.name: traditional(file.read_text(encoding="utf-8"))
         for file in sorted((RUNBOOKS / "zh").glob("*.md"))

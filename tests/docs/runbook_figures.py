@@ -1,6 +1,6 @@
-"""The figures of a rule that its runbook repeats in running text: how long it waits, how long it is kept.
+"""The figures of a rule that its runbook repeats: how long it waits, how long it keeps firing.
 
-A figure is found by the words around it, so that `python -m tests.docs.generate_runbooks` can bring it up to date.
+The words around a figure identify it, so that `python -m tests.docs.generate_runbooks` can update it.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ _PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One that a runbook repeats."""
+    """A figure that a runbook repeats."""
 
-    key: str  # of the rule
-    start: int  # in the runbook's text
+    key: str  # in the rule
+    start: int  # in the text of the runbook
     end: int
     told: str
 
 
 def repeated(text: str, language: str) -> Iterator[Figure]:
-    """The rule's figures in a runbook's text."""
+    """Return the figures of the rule in the text of a runbook."""
     for key, phrases in _PHRASES[language].items():
         for phrase in phrases:
             for match in re.finditer(phrase, text):
@@ -67,7 +67,7 @@ def repeated(text: str, language: str) -> Iterator[Figure]:
 
 
 def wanted(rules: Sequence[dict[str, Any]], key: str, language: str) -> str:
-    """What a runbook must say. Several rules that differ cannot be told in one figure."""
+    """Return the figures that a runbook must have. Rules with different values have no common figure."""
     values = {rule[key] for rule in rules if key in rule}
     if len(values) != 1:
         raise ValueError(f"{rules[0]['alert']}: {key} is {sorted(values)}, and the text tells one figure")
@@ -75,13 +75,13 @@ def wanted(rules: Sequence[dict[str, Any]], key: str, language: str) -> str:
 
 
 def spoken(duration: str, language: str) -> str:
-    """`7m` as the texts write it."""
+    """Return `7m` as the texts write it."""
     number, unit = duration[:-1], _UNITS[language][duration[-1]]
     return f"{number} {unit}{'s' if language == 'en' and number != '1' else ''}"
 
 
 def corrected(text: str, rules: Sequence[dict[str, Any]], language: str) -> str:
-    """A runbook's text with the figures of its rules."""
+    """Return the text of a runbook with the figures of its rules."""
     for figure in sorted(repeated(text, language), key=lambda each: -each.start):
         told = wanted(rules, figure.key, language)
         if " ".join(figure.told.split()) != told:
@@ -90,7 +90,7 @@ def corrected(text: str, rules: Sequence[dict[str, Any]], language: str) -> str:
 
 
 def others(text: str, language: str) -> set[int]:
-    """Seconds of the times in a runbook's running text that are not its rule's, as far as the words tell."""
+    """Return the other times in the text of a runbook, in seconds: those that are no figures of its rule."""
     for figure in sorted(repeated(text, language), key=lambda each: -each.start):
         text = text[: figure.start] + text[figure.end :]
     units = {word: _SECONDS[letter] for letter, word in _UNITS[language].items()}

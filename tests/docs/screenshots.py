@@ -1,7 +1,7 @@
 """Takes the pictures of the documentation: `mailprobe demo` in a real Chromium. `make screenshots` calls it.
 
-The pages use the reader's own fonts. Here they are Inter and Noto Sans CJK (Debian: fonts-inter, fonts-noto-cjk), or
-whatever fontconfig finds in their place.
+The pages use the fonts of the reader. Here they are Inter and Noto Sans CJK (Debian: fonts-inter, fonts-noto-cjk), or
+the fonts that fontconfig selects in their place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.servers.process import Server
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-LONG_ENOUGH = 240  # seconds, until the demo has a history worth a picture
+LONG_ENOUGH = 240  # seconds until the demo has enough history for a picture
 FONTS = """\
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -33,7 +33,7 @@ FONTS = """\
 
 
 class Picture(NamedTuple):
-    """One file below docs/."""
+    """One file in docs/."""
 
     file: str
     path: str

@@ -1,4 +1,4 @@
-"""docs/architecture.md tells of the code as it is: its folders, the flow and the imports across the walls."""
+"""Tests that docs/architecture.md agrees with the code: the folders, the flow and the imports across the walls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.test_floors import ROOT
 
 
 def test_the_page_is_up_to_date():
-    """`python -m tests.docs.generate_architecture` brings it up to date."""
+    """Run `python -m tests.docs.generate_architecture` to update it."""
     text = generator.PAGE.read_text(encoding="utf-8")
     assert generator.with_parts(text) == text
 

@@ -1,5 +1,6 @@
-"""Every page of documentation leads somewhere, is found from README, and names what there is: commands, flags, metrics,
-alerts, configurations. What only runbooks have is looked at in test_runbooks.
+"""Tests of all pages: links work, README leads to each page, and the commands, flags, metrics and alerts named exist.
+
+test_runbooks has the tests for runbooks only.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def test_the_index_has_every_page_of_docs_once():
 
 
 def test_both_front_pages_lead_to_the_same_pages():
-    """A Chinese twin stands for its English page."""
+    """For an English page, its Chinese version is accepted too."""
 
     def places(page: Path) -> set[str]:
         return {name_of(path).replace(".zh-CN.md", ".md") for path in led_to(page) if path.suffix != ".png"}
@@ -132,7 +133,7 @@ def test_the_front_pages_show_what_check_prints(monkeypatch):
         assert sample.partition("\n")[2] == "\n".join(line.rstrip() for line in lines).rstrip()
 
 
-# -- what they name -------------------------------------------------------------------------------------------------
+# -- names in the text -------------------------------------------------------------------------------------------------
 
 
 @each_page
@@ -143,7 +144,7 @@ def test_commands_are_taken_by_the_command_line(page):
 
 @cache
 def flags() -> frozenset[str]:
-    """Of all programs of the repository."""
+    """Return the flags of all programs of the repository."""
     own = {f"--{flag.name}" for flag in options.FLAGS}
     places = (
         "exporter/cli/main.py",
@@ -167,7 +168,7 @@ def test_metrics_in_the_text_exist(page):
     assert rules <= recorded()
     for rule in rules:
         text = text.replace(rule, "")
-    # One that ends in an underscore goes on with a brace or an asterisk.
+    # After a trailing underscore there was a brace or an asterisk.
     assert {name for name in re.findall(r"\bmailprobe_[a-z0-9_]+", text) if name[-1] != "_"} <= set(metrics())
 
 
@@ -195,7 +196,7 @@ def test_tests_and_modules_in_the_text_exist(page):
         if found := re.fullmatch(r"python -m ([\w.]+)( .*)?", span):
             module = ROOT / found[1].replace(".", "/")
             assert module.with_suffix(".py").exists() or (module / "__main__.py").exists() or found[1] == "build", span
-        # CODE, LAYER, NAME and x stand for what a reader puts there.
+        # CODE, LAYER, NAME and x are placeholders for the reader.
         if re.fullmatch(r"(tests|deploy|grafana|exporter|docs)/[\w./-]+", span) and not PLACEHOLDER.search(span):
             assert (ROOT / span).exists(), span
 
@@ -204,7 +205,7 @@ def test_tests_and_modules_in_the_text_exist(page):
 
 
 def of_mailprobe(text: str, folder: Path) -> None:
-    """With the files that it names: a block need not bring its passwords along."""
+    """Return the configuration with the files that it names: a block in a page need not contain its passwords."""
     for name in re.findall(r"(?:_file|_path): ([\w./-]+)", text):
         secret = folder / name
         secret.parent.mkdir(parents=True, exist_ok=True)

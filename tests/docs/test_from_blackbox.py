@@ -1,4 +1,4 @@
-"""docs/from-blackbox.md is true: both of its configurations watch the same servers and say the same of them."""
+"""Tests that both configurations in docs/from-blackbox.md monitor the same servers with the same results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "from-blackbox.md"
 BLOCKS = [
     yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 ]
-# Numbers on which both must agree; the others are there on both sides, with values of their own.
+# Numbers on which both must agree. The other numbers exist on both sides, with different values.
 SAME = ("probe_success", "probe_ip_protocol", "probe_ssl_earliest_cert_expiry")
 
 
 def block(key: str, occurrence: int = 0) -> dict[str, Any]:
-    """The page's configuration that begins with this key."""
+    """Return the page's configuration that begins with this key."""
     found: dict[str, Any] = [each for each in BLOCKS if next(iter(each)) == key][occurrence]
     return found
 
@@ -51,7 +51,7 @@ def the_endpoints(world: MailWorld) -> str:
 
 
 def samples(text: str) -> dict[str, float]:
-    """Metric name → value, of series without labels."""
+    """Return metric name → value, for series without labels."""
     lines = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
     return {name: float(value) for name, value in lines if "{" not in name}
 
@@ -74,7 +74,7 @@ def both(
 
 
 def test_both_agree_on_servers_that_are_well_and_on_one_that_is_gone(both, mail_world, dovecot: Dovecot):
-    """Every name that blackbox_exporter has for the probe is there, and the numbers that must agree do."""
+    """Each metric name that blackbox_exporter has for the probe exists, and the numbers that must agree do."""
     _, ours, theirs = both
     for name in ports(mail_world):
         mine, peers = ours(name), theirs(name)
@@ -83,17 +83,17 @@ def test_both_agree_on_servers_that_are_well_and_on_one_that_is_gone(both, mail_
         unlike = {
             "probe_ip_addr_hash",
             "probe_failed_due_to_regex",
-        }  # of its own ways
+        }  # metrics that only blackbox_exporter has
         assert set(peers) - unlike <= set(mine)
     dovecot.stop()
     assert theirs("imaps")["probe_success"] == 0
-    # A result is kept for its interval, and then made anew.
+    # A result is cached for its interval, and then replaced by a new run.
     wait_until(lambda: ours("imaps")["probe_success"] == 0, 20, "ours fails as well")
 
 
 @pytest.mark.parametrize("way", [0, 1, 2], ids=["metrics", "probe", "sd"])
 def test_each_way_to_scrape_gives_the_verdict_of_every_endpoint(way, both, mail_world, prometheus):
-    """The three Prometheus configurations of the page, as they stand, but for address and pace."""
+    """The three Prometheus configurations of the page as they are, except for addresses and intervals."""
     daemon, _, _ = both
     config = yaml.safe_dump(block("scrape_configs", way)).replace("127.0.0.1:9826", f"127.0.0.1:{daemon.port}")
     server: Prometheus = prometheus("global: {scrape_interval: 1s}\n" + config)
@@ -108,7 +108,7 @@ def test_each_way_to_scrape_gives_the_verdict_of_every_endpoint(way, both, mail_
 
 
 def test_the_step_further_is_a_configuration(tmp_path):
-    """The last block loads as well, once its password is there."""
+    """The last block is also valid, if its password file exists."""
     from exporter.config import load
 
     (tmp_path / "secrets").mkdir()

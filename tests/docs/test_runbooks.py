@@ -1,4 +1,4 @@
-"""The runbooks in docs/: one per alert and language, whole, and true about rules, commands, metrics and words."""
+"""Tests of the runbooks: one per alert and language, complete, and correct about rules, commands, metrics and names."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ PROGRAMS = {
 FOREIGN_METRICS = frozenset({"up", "ALERTS", "process_cpu_seconds_total"})
 FOREIGN_FLAGS = frozenset({"--web.enable-lifecycle", "--dry-run", "--force-renewal", "--selector"})
 
-# Times that runbooks tell and that are not how long their rule waits or is kept, in seconds.
+# Times in runbooks that are not figures of their rule, in seconds.
 MINUTE, DAY = 60, 86400
 OTHER_TIMES = {
-    "MailCertificateExpired": {90 * DAY},  # what a certificate of Let's Encrypt lives
+    "MailCertificateExpired": {90 * DAY},  # lifetime of a certificate of Let's Encrypt
     "MailCertificateExpiringSoon": {21 * DAY, 30 * DAY, 90 * DAY},
     "MailDNSRecordMissing": {10 * MINUTE},  # a TTL
-    "MailDomainOutage": {5 * MINUTE},  # the interval of logins
+    "MailDomainOutage": {5 * MINUTE},  # interval between logins
     "MailErrorBudgetBurn": {30 * DAY},
     "MailQuotaAlmostFull": {5 * MINUTE},
     "MailQuotaFillingUp": {3 * DAY},
@@ -55,9 +55,9 @@ OTHER_TIMES = {
         4 * MINUTE,
         6 * MINUTE,
         15 * MINUTE,
-    },  # late_after, and the rule after it
+    },  # late_after, and the rule that follows it
     "MailRoundTripSlow": {5, 10, 40},
-    "MailSubmissionThrottled": {5 * MINUTE, 30 * MINUTE},  # the guard's pause, greylisting
+    "MailSubmissionThrottled": {5 * MINUTE, 30 * MINUTE},  # the pause of the login guard, greylisting
     "MailprobeInconclusive": {10},
     "MailprobeLoginSuspended": {30 * MINUTE, DAY},
     "MailprobeProbesStalled": {10 * MINUTE},
@@ -83,7 +83,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(FOLDER).as_posix()
 
 
-# -- there is one for each alert ------------------------------------------------------------------------------------
+# -- one for each alert ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -111,21 +111,21 @@ def test_a_runbook_is_whole_and_fits_a_screen_or_two(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_what_it_says_of_the_rule_is_the_rule(path):
-    """`python -m tests.docs.generate_runbooks` brings it up to date."""
+    """Run `python -m tests.docs.generate_runbooks` to update it."""
     told = runbooks.parse(path.stem, text_of(path)).facts
     assert told == generate_runbooks.facts(generate_runbooks.alerts()[path.stem], path.parent.name)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_figures_in_the_text_are_those_of_the_rule(path):
-    """`python -m tests.docs.generate_runbooks` brings them up to date."""
+    """Run `python -m tests.docs.generate_runbooks` to update them."""
     text, rules = text_of(path), generate_runbooks.alerts()[path.stem]
     assert runbook_figures.corrected(text, rules, path.parent.name) == text
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_other_time_in_the_text_is_known(path):
-    """One that is not known here may be the rule's, in words that `runbook_figures` does not know."""
+    """An unknown time may be a figure of the rule, in words that `runbook_figures` does not know."""
     prose = re.sub(r"^ *```.*?^ *```", "", text_of(path), flags=re.DOTALL | re.MULTILINE)
     assert runbook_figures.others(prose, path.parent.name) <= OTHER_TIMES.get(path.stem, set())
 
@@ -133,7 +133,7 @@ def test_every_other_time_in_the_text_is_known(path):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("key", ["for", "keep_firing_for"])
 def test_a_figure_that_contradicts_the_rule_is_found(key, language):
-    """In both languages the same alerts repeat their rule's figures; each follows a rule that changes."""
+    """The same alerts repeat figures of their rule in both languages, and each figure follows a changed rule."""
     told = set()
     for alert, rules in generate_runbooks.alerts().items():
         text = text_of(FOLDER / language / f"{alert}.md")
@@ -168,14 +168,14 @@ def test_thresholds_are_those_of_the_rules(alert, number):
         assert str(number) in text_of(FOLDER / language / f"{alert}.md").replace(" ", "")
 
 
-# -- what it names is there -----------------------------------------------------------------------------------------
+# -- the names in the text exist ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_links_lead_to_files_that_are_there(path):
     for label, target in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", text_of(path)):
         assert (path.parent / target.partition("#")[0]).is_file()
-        assert "`" not in label  # on the web a code span may become a link of its own
+        assert "`" not in label  # on the web page a code span may become a link
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -217,7 +217,7 @@ def test_queries_are_valid_and_ask_for_metrics_and_labels_that_exist():
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Every command of the sh blocks, and mailprobe's in the running text, in words."""
+    """Return every command of the sh blocks, and those of mailprobe in the running text, as lists of words."""
     lines = [line.strip() for block in fences(text, "sh") for line in block.splitlines()]
     lines += [span for span in spans(text) if span.startswith("mailprobe ")]
     for line in lines:
@@ -243,7 +243,7 @@ def test_commands_exist(path):
 
 @cache
 def words() -> set[str]:
-    """Everything that a code span in snake case may be."""
+    """Return every name that a code span in snake case may be."""
     known = {*map(str, Reason), *map(str, Phase), *map(str, ProbeName), *map(str, Kind), *map(str, Layer)}
     known |= {label for family in FAMILIES for label in labels_of(family)}
     known |= {f"mailprobe_{family.name}" for family in FAMILIES}
@@ -270,7 +270,7 @@ def test_in_a_checkout_the_runbooks_of_docs_are_served():
 
 
 def test_a_wheel_brings_them_along(tmp_path):
-    """Built as pip does it, unpacked elsewhere, imported from there."""
+    """The wheel is built as pip does it, unpacked in another folder, and imported from there."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=100)
     (wheel,) = tmp_path.glob("*.whl")

@@ -1,4 +1,4 @@
-"""docs/ten-minutes.md and its Chinese twin, followed as they are written, to a message on the phone and to its end."""
+"""Follows docs/ten-minutes.md and its Chinese version step by step, until an alert has reached a phone and resolved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLACES = {"en": TELEGRAM, "zh": WECOM}
 
 
 def section(language: str, step: int) -> str:
-    """The heading of a step."""
+    """Return the text of a step, by its heading."""
     return next(each for each in blocks(PAGES[language]) if each.startswith(f"{step + 1}. "))
 
 
@@ -41,7 +41,7 @@ def typed(language: str, step: int) -> str:
 
 
 def shown(language: str, step: int, kind: str = "yaml") -> list[Any]:
-    """The blocks that are no commands, as the page has them."""
+    """Return the code blocks that are no commands."""
     found = [text for each, text in blocks(PAGES[language])[section(language, step)] if each == kind]
     return [yaml.safe_load(text) for text in found] if kind == "yaml" else found
 
@@ -62,7 +62,7 @@ def test_the_chinese_page_differs_by_its_channel_alone():
         assert typed("zh", step) == typed("en", step)
         assert shown("zh", step) == shown("en", step)
     left_out = [each for each in lines(typed("en", MONITOR)) if each not in lines(typed("zh", MONITOR))]
-    assert left_out == ["systemctl restart prometheus prometheus-alertmanager"]  # there mailprobe is restarted as well
+    assert left_out == ["systemctl restart prometheus prometheus-alertmanager"]  # this page also restarts mailprobe
     user, folder = (
         each for each in lines(typed("zh", MONITOR)) if each.startswith(("systemd-sysusers", "install -d -m 7"))
     )
@@ -70,14 +70,14 @@ def test_the_chinese_page_differs_by_its_channel_alone():
     assert folder in commands(DOCS / "install.md", "Passwords as files of the service's own")
 
 
-# -- the whole way --------------------------------------------------------------------------------------------------
+# -- end to end ---------------------------------------------------------------------------------------------------
 
 
 class Phones(Channels):
-    """Telegram and WeCom's group robot."""
+    """The servers of Telegram and of WeCom's group robot."""
 
     def _handler(self) -> Any:
-        class Handler(super()._handler()):  # type: ignore[misc]  # a class that is made by a function
+        class Handler(super()._handler()):  # type: ignore[misc]  # the base class is created by a function
             def _answer(self, body: Any) -> None:
                 sent = {"message_id": 1, "date": 1, "chat": {"id": 123456789, "type": "private"}}
                 super()._answer({**body, "ok": True, "result": sent})
@@ -86,14 +86,14 @@ class Phones(Channels):
 
 
 def text_of(message: Message) -> str:
-    """What a person reads."""
+    """Return the text that a person reads."""
     if message.place == TELEGRAM:
         return str(message.body["text"])
     return re.sub(r"<[^>]+>|\*\*", "", message.body["markdown"]["content"])
 
 
 class Service(Daemon):
-    """The daemon as systemd runs it: told by its environment, with the files of the credentials folder."""
+    """The daemon as systemd runs it: with its environment and the files of the credentials folder."""
 
     def __init__(self) -> None:
         super().__init__("{}\n", {})
@@ -129,7 +129,10 @@ class Service(Daemon):
         return self
 
     def systemctl(self, verb: str, units: list[str]) -> None:
-        """What concerns mailprobe; Prometheus and Alertmanager are started when all is written."""
+        """Do what systemctl would do for mailprobe.
+
+        Prometheus and Alertmanager are started when all files are written.
+        """
         if "mailprobe" not in units:
             return
         if verb == "reload":
@@ -141,7 +144,7 @@ class Service(Daemon):
 
 
 class Desk:
-    """One reader of one of the pages: what is typed, and the Alertmanager that comes of it."""
+    """One reader of one of the pages: runs its commands, with a separate Alertmanager."""
 
     def __init__(self, language: str, service: Service, folder: Path) -> None:
         self.language = language
@@ -166,7 +169,7 @@ class Desk:
         )
 
     def follow(self, step: int, files: Mapping[str, str] = MappingProxyType({})) -> str:
-        """Type the commands of a step, and these texts where an editor is opened."""
+        """Run the commands of a step. These texts are entered where the page opens an editor."""
         self.typist.typed |= {name: self.typist.here(text) for name, text in files.items()}
         return self.typist.run(typed(self.language, step))
 
@@ -182,7 +185,7 @@ class Desk:
         return started
 
     def prometheus(self, service: Service, alertmanagers: list[Alertmanager]) -> Prometheus:
-        """The shipped example, with the shipped rules."""
+        """Start Prometheus with the shipped example and the shipped rules."""
         text = (self.etc / "prometheus.yml").read_text().replace("30s", "1s")
         text = re.sub(r"mailprobe\.\w+\.yml", r"rules/\g<0>", text)
         targets = ", ".join(f'"127.0.0.1:{each.port}"' for each in alertmanagers)
@@ -192,7 +195,7 @@ class Desk:
 
 
 def adapted(world: MailWorld, *parts: dict[str, Any]) -> str:
-    """The page's configuration with the servers of the test in the place of mail.example.com, and quick."""
+    """Return the page's configuration with the servers of the test for mail.example.com, and short intervals."""
     config: dict[str, Any] = {
         "resolvers": [world.resolver],
         "limits": {"logins_per_host_per_minute": 6000},

@@ -1,4 +1,4 @@
-"""The files in Traditional Chinese are what the generator makes of those in Simplified Chinese."""
+"""Tests that the files in Traditional Chinese are what the generator makes from those in Simplified Chinese."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_is_the_chinese_of_taiwan():
     "path", [path for path in FILES if path != WORDS], ids=lambda path: path.relative_to(ROOT).as_posix()
 )
 def test_commands_queries_and_links_of_a_runbook_are_untouched(path):
-    """What machines read is the same; Chinese in it is an example of what a server or a person says."""
+    """Text for machines is unchanged. Chinese in it is an example of what a server or a person writes."""
     code = re.compile(r"^ *```.*?^ *```|`[^`\n]+`|\]\([^)]+\)", re.DOTALL | re.MULTILINE)
     simplified = (RUNBOOKS / "zh" / path.name).read_text(encoding="utf-8")
     made, given = (

@@ -1,4 +1,4 @@
-"""Somebody who types the commands of a page: in a shell, but with folders, ports and services of the test's own."""
+"""Runs the commands of a page in a shell, with folders, ports and services of the test."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 IGNORED = ("apt-get", "git", "systemd-sysusers")
-"""What changes the machine itself; `make test-install` runs these."""
+"""Commands that change the machine itself; `make test-install` runs these."""
 
 
 def lines(commands: str) -> list[str]:
-    """Each command by itself, as a person would enter them."""
+    """Return each command as a person would enter it."""
     return [each for each in commands.replace("\\\n", " ").splitlines() if each.strip()]
 
 
 @dataclass(slots=True)
 class Typist:
-    """`systemctl` and `editor` are the test's; everything else runs, and fails the test where it fails."""
+    """Runs commands.
+
+    `systemctl` and `editor` are replaced by the test; everything else really runs, and a failed command fails the test.
+    """
 
     folder: Path
-    places: dict[str, str]  # text of the page → what stands for it here
-    services: Callable[[str, list[str]], None]  # verb and units of a systemctl
-    typed: dict[str, str] = field(default_factory=dict)  # file name → what is entered in the editor
+    places: dict[str, str]  # text of the page → its replacement here
+    services: Callable[[str, list[str]], None]  # verb and units of a call of systemctl
+    typed: dict[str, str] = field(default_factory=dict)  # file name → text to enter in the editor
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, commands: str) -> str:
-        """What the commands said."""
+        """Run the commands and return their output."""
         return "".join(self._run(each) for each in lines(self.here(commands)))
 
     def here(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The scene, once for all dashboards."""
+"""Fixture: the scene, once for all dashboards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def scene(
     resolver_server: Resolver,
     dkim_key: Key,
 ) -> Iterator[Scene]:
-    """All of it, played to its end; the servers are left as they were found."""
+    """The complete scene, after its end. The servers are in their initial state again."""
     for server in (dovecot_server, postfix_server, authoritative_server, resolver_server):
         server.ensure_usable()
     resolver_server.flush()

@@ -1,4 +1,4 @@
-"""Reads the committed dashboards as Grafana would: their panels, queries and variables, and fills the variables in."""
+"""Reads panels, queries and variables of the committed dashboards, and replaces the variables, as Grafana would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def dashboard(name: str, language: str = "en") -> Json:
 
 
 def panels(name: str, language: str = "en") -> list[Json]:
-    """Without the rows' titles."""
+    """Return the panels, without the titles of rows."""
     return [panel for panel in dashboard(name, language)["panels"] if panel["type"] != "row"]
 
 
@@ -54,12 +54,12 @@ class Target:
 
     @property
     def places(self) -> set[str]:
-        """The labels that the legend shows."""
+        """Return the labels that the legend shows."""
         return set(re.findall(r"\{\{(\w+)\}\}", self.legend))
 
 
 def targets(language: str = "en") -> Iterator[Target]:
-    """Every query of every dashboard."""
+    """Return every query of every dashboard."""
     for name in NAMES:
         for panel in panels(name, language):
             for target in panel["targets"]:
@@ -75,7 +75,7 @@ def targets(language: str = "en") -> Iterator[Target]:
 
 
 def every(name: str) -> dict[str, str]:
-    """What each variable stands for when All is chosen."""
+    """Return the value of each variable if All is chosen."""
     return {each["name"]: each["allValue"] for each in variables(name) if each["type"] == "query" and each["multi"]}
 
 
@@ -83,6 +83,6 @@ MACROS = {"__rate_interval": "12s", "__range": "90s", "__interval": "2s"}
 
 
 def filled(expr: str, values: Mapping[str, str], macros: Mapping[str, str] = MACROS) -> str:
-    """The query as Grafana sends it. Several values of one variable are `(a|b)`, All is its pattern."""
+    """Return the query as Grafana sends it. Several values of one variable become `(a|b)`; All is its pattern."""
     given = {**values, **macros}
     return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: given.get(found[1] or found[2], found[0]), expr)

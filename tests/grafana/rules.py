@@ -1,4 +1,4 @@
-"""The 17 rules of grafana/dashboard-linter, which is a Go program that the tests cannot count on, in Python."""
+"""The 17 rules of grafana/dashboard-linter in Python, because the tests cannot rely on the Go program."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import promql_parser as promql
 
 from tests.grafana.panels import Json, filled
 
-RATE_INTERVAL = timedelta(seconds=77)  # stands for $__rate_interval: no dashboard writes it
+RATE_INTERVAL = timedelta(seconds=77)  # replaces $__rate_interval, which no dashboard writes
 MACROS = {"__rate_interval": "77s", "__range": "78s", "__interval": "79s"}
 RATES = {"rate", "irate"}
-UNITS = {"short", "s", "d", "bytes", "percentunit", "dateTimeFromNow"}  # of Grafana's list those that we use
+UNITS = {"short", "s", "d", "bytes", "percentunit", "dateTimeFromNow"}  # the units from Grafana's list that we use
 DESCRIBED = {"stat", "singlestat", "graph", "table", "timeseries", "gauge"}
 LOGQL = {"loki"}
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a rule says."""
+    """The message of a rule."""
 
     rule: str
     panel: str
@@ -41,7 +41,7 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def lint(made: Json) -> list[Complaint]:
-    """What all rules say of a dashboard."""
+    """Return the messages of all rules about a dashboard."""
     return [Complaint(name, panel, text) for name, check in RULES.items() for panel, text in check(made)]
 
 
@@ -65,7 +65,7 @@ def _targets(made: Json) -> Iterator[tuple[Json, Json]]:
 
 
 def parsed(expr: str, made: Json) -> promql.Expr:
-    """Raises ValueError where it is no PromQL."""
+    """Parse PromQL. Raises ValueError if it is invalid."""
     return promql.parse(filled(expr, _values(made), MACROS))
 
 
@@ -80,7 +80,7 @@ def selectors(expr: promql.Expr) -> list[promql.VectorSelector]:
 
 
 def ranges(expr: promql.Expr) -> list[tuple[str, promql.MatrixSelector]]:
-    """Each selector with a window, and the function that it is given to."""
+    """Return each selector with a window, and the function that is applied to it."""
     calls = [node for node in nodes(expr) if isinstance(node, promql.Call)]
     return [(call.func.name, arg) for call in calls for arg in call.args if isinstance(arg, promql.MatrixSelector)]
 
@@ -182,7 +182,7 @@ def panel_no_targets(made: Json) -> Iterator[tuple[str, str]]:
 
 @rule("target-logql-rule")
 def target_logql(made: Json) -> Iterator[tuple[str, str]]:
-    """There is no Loki here: such a target is a mistake."""
+    """There is no Loki here: each such target is an error."""
     for panel, target in _targets(made):
         if target["datasource"]["type"] in LOGQL:
             yield panel["title"], "a LogQL query"

@@ -1,7 +1,7 @@
-"""The mail world that the dashboards look at: two replicas of the real daemon, first all is well, then much is not.
+"""The mail world for the dashboards: two replicas of the real daemon; first everything works, then much is broken.
 
-Everything runs for real: dovecot, postfix, knot, unbound, the daemon, Prometheus. `Scene.healthy` and `Scene.faulty`
-are the two times at which every panel's query is asked.
+All programs are real: dovecot, postfix, knot, unbound, the daemon, Prometheus. The queries of the panels are evaluated
+at two times, `Scene.healthy` and `Scene.faulty`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ S = TypeVar("S", bound=Server)
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "mailprobe.alerts.yml"
 DAVE = f"dave@{DOMAIN}"  # his password will be changed
-OLGA = f"olga@{DOMAIN}"  # logs in with an access token, on a server that will die
-ORSON = f"orson@{DOMAIN}"  # with a password, on that server too
-ROOM, MESSAGES = "60K", 40  # of carol
+OLGA = f"olga@{DOMAIN}"  # logs in with an access token, on a server that will be stopped
+ORSON = f"orson@{DOMAIN}"  # logs in with a password, on the same server
+ROOM, MESSAGES = "60K", 40  # password of carol
 FILLING = b"From: a@example.test\r\nSubject: filling\r\n\r\n" + b"x" * 76 * 50 + b"\r\n"
 
 HEAD = """\
@@ -77,7 +77,7 @@ routes:
 ROUTE = (
     "  - {{name: {name}, from: alice, to: {to}, rcpt: {to}+{name}@example.test, late_after: 1s, lost_after: {lost}}}\n"
 )
-# The word in the recipient's address says what postfix does with the mail.
+# The detail in the recipient's address selects what postfix does with the mail.
 FAULTY_ROUTES = {"lost": "3s", "held": "60s", "junk": "9s", "altered": "9s", "duplicate": "9s", "bounced": "9s",
                  "greylisted": "9s"}  # fmt: skip
 
@@ -126,7 +126,7 @@ class Keeping(Prometheus):
 
 
 class TokenThread:
-    """The token server in an event loop of its own: it must answer while the test waits."""
+    """The token server in its own event loop, because it must answer while the test blocks."""
 
     def __init__(self) -> None:
         self.server = TokenServer(free_port())
@@ -146,14 +146,14 @@ class TokenThread:
 
 
 class Scene:
-    """Two daemons and a Prometheus over the given servers. `close` ends what it began."""
+    """Two daemons and a Prometheus over these servers. `close` stops what it started."""
 
     def __init__(
         self, world: MailWorld, dovecot: Dovecot, names: Authoritative, resolver: Resolver, tokens: TokenServer
     ) -> None:
         self.world, self.dovecot, self.names, self.resolver, self.tokens = world, dovecot, names, resolver, tokens
         self._started: list[Server] = []
-        # Connections wait in its queue: nobody takes them, and the reference answers all the same.
+        # Connections wait in its queue: nobody accepts them, but the reference counts as reachable.
         self.reference = socket.create_server(("127.0.0.1", free_port()), backlog=1000)
         self._records = list(names.zones[DOMAIN].records)
         dovecot.add_user(DAVE)
@@ -170,18 +170,18 @@ class Scene:
 
     @property
     def replicas(self) -> tuple[str, str]:
-        """The values of `instance`."""
+        """Return the values of `instance`."""
         return f"127.0.0.1:{self.first.port}", f"127.0.0.1:{self.second.port}"
 
     def run(self, quiet: float = 0) -> None:
-        """Wait until all is well, note the time, break things, wait until that is seen, note the time."""
+        """Wait until everything works, store the time, break things, wait for the failures, store the time."""
         self._until_all(HEALTHY)
         time.sleep(quiet)
         self.healthy = self._until_all(HEALTHY)
         self._break()
         for expected in FAULTY:
             self._until(expected)
-        # Two more scrapes of both: rates and the alerts want more than one sample.
+        # Two more scrapes of both: rates and alerts need more than one sample.
         self._until(f"min(timestamp(up)) > {time.time() + 2 * EVERY}")
         self.faulty = self._until_all(FAULTY)
 
@@ -192,7 +192,7 @@ class Scene:
         self.names.change(DOMAIN, self._records)
 
     def _until_all(self, expected: Sequence[str]) -> float:
-        """When all of it was so at one time, and no scrape before it had been too late for a busy machine."""
+        """Return the time at which all conditions were true, and all scrapes in time: a busy machine may delay them."""
         self._until(" and on () ".join(f"count({each})" for each in (*STEADY, *expected)))
         return time.time()
 
@@ -218,14 +218,14 @@ class Scene:
         return Daemon(self._config(everything=True), secrets, flags)
 
     def _config(self, *, everything: bool, broken: bool = False) -> str:
-        """Of the first, or of the second replica, which watches two mailboxes and has a reference that will be gone."""
+        """Return the configuration of a replica. The second has two mailboxes, and a reference that will fail."""
         text = HEAD.format(world=self.world)
         if everything:
             text += f'alertmanager: {{targets: [{{url: "http://127.0.0.1:{free_port()}"}}]}}\n'
         else:
             text += f'vantage: {{references: [{{tcp: "127.0.0.1:{self.reference.getsockname()[1]}"}}], quorum: 1}}\n'
         text += "mailboxes:\n"
-        # Of migadu no server texts of its own are known: a wrong password has one reason over IMAP and SMTP.
+        # There are no signatures for migadu's servers: a wrong password has the same reason over IMAP and SMTP.
         given = [("alice", "netease_qiye"), ("bob", "netease_qiye"), ("carol", "migadu"), ("dave", "migadu")]
         for name, provider in given if everything else given[:2]:
             text += MAILBOX.format(name=name, provider=provider, imaps=self.world.imaps, world=self.world)
@@ -255,7 +255,7 @@ class Scene:
         self.first.config.write_text(self._config(everything=True, broken=True))
         status, said = self.first.post("/-/reload")
         assert status == 200, said
-        # What fails for the second replica before it knows that its network is gone would be the servers' fault.
+        # Failures before the second replica knows that its network is down would be attributed to the servers.
         wait_until(lambda: self.second.metric("mailprobe_vantage_up") == 0, 30, "the second replica's network is gone")
         self.old.stop()
         self.stopped = time.time()
@@ -266,5 +266,5 @@ class Scene:
 
 
 def impatient(rules: str) -> str:
-    """The shipped alerts without their patience: nobody waits five minutes here."""
+    """Return the shipped alerts without `for`, because a test cannot wait five minutes."""
     return re.sub(r"^ *(for|keep_firing_for): .*\n", "", rules, flags=re.MULTILINE)

@@ -1,6 +1,6 @@
-"""docs/images/dashboard-*.png: previews of the dashboards over the scene, in a real Chromium.
+"""Writes docs/images/dashboard-*.png: previews of the dashboards over the scene, in a real Chromium.
 
-`python -m tests.grafana.screenshots`, as root (it starts the mail servers). The pictures are not Grafana's.
+Run `python -m tests.grafana.screenshots` as root (it starts the mail servers). The pictures are not from Grafana.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tests.servers.process import binary
 from tests.servers.world import DOMAIN, gather, users, zones
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-BEFORE, AFTER = 45, 20  # seconds of quiet, and of trouble
+BEFORE, AFTER = 45, 20  # seconds without faults, and with faults
 CHOSEN = {"mailbox": {"target": "carol|dave"}}
 WANTED = [(name, "en") for name in NAMES] + [("overview", "zh")]
 
 
 def shoot(html: str, size: tuple[int, int], to: Path) -> None:
-    """A picture of the page."""
+    """Write a picture of the page."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "page.html"
         source.write_text(html, encoding="utf-8")

@@ -1,4 +1,7 @@
-"""The committed dashboards are the generator's, the same in both languages but for the words, by the house rules."""
+"""Tests of the committed dashboards:
+
+generated, equal in both languages except for the texts, and following our rules.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from grafana.generator.render import render
 from tests.grafana.panels import LANGUAGES, NAMES, ROOT, Json, dashboard, panels, targets, text_of, variables
 from tests.grafana.rules import parsed, selectors
 
-# Of Prometheus itself and of prometheus_client, which tells about the process.
+# Metrics of Prometheus itself, and of prometheus_client about the process.
 FOREIGN = {
     "ALERTS",
     "up",
@@ -32,7 +35,7 @@ ALERT_NAMES = set(re.findall(r"alert: (\w+)", (ROOT / "deploy/prometheus/mailpro
 
 
 def test_the_committed_files_are_what_the_generator_makes():
-    """Else: python -m grafana.generator."""
+    """On failure: python -m grafana.generator."""
     made = files()
     assert set(FOLDER.rglob("mailprobe-*.json")) == {path for path in made if path.suffix == ".json"}
     assert [path.name for path, text in made.items() if path.read_text(encoding="utf-8") != text] == []
@@ -41,7 +44,7 @@ def test_the_committed_files_are_what_the_generator_makes():
 @pytest.mark.parametrize("name", NAMES)
 def test_both_languages_differ_in_nothing_but_texts_and_links(name: str):
     def bare(node: object, key: str = "") -> object:
-        """Without what is said: what is left must be equal."""
+        """Return the dashboard without its texts: the rest must be equal."""
         if isinstance(node, dict):
             if set(node) >= {"id", "value"} and node["id"] in ("mappings", "links", "noValue"):
                 return {"id": node["id"]}
@@ -74,7 +77,7 @@ def test_the_catalogue_has_every_text_and_none_besides():
     assert [text for text, chinese in known.items() if not chinese.strip()] == []
 
 
-SAME = re.compile(r"OK|CPU|Python|mailprobe|[\w.: {}]* p(50|95)")  # names are names
+SAME = re.compile(r"OK|CPU|Python|mailprobe|[\w.: {}]* p(50|95)")  # proper names are not translated
 
 
 def test_what_is_chinese_is_chinese():
@@ -128,7 +131,7 @@ def test_every_panel_says_what_it_shows_what_is_bad_and_who_watches_it(name: str
 
 
 def test_every_alert_is_named_by_a_panel():
-    """But the Watchdog, which always fires."""
+    """Except for the Watchdog, which always fires."""
     named = {alert for name in NAMES for alert in re.findall(r"Mail\w+", " ".join(_descriptions(name)))}
     assert ALERT_NAMES - named == {"Watchdog"}
 
@@ -199,7 +202,7 @@ def test_links_lead_to_dashboards_that_exist():
 
 
 def test_the_thresholds_of_panels_are_those_of_deploy():
-    """By construction; here by what came out of it."""
+    """The generator uses them by construction; this tests the result."""
 
     def steps(name: str, title: str) -> list[float]:
         panel = next(each for each in panels(name) if each["title"] == title)

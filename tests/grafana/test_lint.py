@@ -1,4 +1,4 @@
-"""What dashboard-linter would say: nothing but the exceptions, each of which has its reason in `.lint`."""
+"""Tests that the rules of dashboard-linter find nothing but the exceptions, each of which has its reason in `.lint`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_all_of_its_rules_are_here():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_rules_hold_but_for_the_exceptions(language: str):
-    """And each exception is one: what is not needed any more has to go."""
+    """Each exception is also needed: one that is not must be removed."""
     said = {
         (each.rule, dashboard(name, language)["title"], each.panel)
         for name in NAMES

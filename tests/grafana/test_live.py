@@ -1,7 +1,7 @@
-"""Every panel's query on a real Prometheus that scrapes the real daemon over real servers, in quiet and in trouble.
+"""Runs every panel's query on a real Prometheus that scrapes the real daemon, without and with faults.
 
-An answer must be there, with the labels that the panel shows, and with numbers in it: for all, and for one value of
-each variable.
+There must be an answer with the labels that the panel shows, and with numbers: for All, and for one value of each
+variable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGETS = list(targets())
 WINDOW = 20  # seconds of a range query
 FAILURES = ("Causes: one line for each", "Failing now: since when and why", "When it failed")
 
-# Panels that have nothing to say while all is well, and panels that cannot have data in the trouble that is made.
+# Panels without data while everything works, and panels that cannot have data with the faults of the scene.
 QUIET = {
     *((name, title) for name in ("overview", "mailbox", "roundtrip") for title in FAILURES),
     ("mailbox", "Next login"),  # no login is suspended
@@ -34,13 +34,13 @@ QUIET = {
     ("exporter", "Beats without a run"),
 }
 EITHER = {
-    ("overview", "Alerts firing"),  # of mailprobe itself: the scene's replicas have different configs
-    ("roundtrip", "Age of the oldest mail on its way"),  # a mail may be under way, or not
+    ("overview", "Alerts firing"),  # about mailprobe itself: the replicas of the scene have different configurations
+    ("roundtrip", "Age of the oldest mail on its way"),  # a mail may be in flight, or not
 }
 GONE = {
     ("mailbox", "Access token ends"): "the server of the mailbox with OAuth is the one that dies",
 }
-# A probe stalls after more than a minute without a run. What Prometheus has now is looked at from that far ahead.
+# A probe stalls after more than a minute without a run. The query is evaluated that much later, with the present data.
 STALLED, AHEAD = ("exporter", "Which probes stall"), 90
 
 
@@ -49,12 +49,12 @@ def key(target: Target) -> tuple[str, str]:
 
 
 def moment(scene: Scene, which: tuple[str, str]) -> float:
-    """When to ask for trouble."""
+    """Return the time to query for the faults."""
     return time.time() + AHEAD if which == STALLED else scene.faulty
 
 
 def answer(scene: Scene, target: Target, at: float, values: dict[str, str]) -> list[tuple[dict[str, str], list[float]]]:
-    """Labels and numbers of each series."""
+    """Return labels and numbers of each series."""
     query = filled(target.expr, values)
     try:
         if target.instant:
@@ -72,7 +72,7 @@ def answer(scene: Scene, target: Target, at: float, values: dict[str, str]) -> l
 
 
 def shown(target: Target) -> set[str]:
-    """The labels that the panel needs: of its legend, or its columns."""
+    """Return the labels that the panel needs, from its legend or its columns."""
     if target.kind != "table":
         return target.places
     panel = next(each for each in panels(target.dashboard) if each["title"] == target.panel)
@@ -91,7 +91,7 @@ def test_in_trouble_every_panel_has_data(scene: Scene, target: Target):
     assert any(math.isfinite(value) for _, values in found for value in values)
     assert not any(math.isinf(value) for _, values in found for value in values)
     seen = set().union(*(set(labels) for labels, _ in found))
-    # A table's queries share their rows: a label may come from another one.
+    # The queries of a table share their rows: a label may come from another query.
     if target.kind != "table":
         assert target.places <= seen
     assert "__name__" not in seen
@@ -108,7 +108,7 @@ def test_in_quiet_a_panel_has_data_or_says_that_all_is_well(scene: Scene, target
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_tables_columns_all_have_data(scene: Scene, name: str):
-    """Each label in one query at least, and the queries share the labels by which Grafana merges their rows."""
+    """Each label is in at least one query, and the queries share the labels by which Grafana merges their rows."""
     for target_panel in {each.panel for each in TARGETS if each.dashboard == name and each.kind == "table"}:
         asked = [each for each in TARGETS if (each.dashboard, each.panel) == (name, target_panel)]
         at = moment(scene, (name, target_panel))
@@ -123,7 +123,7 @@ def test_a_tables_columns_all_have_data(scene: Scene, name: str):
 
 
 def asked(scene: Scene, query: str) -> list[dict[str, Any]]:
-    """In trouble. Never as of now: a busy machine may have missed the last scrape."""
+    """Query at the time of the faults, not now: a busy machine may have missed the last scrape."""
     found: list[dict[str, Any]] = scene.prometheus.json("/api/v1/query", query=query, time=str(scene.faulty))["data"][
         "result"
     ]
@@ -131,7 +131,7 @@ def asked(scene: Scene, query: str) -> list[dict[str, Any]]:
 
 
 def candidates(scene: Scene, name: str, variable: str) -> list[str]:
-    """The values that Grafana would offer."""
+    """Return the values that Grafana would offer."""
     given = next(each for each in variables(name) if each["name"] == variable)
     query, _, label = filled(given["query"]["query"], every(name)).removeprefix("label_values(").rpartition(", ")
     found = asked(scene, query)
@@ -140,7 +140,7 @@ def candidates(scene: Scene, name: str, variable: str) -> list[str]:
 
 @pytest.mark.parametrize("variable", ["job", "instance", "provider", "target", "probe"])
 def test_one_value_of_a_variable_narrows_every_panel_to_it(scene: Scene, variable: str):
-    """For every query there is a value with which it answers, and then with nothing else."""
+    """For every query there is a value for which it has an answer, and that answer contains no other value."""
     for target in TARGETS:
         if key(target) in GONE:
             continue
@@ -156,7 +156,7 @@ def test_one_value_of_a_variable_narrows_every_panel_to_it(scene: Scene, variabl
 
 
 def escaped(value: str) -> str:
-    """As Grafana writes a value into a pattern inside a PromQL string."""
+    """Escape a value as Grafana does for a pattern in a PromQL string."""
     return re.escape(value).replace("\\", "\\\\")
 
 
@@ -175,7 +175,7 @@ def test_variables_offer_what_is_there(scene: Scene):
 
 
 def value_of(scene: Scene, name: str, panel: str, at: float, ref: str = "A") -> dict[str, float]:
-    """What a panel says: legend or labels → last number."""
+    """Return the content of a panel: legend or labels → last number."""
     target = next(each for each in TARGETS if (each.dashboard, each.panel, each.ref) == (name, panel, ref))
     return {
         re.sub(r"\{\{(\w+)\}\}", lambda place: labels.get(place[1], ""), target.legend): values[-1]  # noqa: B023
@@ -189,7 +189,7 @@ def rows(scene: Scene, name: str, panel: str) -> list[dict[str, str]]:
 
 
 def test_the_overview_tells_what_is_broken_and_why(scene: Scene):
-    """The numbers of the first row, the one cause behind three failures, and each failing probe with its reason."""
+    """The numbers of the first row, the one cause of three failures, and each failing probe with its reason."""
     for panel, quiet, trouble in (("Mailboxes", 0, 3), ("Servers", 0, 1), ("Domains", 0, 2)):
         assert value_of(scene, "overview", panel, scene.healthy)["failing"] == quiet
         assert value_of(scene, "overview", panel, scene.faulty)["failing"] == trouble, panel
@@ -222,7 +222,7 @@ def test_since_when_is_the_time_of_the_last_success(scene: Scene):
 
 
 def test_a_replica_without_a_network_has_no_vote(scene: Scene):
-    """example.test's DNS is broken; the second replica cannot tell and still holds its last verdict, which was good."""
+    """The DNS of example.test fails; the second replica is inconclusive and keeps its last verdict, which was good."""
     both = asked(scene, 'mailprobe_probe_success{target="example.test",probe="dns"}')
     assert sorted(each["value"][1] for each in both) == ["0", "1"]
     timeline = value_of(scene, "overview", "When it failed", scene.faulty)
@@ -242,7 +242,7 @@ def test_the_annotations_are_there(scene: Scene, name: str):
 
 @pytest.mark.parametrize("target", [each for each in TARGETS if "_bucket" in each.expr and "p9" in each.panel], ids=str)
 def test_a_dot_leads_to_the_log_of_its_run(scene: Scene, target: Target):
-    """The exemplar of a latency has the id under which mailprobe keeps the transcript."""
+    """The exemplar of a latency has the id under which mailprobe stores the transcript."""
     panel = next(each for each in panels(target.dashboard) if each["title"] == target.panel)
     wanted = next(each["exemplar"] for each in panel["targets"] if each["refId"] == target.ref)
     if not wanted:

@@ -1,4 +1,4 @@
-"""TypeScript's compiler reads every dashboard as a `Dashboard` of Grafana's own @grafana/schema.
+"""Checks every dashboard with TypeScript's compiler as a `Dashboard` of Grafana's own @grafana/schema.
 
 A misspelt key, a wrong type or a value that is not in a closed list is a type error.
 """
@@ -16,7 +16,7 @@ from tests.grafana.panels import LANGUAGES, NAMES, Json, dashboard, panels
 
 MODULES = Path(__file__).parents[1] / "node_modules"
 
-# A string that is one of an enum's values will do: JSON has no enums.
+# A string with a value of an enum is accepted, because JSON has no enums.
 HEAD = """\
 import type { Dashboard } from "@grafana/schema/dist/esm/raw/dashboard/x/Dashboard_types.gen";
 import type * as stat from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
@@ -29,7 +29,7 @@ import type * as states from
 
 type Plain<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
 """
-# What Prometheus' data source reads of an annotation: the schema knows only what all data sources have in common.
+# The fields of an annotation for Prometheus' data source: the schema has only the fields common to all data sources.
 DATASOURCES_OWN = {"expr", "step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
 OPTIONS = {
     "stat": ("stat.Options", ""),
@@ -41,7 +41,7 @@ OPTIONS = {
 
 
 def declarations(name: str, language: str) -> str:
-    """The dashboard, and what it leaves open: the options of each panel by its kind."""
+    """Return the declarations of the dashboard and, by kind of panel, of the options that it leaves open."""
     made = dashboard(name, language)
     for annotation in made["annotations"]["list"]:
         assert set(annotation) >= DATASOURCES_OWN
@@ -61,7 +61,7 @@ def declarations(name: str, language: str) -> str:
 
 
 def complaints(folder: Path, files: dict[str, str]) -> list[str]:
-    """What `tsc --strict` says of these sources."""
+    """Return the messages of `tsc --strict` about these sources."""
     compiler = MODULES / "typescript" / "bin" / "tsc"
     node = shutil.which("node")
     assert node, "node is missing: apt-get install nodejs npm, then make install-npm"
@@ -84,7 +84,7 @@ def complaints(folder: Path, files: dict[str, str]) -> list[str]:
 
 
 def spoilt(kind: str) -> Json:
-    """A dashboard with one mistake."""
+    """Return a dashboard with one error."""
     made = dashboard("exporter")
     made["annotations"]["list"] = []
     panel = next(each for each in made["panels"] if each["type"] == "stat")
@@ -104,7 +104,7 @@ MISTAKES = ("key", "type", "enum", "auto")
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Of all dashboards, and of one with each mistake."""
+    """Return the messages about all dashboards, and about one with each error."""
     files = {f"{name}-{language}.ts": declarations(name, language) for name in NAMES for language in LANGUAGES}
     files |= {
         f"mistake-{kind}.ts": f"export const d: Plain<Dashboard> = {json.dumps(spoilt(kind))};\n" for kind in MISTAKES

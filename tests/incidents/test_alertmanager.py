@@ -1,4 +1,4 @@
-"""What is sent to Alertmanager, how often, and what becomes of it when that does not answer."""
+"""Tests of the push to Alertmanager: what is sent, how often, and what happens when Alertmanager does not answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECRET = "c4nary-token"
 
 
 class Counts:
-    """A Watcher."""
+    """A Watcher that counts."""
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
@@ -53,7 +53,7 @@ class Counts:
 
 
 class Receiver:
-    """An Alertmanager that does as it is told."""
+    """An Alertmanager that the test controls."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -124,7 +124,7 @@ async def pusher(monkeypatch) -> AsyncIterator[tuple[Pusher, Counts]]:
 
 def alert(name: str = "MailLoginFailing", **changes: object) -> Alert:
     values = {"labels": (("alertname", name), ("job", "mailprobe")), "annotations": {}, "starts": 100.0, "lease": 240.0}
-    return Alert(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+    return Alert(**{**values, **changes})  # type: ignore[arg-type]  # a test sets only the fields it is about
 
 
 def pushing_to(*targets: Alertmanager) -> EffectiveConfig:
@@ -143,7 +143,7 @@ def test_a_firing_alert_holds_four_intervals_or_resends_whichever_is_longer():
 
 
 def test_an_alert_that_is_over_never_ends_before_it_began():
-    """Alertmanager refuses the batch otherwise: clocks are set back, too."""
+    """Otherwise Alertmanager rejects the batch. Clocks may be set back."""
     assert alert(ends=90.0).body(1000.0)["endsAt"] == "1970-01-01T00:01:40.001Z"
     assert alert(ends=500.0).body(1000.0)["endsAt"] == "1970-01-01T00:08:20.000Z"
     assert alert(starts=5000.0).body(1000.0)["startsAt"] == "1970-01-01T00:16:40.000Z"
@@ -247,7 +247,7 @@ async def test_passwords_and_tokens_are_read_each_time_and_never_told(pusher, re
     push.push([alert("A")])
     await receiver.wait_for(lambda seen: len(seen.requests) == 2)
     assert receiver.requests[1][0]["Authorization"] == "Bearer changed"
-    file.write_text(f"{SECRET}\x01")  # no header can hold that
+    file.write_text(f"{SECRET}\x01")  # a header cannot contain it
     receiver.status = 200
     push.load(pushing_to(basic))
     push.push([alert("A")])
@@ -292,7 +292,7 @@ def cause(name: str = "sales", reason: Reason = Reason.WRONG_PASSWORD) -> Cause:
 
 
 class Daemon:
-    """An announcer over a state folder, with causes and a clock of the test's own."""
+    """An announcer over a state folder, with causes and a clock that the test controls."""
 
     def __init__(self, folder, url: str, resend: float = 3600.0) -> None:
         self.folder = folder
@@ -327,7 +327,7 @@ class Daemon:
             await self.announcer.tick()
 
     def again(self) -> None:
-        """As if `resend` had passed."""
+        """Let `resend` pass."""
         self.announcer._next_push = 0.0
 
 
@@ -381,7 +381,7 @@ def _ends(receiver: Receiver, name: str) -> float:
 
 
 async def test_after_a_short_restart_what_alertmanager_holds_is_held(daemon, receiver):
-    """Else its endsAt would pass before a mailbox with a long interval has run again: a false end."""
+    """Otherwise its endsAt would pass before a mailbox with a long interval has run again: a wrong end."""
     await daemon.fail()
     await daemon.stop()
     await daemon.start()
@@ -422,7 +422,7 @@ async def _saved(daemon: Daemon) -> dict[str, str]:
 
 
 async def test_of_two_incidents_with_the_same_labels_the_open_one_speaks(daemon, receiver):
-    """A mailbox that fails on for a reason of another layer has the same alert: it must not be resolved."""
+    """A mailbox that keeps failing for a reason of another layer has the same alert: it must not be resolved."""
     await daemon.fail(reason=Reason.TIMEOUT)
     await daemon.fail(reason=Reason.FOLDER_MISSING)
     assert [each.open for each in daemon.announcer.all()] == [True, False]

@@ -1,4 +1,4 @@
-"""When an incident opens and ends, whatever is restarted or killed in between, and what its alert is called."""
+"""Tests of when an incident opens and ends, also with restarts and kills, and of the name of its alert."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dead(target: Target) -> Result:
 
 
 class Daemon:
-    """Root causes and incidents as the daemon has them, on a disk and a clock of the test's own."""
+    """Root causes and incidents as in the daemon, on a disk and a clock that the test controls."""
 
     def __init__(self, *targets: Target, **changes: int) -> None:
         self.targets = targets
@@ -45,7 +45,7 @@ class Daemon:
         self.boot()
 
     def boot(self, *targets: Target) -> None:
-        """Start, or start again: only what is on the disk is known."""
+        """Start, or start again: only the content of the disk is known."""
         self.targets = targets or self.targets
         self.causes = CauseTracker(now=lambda: self.now)
         known = [each for key, record in self.disk.items() if (each := thaw(key, record)) is not None]
@@ -65,7 +65,7 @@ class Daemon:
             self.incidents.record(at)
 
     def tick(self, *results: Result, after: float = BEAT, written: bool = True) -> Changes:
-        """See results, let time pass, tick; `written` False: killed before it was on disk."""
+        """Process results, advance the clock, tick. `written` False: the daemon is killed before the write."""
         self.see(*results)
         self.now += after
         changes = self.incidents.tick(self.causes.look().causes, self.now)
@@ -81,7 +81,7 @@ class Daemon:
 
 
 def fail(daemon: Daemon, *results: Result) -> Incident:
-    """Three times; returns the one incident that came of it."""
+    """Let it fail three times; returns the incident."""
     opened = [each for _ in range(3) for each in daemon.tick(*results).opened]
     (incident,) = opened
     return incident
@@ -107,7 +107,7 @@ def test_an_incident_opens_at_the_third_failure_running_and_not_before():
 
 
 def test_an_incident_knows_how_often_its_targets_are_really_looked_at():
-    """Alertmanager resolves an alert of itself when it is not repeated in time, so a stretched interval counts."""
+    """Alertmanager resolves an alert that is not repeated in time, so the stretched interval counts."""
     daemon = Daemon(mailbox())
     daemon.incidents.load(EffectiveConfig([mailbox()], intervals={mailbox().key: 1234.0}))
     assert fail(daemon, failed(mailbox())).interval == 1234.0
@@ -152,7 +152,7 @@ def test_forty_mailboxes_on_one_dead_host_are_one_incident():
 
 
 def test_the_first_mailbox_of_a_dead_host_waits_until_its_server_has_been_looked_at():
-    """Rechecks make it fail three times before the next beat of the server's own look."""
+    """Rechecks make it fail three times before the next scheduled run of the server's own probe."""
     boxes, targets = forty()
     daemon = Daemon(*targets)
     opened = [each for _ in range(3) for each in daemon.tick(dead(boxes[0]), after=20).opened]
@@ -200,7 +200,7 @@ def test_an_incident_ends_at_the_second_good_look_running():
 
 
 def test_a_failure_below_says_nothing_and_one_above_that_it_works():
-    """It is over when the other failure is an incident, not before: else its alert would say that all is well."""
+    """It is over when the other failure is an incident, not before: otherwise its alert would be resolved too early."""
     daemon = Daemon(mailbox())
     incident = fail(daemon, failed(mailbox()))
     for _ in range(3):
@@ -315,10 +315,13 @@ STEP = st.one_of(
 @settings(max_examples=300)
 @given(st.lists(STEP, max_size=40), st.integers(1, 3), st.integers(1, 3))
 def test_never_resolved_without_good_looks_and_never_announced_twice(steps, open_after, resolve_after):
-    """Whatever comes, restarts and kills too. Announced is what is on disk; an end needs its looks since the start."""
+    """With any events, including restarts and kills.
+
+    Announced means stored on disk; the end needs good runs since the start.
+    """
     daemon = Daemon(*ALL, open_after=open_after, resolve_after=resolve_after)
     announced: set[str] = set()
-    good: dict[str, int] = {}  # incident → good looks of its targets since its cause was last there
+    good: dict[str, int] = {}  # incident → good runs of its targets since its cause was last seen
     bad: dict[str, int] = {}  # target → failures since the start
     for step in steps:
         if step == "restart":
@@ -358,7 +361,7 @@ def test_never_resolved_without_good_looks_and_never_announced_twice(steps, open
 
 # -- names and words ------------------------------------------------------------------------------------------------
 
-# From the contract's table; the shipped routes and inhibitions go by these.
+# These names are part of the interface; the shipped routes and inhibitions depend on them.
 CRITICAL_OR_NOT = {
     "MailHostOutage": "transport dns auth capacity delivery mailbox", "MailProviderOutage": "transport",
     "MailLoginFailing": "auth", "MailLoginRejected": "auth", "MailEndpointDown": "transport",
@@ -376,7 +379,7 @@ def cause_of(target: Target, reason: Reason, **changes: object) -> Cause:
         "key": f"target:{target.name}", "scope": Scope.TARGET, "layer": about(reason).layer, "reason": reason,
         "targets": (target.name,), "provider": target.provider, "domain": target.domain, "subject": target.name,
     }  # fmt: skip
-    return Cause(**{**values, **changes})  # type: ignore[arg-type]  # a test names only what it is about
+    return Cause(**{**values, **changes})  # type: ignore[arg-type]  # a test sets only the fields it is about
 
 
 @pytest.mark.parametrize("reason", Reason)

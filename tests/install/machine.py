@@ -1,4 +1,4 @@
-"""A Debian that is made anew and that its own systemd starts, in a container of systemd-nspawn."""
+"""A new Debian in a container of systemd-nspawn, started by its own systemd."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Self
 
 from tests.servers.process import ServerError, binary, short_folder, wait_until
 
-RELEASES = {"bookworm": "3.11", "trixie": "3.13"}  # release → its Python
-PACKAGES = "systemd-sysv,dbus"  # beside what every Debian has
-COMMAND = 600.0  # seconds that a command on it may take
+RELEASES = {"bookworm": "3.11", "trixie": "3.13"}  # release → version of its Python
+PACKAGES = "systemd-sysv,dbus"  # in addition to the packages of every Debian
+COMMAND = 600.0  # seconds that a command in it may take
 BOOT = 120.0  # seconds
 LOCAL_CA = Path("/usr/local/share/ca-certificates")
 
 
 class Machine:
-    """A context manager. The network is this machine's own: its loopback is ours."""
+    """A context manager. It uses the network of this machine, so its loopback is ours."""
 
     def __init__(self, release: str) -> None:
         self.release = release
@@ -43,31 +43,34 @@ class Machine:
         self.close()
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """A file on the machine."""
+        """Write a file on the machine."""
         file = self.root / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         file.chmod(mode)
 
     def run(self, script: str, *, check: bool = True) -> str:
-        """What a root shell on it prints, errors too. Raises ServerError where it fails and `check` is set."""
+        """Run a command in a root shell and return stdout and stderr.
+
+        Raises ServerError if it fails and `check` is set.
+        """
         done = self._run(script)
         if check and done.returncode:
             raise ServerError(f"exit {done.returncode}: {script}\n{done.stdout}")
         return done.stdout
 
     def fails(self, script: str) -> str:
-        """As `run`, for what must fail."""
+        """Do the same as `run` with a command that must fail."""
         done = self._run(script)
         if not done.returncode:
             raise ServerError(f"this did not fail: {script}\n{done.stdout}")
         return done.stdout
 
     def close(self) -> None:
-        """End it and remove it."""
+        """Stop it and remove it."""
         process, self._process = self._process, None
         if process is not None:
-            process.terminate()  # nspawn asks its systemd to power off
+            process.terminate()  # nspawn then asks its systemd to power off
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
@@ -82,7 +85,7 @@ class Machine:
         )
         if made.returncode:
             raise ServerError(f"mmdebstrap: {made.stderr}")
-        # What this network needs to be told (a mirror of PyPI, an authority of its own) it needs there too.
+        # The settings that this network needs (a mirror of PyPI, a further authority) are needed there too.
         for file in (Path("/etc/pip.conf"), *LOCAL_CA.glob("*.crt")):
             if file.exists():
                 self.write(str(file), file.read_text(encoding="utf-8"))
@@ -92,7 +95,7 @@ class Machine:
         argv += [f"--machine=mailprobe-{os.getpid()}", "--register=no", "--link-journal=no", "--console=pipe", "--boot"]
         argv += ["--resolv-conf=replace-host", "--timezone=off"]
         if not Path("/run/systemd/system").exists():
-            argv.append("--keep-unit")  # nobody here could make one for it
+            argv.append("--keep-unit")  # nothing in the container could create it
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -101,7 +104,7 @@ class Machine:
             raise ServerError(f"{exc}\n{self.log.read_text(errors='replace')[-4000:]}") from exc
 
     def _up(self) -> bool:
-        """Has its systemd started all there is to start?"""
+        """Return whether its systemd has started all units."""
         if self._process is None or self._process.poll() is not None:
             raise ServerError("systemd-nspawn ended")
         self._leader = self._leader or _systemd_below(self._process.pid)
@@ -111,7 +114,7 @@ class Machine:
         return self._run("systemctl is-system-running 2>/dev/null || true").stdout.strip() in {"running", "degraded"}
 
     def _run(self, script: str) -> subprocess.CompletedProcess[str]:
-        # Not by machinectl: that needs a host with systemd.
+        # Not with machinectl: it needs a host with systemd.
         argv = ["nsenter", f"--target={self._leader}", "--all", "--"]
         argv += [
             "/usr/bin/env",
@@ -142,7 +145,7 @@ class Machine:
 
 
 def _systemd_below(pid: int) -> int:
-    """The process 1 of the container that this nspawn holds; 0 while there is none."""
+    """Return the id of process 1 in the container of this nspawn; 0 if there is none."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
             if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":

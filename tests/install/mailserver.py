@@ -1,4 +1,4 @@
-"""The mail server of docs/install.md: mail.example.com, on the ports and with the certificate of a real one."""
+"""The mail server of docs/install.md: mail.example.com on the well-known ports, with a certificate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from exporter.demo.mailstore import Folder, Mailbox, MailStore
 from exporter.demo.smtp_server import SmtpServer
 
 HOST = "mail.example.com"
-ADDRESS = "127.0.0.77"  # an address of our own, so that the well-known ports are free
+ADDRESS = "127.0.0.77"  # a separate address, on which the well-known ports are free
 IMAPS, SUBMISSION = 993, 587
 START = 20.0  # seconds
 
 
 @contextlib.contextmanager
 def mail_server(address: str, password: str, ca_file: Path) -> Iterator[None]:
-    """One mailbox; `ca_file` gets the authority to trust."""
+    """Run a server with one mailbox. `ca_file` gets the authority to trust."""
     started: Future[asyncio.Event] = Future()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -62,7 +62,7 @@ def mail_server(address: str, password: str, ca_file: Path) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _forward(port: int, to: int):
-    """A well-known port of ADDRESS to where the server listens."""
+    """Forward a well-known port of ADDRESS to the port of the server."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

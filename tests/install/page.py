@@ -1,4 +1,4 @@
-"""The commands of a page of documentation, as they stand in it."""
+"""Extracts the commands of a page of documentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HEADING = re.compile(r"^#{2,3} (.+)$")
 
 
 def blocks(page: Path) -> dict[str, list[tuple[str, str]]]:
-    """By heading: the fenced blocks under it, as (language, text)."""
+    """Return by heading the fenced blocks under it, as (language, text)."""
     found: dict[str, list[tuple[str, str]]] = {}
     heading, language, lines = "", None, list[str]()
     for line in page.read_text(encoding="utf-8").splitlines():
@@ -26,5 +26,5 @@ def blocks(page: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def commands(page: Path, heading: str) -> str:
-    """All commands under a heading, in order."""
+    """Return all commands under a heading, in order."""
     return "".join(text for language, text in blocks(page)[heading] if language == "sh")

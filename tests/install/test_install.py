@@ -1,4 +1,4 @@
-"""docs/install.md, run as it is written, on each Debian that systemd has started. Needs root and the network."""
+"""Runs the commands of docs/install.md on each Debian release, started by systemd. Needs root and the network."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ exec cp "/srv/typed/$(basename "$1")" "$1"
 
 @pytest.fixture(scope="module", params=RELEASES)
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """A machine beside the mail server of the page, with this tree as the repository to clone."""
+    """A machine and the mail server of the page, with this checkout as the repository to clone."""
     assert not accepts(PORT), f"port {PORT} of this machine must be free"
     with Machine(request.param) as made:
         authority = made.root / "usr/local/share/ca-certificates/example.crt"
@@ -59,7 +59,7 @@ def mailbox() -> str:
 
 
 def repository(folder: Path) -> None:
-    """A repository of this tree, with what is not committed yet."""
+    """Return a git repository with the files of this checkout, including uncommitted changes."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -81,7 +81,7 @@ def commit(folder: Path, *first: str) -> None:
 
 
 def series(begin: str) -> float:
-    """The value of the one series that begins with this text; -1 where there is none yet."""
+    """Return the value of the one series that begins with this text; -1 if there is none yet."""
     found = [line for line in get(f"http://127.0.0.1:{PORT}/metrics").decode().splitlines() if line.startswith(begin)]
     return float(found[0].rsplit(" ", 1)[1]) if found else -1.0
 
@@ -99,12 +99,12 @@ def active(machine: Machine) -> bool:
     return machine.run("systemctl is-active mailprobe", check=False).strip() == "active"
 
 
-# The tests below are the chapters of one story, in this order.
+# The tests below depend on each other and run in this order.
 
 
 def test_it_installs_in_one_go(machine: Machine):
     machine.run(commands(PAGE, "Install").replace("REPOSITORY", SOURCE))
-    machine.run("update-ca-certificates")  # the authority of the mail server, which a real one would not need
+    machine.run("update-ca-certificates")  # the authority of the mail server, which a real server would not need
     assert machine.run("systemctl is-active mailprobe").strip() == "active"
     assert machine.run("systemctl is-enabled mailprobe").strip() == "enabled"
     assert machine.run("mailprobe healthcheck") == ""
@@ -134,7 +134,7 @@ def test_the_process_is_shut_in(machine: Machine):
     machine.fails("getent passwd mailprobe && getent passwd mailprobe | grep --quiet /etc/passwd")
     assert machine.run("stat --format=%a /var/lib/private/mailprobe").strip() == "700"
     machine.run("systemd-analyze security --no-pager --threshold=15 mailprobe")
-    # The canary that ProcSubset=pid would end.
+    # ProcSubset=pid would break this check.
     assert series("process_resident_memory_bytes") > 1e6
     # The secret is in no file that others can read, and nowhere in what was said.
     assert SECRET not in machine.run(f"journalctl --no-pager; cat /proc/{pid}/cmdline /proc/{pid}/environ")
@@ -172,7 +172,7 @@ def test_a_daemon_that_stands_still_is_started_again(machine: Machine):
     )
     machine.run("systemctl daemon-reload && systemctl restart mailprobe")
     pid = main_process(machine)
-    # Twice the watchdog's time and alive: it is fed.
+    # It lives for twice the watchdog's time, so it has sent WATCHDOG=1.
     time.sleep(30)
     assert main_process(machine) == pid
     machine.run(f"kill -STOP {pid}")

@@ -1,4 +1,4 @@
-"""Every language says the same, nothing is missing or left over, and the program asks for what is there."""
+"""Tests that each language has all texts and no others, and that each text that the program uses exists."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ LISTS: dict[str, set[str]] = {
 
 @cache
 def own(code: str) -> dict[str, dict[str, str]]:
-    """What the file of a language itself says."""
+    """Return the texts in the file of a language."""
     found: dict[str, dict[str, str]]
     _, found = yaml.load_all((PACKAGE / "data" / "words" / f"{code}.yaml").read_bytes(), Loader=yaml.CBaseLoader)
     return found
@@ -84,7 +84,7 @@ def test_a_closed_list_has_its_words(section):
 
 
 def test_a_sentence_is_written_once():
-    """Single words may be the same by chance; sentences that are the same in each language are one."""
+    """Equal single words may be a coincidence; two sentences that are equal in every language must become one."""
     said = [(section, key) for section, each in ENGLISH.items() for key, text in each.items() if len(text.split()) > 3]
     found = Counter(tuple(texts(code)[section][key] for code in ("en", "zh")) for section, key in said)
     assert [text for text, count in found.items() if count > 1] == []
@@ -99,7 +99,7 @@ DYNAMIC = {"pages", *LISTS, "alerts", "causes", "notices", "folders"}
 
 
 def calls() -> Iterator[tuple[str, str]]:
-    """(file, key) of each text that is asked for by name, in Python and in the templates."""
+    """Return (file, key) of each text that Python code and templates use by name."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
@@ -116,7 +116,7 @@ def calls() -> Iterator[tuple[str, str]]:
 
 
 def strings() -> set[str]:
-    """All literal strings of the program, and the keys that its templates ask for."""
+    """Return all literal strings of the program, and the keys that its templates use."""
     found = {key for _, key in calls()}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -153,7 +153,7 @@ def test_the_program_asks_for_every_text():
 
 
 def test_no_file_of_the_program_holds_chinese_of_its_own():
-    """Names of folders on servers, and the demo's world, are no words of ours."""
+    """Exceptions: names of folders on servers, and the demo's world."""
     data = {"net/imap/folders.py", "demo/scene.py"}
     found = {
         path.relative_to(PACKAGE).as_posix()

@@ -1,4 +1,4 @@
-"""Every reason is explained, in both languages, and the documentation is what the table says."""
+"""Tests that every reason is explained in both languages, and that the documentation agrees with the table."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def test_a_reason_is_a_label_value_named_like_its_member(reason: Reason) -> None
 
 
 class _Reported(ast.NodeVisitor):
-    """Reasons that code gives to something; those that it only compares with, or looks up by, do not count."""
+    """Collects the reasons that code assigns; comparisons and look-ups do not count."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """Passed over."""
+        """Ignored."""
 
     def visit_Set(self, node: ast.Set) -> None:
-        """Passed over."""
+        """Ignored."""
 
     def visit_Dict(self, node: ast.Dict) -> None:
         for value in node.values:
@@ -73,7 +73,7 @@ class _Reported(ast.NodeVisitor):
 
 
 def test_every_reason_that_is_not_reserved_is_reported_somewhere() -> None:
-    """By code that makes results, or by a signature. One that is reported must not be marked as reserved."""
+    """By code that makes results, or by a signature. A reason that is reported must not be marked as reserved."""
     reported = _Reported()
     for package in ("credentials", "diagnosis", "net", "probes", "run", "targets"):
         for path in sorted((PACKAGE / package).rglob("*.py")):

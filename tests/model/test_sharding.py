@@ -1,4 +1,4 @@
-"""The hash that divides the work: known values, what moves when a shard is added, and what the flags may say."""
+"""Tests of the hash that assigns targets to shards: known values, moves when a shard is added, and invalid flags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_it_is_the_jump_hash_of_the_paper(key, buckets, expected):
 
 
 def test_a_release_moves_no_target():
-    """These values are for ever: another hash would log in from another shard to every account."""
+    """These values must never change: with another hash, every account would get logins from another shard."""
     assert stable_hash("sales@example.com") == 0x299CD1F5038C2E1C
     assert stable_hash("例") == 0x9F487DD2437A7950
     assert [shard_of("sales@example.com", total) for total in range(1, 9)] == [0, 1, 2, 2, 2, 2, 2, 2]

@@ -1,4 +1,4 @@
-"""When a result is too old: five intervals, ten minutes at least."""
+"""Tests of when a result is too old: after five intervals, but at least ten minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token bucket, with a clock in the hand."""
+"""Tests of the token bucket, with a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from exporter.model.token_bucket import TokenBucket
 
 
 def taken(bucket: TokenBucket, now: float) -> bool:
-    """One is taken, if one is there."""
+    """Return whether a token could be taken."""
     free = not bucket.wait(now)
     if free:
         bucket.take(now)

@@ -1,4 +1,4 @@
-"""A server on a loopback port that says what a test's script tells it to say."""
+"""A server on a loopback port that follows the script of a test."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Peer:
         return line
 
     async def dialogue(self, *answers: str | bytes) -> None:
-        """One answer for each command."""
+        """Return a script with one answer for each command."""
         for answer in answers:
             await self.hear()
             await self.say(answer)
 
     async def gone(self) -> None:
-        """Until the client has closed."""
+        """Wait until the client has closed."""
         with suppress(ConnectionError):
             while await self.reader.read(65536):
                 pass
@@ -47,7 +47,10 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @asynccontextmanager
 async def scripted(script: Script, trace: Trace) -> AsyncIterator[Wire]:
-    """A Wire to a server that follows the script and then closes. A failed assertion in the script fails the test."""
+    """Return a Wire to a server that follows the script and then closes.
+
+    A failed assertion in the script fails the test.
+    """
     scripts: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

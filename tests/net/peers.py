@@ -1,4 +1,4 @@
-"""Small in-process peers for the wire's tests: a listening socket whose other end a test plays by hand."""
+"""Small servers in the process for the tests of the wire: the test itself plays the other end of the connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Collector:
-    """A sink that keeps all it gets, and wakes who waits for it."""
+    """A sink that stores everything it receives, and wakes those that wait for it."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -32,7 +32,7 @@ class Collector:
         self._changed.set()
 
     async def until(self, size: int) -> bytes:
-        """At least so many bytes, or the end."""
+        """Wait for at least so many bytes, or for the end."""
         while len(self.data) < size and not self.ends:
             self._changed.clear()
             await self._changed.wait()
@@ -47,14 +47,17 @@ class Collector:
 
 @contextlib.asynccontextmanager
 async def peer(talk: Talk, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve on a loopback port, with implicit TLS where a context is given; what `talk` raises is raised at the end."""
+    """Serve on a loopback port, with implicit TLS if `context` is given.
+
+    An exception in `talk` is raised at the end.
+    """
     faults: list[BaseException] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await talk(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away, with or without a TLS alert, as clients do
+            pass  # the client closed, with or without a TLS alert, as clients do
         except asyncio.CancelledError:
             raise
         except BaseException as exc:

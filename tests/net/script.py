@@ -1,12 +1,12 @@
-r"""A scripted line server on a socket pair: a test reads as the transcript of a dialogue.
+r"""A scripted line server on a socket pair: a test contains the transcript of the dialogue.
 
-S: * OK ready          the server writes a line; lines in a row leave in one segment
+S: * OK ready          the server writes a line; consecutive lines are sent in one segment
 C: $ NOOP              the client must send this line; `$` stands for its tag, in later `S:` lines too
 C= hello               the client must send exactly these bytes, without a line end (a literal)
 S= abc\r\n             the server writes these bytes (escapes as in Python)
---                     what was written so far leaves as a segment of its own
+--                     everything written so far is sent as one segment
 TLS                    the server's side of the handshake
-CLOSE                  the server hangs up; at the end of the script it waits for the client to do so
+CLOSE                  the server closes; at the end of the script it waits until the client closes
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from exporter.net.wire import Wire
 
 
 class LoudTrace(Trace):
-    """A trace that can be waited for."""
+    """A trace that a test can wait for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class LoudTrace(Trace):
 
 
 class Script:
-    """Plays a script on one stream, and says at which line it broke."""
+    """Plays a script on one stream, and reports the line at which it failed."""
 
     def __init__(self, text: str | bytes, context: ssl.SSLContext | None = None, *, slow: bool = False) -> None:
         self._raw = text if isinstance(text, bytes) else b""
@@ -113,7 +113,7 @@ class Script:
 
     async def _flush(self, out: bytearray, writer: asyncio.StreamWriter) -> None:
         step = 1 if self._slow else len(out) or 1
-        # A client may hang up on what it hears; that it still had something to say shows at the next read.
+        # A client may close after a reply. If it still had something to send, the next read shows it.
         with contextlib.suppress(ConnectionError):
             for start in range(0, len(out), step):
                 writer.write(bytes(out[start : start + step]))
@@ -124,13 +124,13 @@ class Script:
 
 @contextlib.asynccontextmanager
 async def served(script: Script, trace: Trace) -> AsyncIterator[Wire]:
-    """A Wire whose other end plays the script. The script must have been played to its end."""
+    """Return a Wire whose other end plays the script. The script must be played to its end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
     loop = asyncio.get_running_loop()
     streams: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = loop.create_future()
-    # As a server's stream: only then does its start_tls take the server's side.
+    # As the stream of a server: only then start_tls uses the server's side.
     accepted = asyncio.StreamReaderProtocol(asyncio.StreamReader(), lambda *pair: streams.set_result(pair))
     await loop.connect_accepted_socket(lambda: accepted, theirs)
     playing = asyncio.create_task(script.play(*await streams))
@@ -139,7 +139,8 @@ async def served(script: Script, trace: Trace) -> AsyncIterator[Wire]:
             async with Wire(ours, "peer", trace) as wire:
                 yield wire
         except Exception:
-            assert "but got" not in script.problem, script.problem  # it explains what the client then saw
+            # the error of the script explains what the client saw afterwards
+            assert "but got" not in script.problem, script.problem
             raise
         await asyncio.wait_for(playing, 60)
         assert not script.problem, script.problem
@@ -150,7 +151,7 @@ async def served(script: Script, trace: Trace) -> AsyncIterator[Wire]:
 
 @contextlib.asynccontextmanager
 async def listening(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A port on 127.0.0.1 that plays the script to the one client that comes; with `context`, inside TLS."""
+    """Listen on a port of 127.0.0.1 and play the script to the one client that connects; with `context`, inside TLS."""
     played: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Dialling: addresses in turn, what each failure says, and that no socket is left behind."""
+"""Tests of dialling: addresses in turn, the error of each failure, and no open socket afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.servers.certs import Authority
 
 @dataclass
 class FakeResolver(Resolver):
-    """Knows what it is told."""
+    """A resolver with fixed answers."""
 
     found: list[str] = field(default_factory=list)
     cached: bool = False
@@ -44,7 +44,7 @@ class FakeResolver(Resolver):
 
 
 class Watched(Trace):
-    """Remembers what it was told about arrivals."""
+    """Records the reported arrivals."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ async def test_of_several_failures_the_first_is_told_unless_it_is_only_a_missing
 
 @pytest.mark.parametrize(("routed", "expected"), [(False, ProbeError), (True, OSError)])
 async def test_a_missing_route_of_this_machine_is_not_the_servers_fault(monkeypatch, routed, expected):
-    """A router far away says the same word: then this machine does have a route."""
+    """A distant router sends the same error: then this machine does have a route."""
 
     async def connect_one(address, endpoint, trace):
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
@@ -227,7 +227,7 @@ async def test_a_source_address_that_is_not_ours_is_a_local_error():
 
 
 async def test_a_connection_that_meets_itself_is_refused(monkeypatch):
-    """Simultaneous open: a socket that connects to its own port hears its own words."""
+    """Simultaneous open: a socket that connects to its own port receives its own bytes."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]

@@ -1,4 +1,4 @@
-"""A credential is hidden in every form in which it may come back from a server."""
+"""Tests that a credential is masked in each form in which a server may return it."""
 
 from __future__ import annotations
 

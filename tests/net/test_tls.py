@@ -1,4 +1,4 @@
-"""Trust settings, verification of every bad certificate, and the facts of a good one."""
+"""Tests of trust settings, of the verification of every invalid certificate, and of the facts of a valid one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Wire on both event loops: bytes both ways, plain and TLS, and every way for a connection to end."""
+"""Tests of the Wire on both event loops: data in both directions, plain and TLS, and every end of a connection."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def digest(data: bytes) -> str:
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_large_data_crosses_both_ways_through_full_buffers(run: Run, serving, trusting, secure: bool):
-    """The server reads nothing until we have written all: our side must hold it back and lose nothing."""
+    """The server reads only after we have written everything: our side must buffer it and lose nothing."""
 
     async def test() -> None:
         payload = bytes(itertools.islice(itertools.cycle(range(251)), BIG))
@@ -111,7 +111,7 @@ def test_starttls_swaps_the_layer_in_place(run: Run, serving, trusting):
 
 
 def test_plain_text_injected_before_the_handshake_never_reaches_the_sink(run: Run, trusting):
-    """CVE-2011-0411 and its kin: what arrives between the go-ahead and TLS is no part of the TLS session."""
+    """CVE-2011-0411 and similar: data between the go-ahead and TLS is not part of the TLS session."""
 
     async def test() -> None:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -288,7 +288,7 @@ def test_last_words_survive_a_write_into_the_closed_connection(run: Run, serving
 
 
 def test_the_clock_stops_when_bytes_arrive_not_when_somebody_looks(run: Run):
-    """A loop that is busy after the socket callback must not look like a slow server."""
+    """A loop that is busy after the socket callback must not make the server look slow."""
 
     async def test() -> None:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What can be looked back on, and that it is bounded."""
+"""Tests of the history and of its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON that others rely on."""
+"""Tests of the JSON objects that other programs depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log is told, and how often."""
+"""Tests of which results are logged, and how often."""
 
 from __future__ import annotations
 

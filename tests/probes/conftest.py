@@ -14,7 +14,7 @@ from tests.probes.roundtrip.route import Bench
 
 @pytest.fixture
 async def bench(tmp_path, monkeypatch) -> AsyncIterator[Bench]:
-    """A route whose looks follow each other faster than on real servers."""
+    """A route that looks for its mail more often than on real servers."""
     monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(inbox, "LONGEST_PAUSE", 0.05)
     monkeypatch.setattr(inbox, "IDLE_FROM", 0.02)

@@ -1,4 +1,4 @@
-"""A server that follows a script, and what the login probes are given, for their tests."""
+"""A server that follows a script, and the arguments of login probes, for their tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORD = "canary-pa55word"
 
 
 class Given:
-    """The source of a password."""
+    """A source of a password."""
 
     def __init__(self, word: str = WORD) -> None:
         self._word = word
@@ -32,7 +32,7 @@ class Given:
 
 @asynccontextmanager
 async def small_world(folder: Path) -> AsyncIterator[Context]:
-    """One refusal suspends a login."""
+    """Return a Context whose login guard pauses after one refused login."""
     state = await State.open(folder)
     yield context_over(state, guard=GuardSettings(failures=1))
     await state.close()
@@ -40,7 +40,7 @@ async def small_world(folder: Path) -> AsyncIterator[Context]:
 
 @asynccontextmanager
 async def listening(script: Script, context: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """Its port."""
+    """Start the server and return its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -57,7 +57,7 @@ async def listening(script: Script, context: ssl.SSLContext | None) -> AsyncIter
 
 @asynccontextmanager
 async def in_time(trace: Trace) -> AsyncIterator[None]:
-    """Within the deadline, and however it ends, the password is in no line and no fact."""
+    """Run within the deadline. The password must not be in any line or fact, however the run ends."""
     try:
         async with asyncio.timeout(30):
             yield

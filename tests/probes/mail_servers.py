@@ -1,4 +1,4 @@
-"""A small mail world in memory for the round trip: an IMAP server and a submission server that do as a test says."""
+"""A small mail world in memory for the round trip: an IMAP server and a submission server that a test controls."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Box:
 
 
 class MailServers:
-    """`deliver` puts a mail into a folder; `on_message` is what becomes of a submitted one."""
+    """`deliver` puts a mail into a folder; `on_message` decides what happens to a submitted mail."""
 
     def __init__(self) -> None:
         self.boxes = {"INBOX": Box(), "Junk": Box(uidvalidity=8), "&W5xO9k0-": Box(uidvalidity=9)}
         self.capabilities = ["IMAP4rev1", "AUTH=PLAIN", "SASL-IR", "IDLE", "UIDPLUS"]
         self.submitted: list[bytes] = []
-        self.stamp = 0.0  # Unix time, of the servers' clock
+        self.stamp = 0.0  # Unix time of the servers' clock
         self.on_message: Callable[[bytes], object] = lambda raw: self.deliver("INBOX", raw)
-        self.commands: list[str] = []  # IMAP, without tags
+        self.commands: list[str] = []  # capabilities of IMAP, without tags
         self.hides_uidnext = False
         self.junk = "Junk"
-        self.smtp_answers: dict[str, str] = {}  # verb, or "." for the message → what is said instead
+        self.smtp_answers: dict[str, str] = {}  # verb, or "." for the message → the reply to send in its place
         self.hangs_up_after_the_message = False
         self.imap_port = self.smtp_port = 0
         self.polled, self.idled = asyncio.Event(), asyncio.Event()
@@ -129,6 +129,8 @@ class MailServers:
                 head = re.sub(rb"\r\n(?=[ \t])", b"\0", raw.partition(b"\r\n\r\n")[0]).split(b"\r\n")
                 kept = [line for line in head if line.partition(b":")[0].lower().decode() in names]
                 body = b"".join(line.replace(b"\0", b"\r\n") + b"\r\n" for line in kept) + b"\r\n"
+                cut = re.search(r"\]<0\.(\d+)>", item)
+                body = body[: int(cut[1])] if cut else body
                 say(f"* {sequence} FETCH (UID {uid} BODY[HEADER.FIELDS ({' '.join(names)})] {{{len(body)}}}".encode())
                 say(body + b")")
             elif "BODY.PEEK[]" in item:

@@ -1,4 +1,4 @@
-"""The dns probe: its facts, and which problem it tells when there are several."""
+"""Tests of the dns probe: its facts, and which problem it reports if there are several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The imap probe against a scripted server: its dialogue, its facts, and where it fails."""
+"""Tests of the imap probe with a scripted server: its dialogue, its facts, and where it fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Source:
 
 
 class Logins:
-    """Hands the secret out and notes that it did, as the guard does."""
+    """Returns the secret and records this, as the login guard does."""
 
     @contextlib.asynccontextmanager
     async def attempt(self, login: Login, trace: Trace, token: None = None) -> AsyncIterator[Secret]:
@@ -355,7 +355,7 @@ async def test_closing_at_logout_is_no_failure():
 
 
 async def test_a_password_that_the_server_gives_back_as_a_name_is_shown_nowhere(authority):
-    """A hostile server knows it after the login: not as a folder's name, a capability or a quota root does it show."""
+    """A hostile server knows it after the login: it must not appear as a folder, a capability or a quota root."""
     trace = await run(
         f"""
         S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] Test ready

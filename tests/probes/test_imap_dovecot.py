@@ -1,4 +1,4 @@
-"""The imap probe against a real dovecot."""
+"""Tests of the imap probe with a real dovecot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The one place from which a password is sent: never without encryption, unless the endpoint is configured as plain."""
+"""Tests of the only place that sends a password:
+
+never without encryption, unless the endpoint is configured as plain.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a server does, a run ends in time with the right phase and reason, a closed socket and bounded memory."""
+"""Tests that a run with any server ends in time, with the right phase and reason, closed sockets and bounded memory."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def target(case: Case, port: int) -> Target:
 
 @contextlib.contextmanager
 def peak() -> Iterator[list[int]]:
-    """The most memory that was in use inside, beyond what was before."""
+    """Return the maximum of memory in use inside the block, in addition to that before."""
     found: list[int] = []
     tracemalloc.start()
     try:
@@ -140,7 +140,7 @@ def peak() -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_a_misbehaving_server_is_told_by_phase_and_reason(case: Case, runner: Runner):
-    """And nothing of it is left: no socket, no memory, no secret."""
+    """Afterwards there is no socket, no memory and no secret left."""
     async with ScriptedServer(case.misbehaviour, case.protocol) as server:
         with peak() as memory:
             result = await runner.run(target(case, server.port))

@@ -1,4 +1,4 @@
-"""Logins with access tokens, and SCRAM, against a real dovecot that asks a token server."""
+"""Tests of logins with access tokens and SCRAM, with a real dovecot that queries a token server."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_a_token_that_ran_out_is_replaced_in_the_next_run_not_in_this_one(
 
 
 async def test_ever_new_tokens_are_no_way_around_the_guard(box: Box, tokens: TokenServer):
-    """Each run asks for a fresh token, and each is refused: after two refusals no login is tried."""
+    """Each run requests a new token, and each is refused: after two refusals no login is attempted."""
     tokens.lifetime = 0
     for _ in range(2):
         result = await box.run()
@@ -177,7 +177,7 @@ async def test_a_revoked_refresh_token_is_told_and_not_asked_about_again_and_aga
 
 
 async def test_check_logs_in_with_tokens_and_keeps_the_replaced_one(dovecot, tokens, tmp_path, capsys):
-    """The wiring: config → check → dovecot, twice, with a provider that replaces refresh tokens."""
+    """All parts together: config → check → dovecot, twice, with a provider that replaces refresh tokens."""
     tokens.rotates = True
     seed = tmp_path / "seed"
     seed.write_text(tokens.refresh_token(ALICE))

@@ -1,4 +1,4 @@
-"""The pop3 probe against scripted servers: what it says, what it learns, and in which phase it fails with what."""
+"""Tests of the pop3 probe with scripted servers: its dialogue, its facts, and phase and reason of each failure."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_a_connection_cut_in_the_middle_of_such_a_line_does_not_either(wor
 
 
 async def test_stls_that_is_stripped_sends_no_password(world: Context):
-    """Security STARTTLS is configured; a man in the middle takes the offer away."""
+    """STARTTLS is configured; a man in the middle removes the server's offer."""
     heard: list[str] = []
 
     async def script(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""The pop3 probe against a real dovecot."""
+"""Tests of the pop3 probe with a real dovecot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider's quirks change in a round trip."""
+"""Tests of the effect of a provider's quirks on a round trip."""
 
 from __future__ import annotations
 

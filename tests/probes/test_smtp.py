@@ -1,4 +1,4 @@
-"""The smtp probe against scripted servers: what it says, what it learns, and in which phase it fails with what."""
+"""Tests of the smtp probe with scripted servers: its dialogue, its facts, and phase and reason of each failure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_the_happy_path_over_tls_tells_size_offer_and_mechanism(world: Con
 
 
 async def test_starttls_that_is_stripped_sends_no_password(world: Context):
-    """Security STARTTLS is configured; a man in the middle takes the offer away."""
+    """STARTTLS is configured; a man in the middle removes the server's offer."""
     trace = Trace()
     heard: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The tls probe: dialogue by protocol, and the certificate's facts whether or not it verifies."""
+"""Tests of the tls probe: the dialogue of each protocol, and the facts of valid and invalid certificates."""
 
 from __future__ import annotations
 
@@ -158,12 +158,12 @@ async def test_a_bad_certificate_fails_with_its_facts_known(
         assert run.fact(FactName.CERT_NOT_AFTER) is not None
         assert run.fact(FactName.CERT_FINGERPRINT) is not None
         assert run.trace.failed_phase is Phase.TLS
-    assert run.phases[-1] is Phase.TLS  # the second look is no part of the story
+    assert run.phases[-1] is Phase.TLS  # the second connection is not part of this test
     assert not {"LOGIN", "AUTH", "AUTHENTICATE", "USER", "PASS"} & set(server.heard)
 
 
 async def test_a_second_look_that_fails_leaves_the_first_verdict(authority: Authority):
-    """The server takes one connection and no more."""
+    """The server accepts one connection only."""
     context = authority.expired(HOST).context()
     once = Server(Service.SMTP, context)
 

@@ -1,4 +1,4 @@
-"""The webmail probe: phases, status, certificate and redirect; and what a server may do wrong."""
+"""Tests of the webmail probe: phases, status, certificate and redirect, and errors of a server."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from deploy.rules.rule import Alert
 from tests.rules.shipped import cases
 from tests.walk.faults import EVERY
 
-# Live tests beside the walk, by the alerts that they wait for: real servers, Prometheus and Alertmanager.
+# Live tests apart from the walk, by the alerts that they wait for: real servers, Prometheus and Alertmanager.
 LIVE = {
     "tests/system/test_alert.py": ("MailHostOutage", "MailEndpointDown"),
     "tests/alertmanager/test_live.py": ("MailHostOutage", "MailprobeAllVantagesOffline"),
 }
-# What many expressions read besides what they are about.
+# Metrics that many expressions read for a secondary condition.
 _USUAL = (
     "mailprobe_root_cause_info",
     "mailprobe_probe_inconclusive",
@@ -63,7 +63,7 @@ def page() -> str:
 
 
 def _told_once() -> Iterator[Alert]:
-    """Rules that differ in nothing that the table shows are one row."""
+    """Merge rules into one row if they differ in nothing that the table shows."""
     seen = set()
     for rule in alerts():
         key = (rule.name, rule.severity, rule.wait, rule.en.summary)
@@ -88,14 +88,14 @@ def _row(rule: Alert) -> str:
 
 
 def _read(rule: Alert) -> list[str]:
-    """The series that it is about."""
+    """Return the series that the alert is about."""
     names = dict.fromkeys(re.findall(r"\b(?:[a-z]+:)?mailprobe_\w+(?::\w+)?|\$up\b|\bvector\(1\)", rule.expr))
     own = [name.replace("$up", "up") for name in names if name not in _USUAL]
     return own or [name for name in names if name in _USUAL][:1]
 
 
 def live(name: str, severity: str) -> list[str]:
-    """The live tests of an alert: a fault of the walk by its id, others by their file."""
+    """Return the live tests of an alert: a fault of the walk by its id, others by their file."""
     walked = [f"`{each.id}`" for each in EVERY if (each.alert, each.severity) == (name, severity)]
     return walked + [f"`{file}`" for file, named in LIVE.items() if name in named]
 

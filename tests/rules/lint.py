@@ -1,4 +1,4 @@
-"""What a linter of Prometheus rules would say, and what only mailprobe's own rules must keep. Yields complaints."""
+"""Checks rules as a linter of Prometheus rules would, and for our own conventions. Yields messages."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _RECORD = re.compile(r"[a-z_]+:mailprobe_[a-z_]+:[a-z0-9_]+")
 
 
 def seconds(text: str) -> float:
-    """Of a duration as rules have it."""
+    """Return the seconds of a duration in a rule."""
     return promql.parse_duration(text).total_seconds()
 
 
 def complaints(rule: Rule, recorded: Recorded, scrape_interval: float = 30.0) -> Iterator[str]:
-    """All of them, for an alerting rule."""
+    """Yield all messages about an alerting rule."""
     tree = promql.parse(rule["expr"])
     yield from _expression(tree, recorded)
     if rule["alert"] != ALWAYS and not _compares(tree):
@@ -62,7 +62,7 @@ def complaints(rule: Rule, recorded: Recorded, scrape_interval: float = 30.0) ->
 
 
 def recording_complaints(rule: Rule, recorded: Recorded) -> Iterator[str]:
-    """All of them, for a recording rule."""
+    """Yield all messages about a recording rule."""
     name, tree = rule["record"], promql.parse(rule["expr"])
     yield from _expression(tree, recorded, closing=False)
     if not _RECORD.fullmatch(name):
@@ -141,7 +141,7 @@ def _rate(node: Any) -> Iterator[str]:
 
 
 def _join(node: Any) -> Iterator[str]:
-    """An error in such a join silences the rule for everybody; a set operation cannot fail."""
+    """An error in such a join stops the rule for all targets; a set operation cannot fail."""
     matching = node.modifier.matching if node.modifier is not None else None
     if matching is None or operator(node) in OPERATIONS:
         return
@@ -153,7 +153,10 @@ def _join(node: Any) -> Iterator[str]:
 
 
 def _in_unless(node: Any, above: tuple[Any, ...]) -> bool:
-    """Whether it can only silence. Nodes are made anew at each look, so they are compared as text."""
+    """Return whether a selector can only suppress.
+
+    The parser creates new nodes at each access, so they are compared as text.
+    """
     path = (*above, node)
     return any(
         isinstance(each, promql.BinaryExpr) and operator(each) == "unless" and str(each.rhs) == str(below)
@@ -225,7 +228,7 @@ def _texts(rule: Rule, tree: Any, recorded: Recorded) -> Iterator[str]:
 
 
 def _queries(text: str) -> Iterator[str]:
-    """What templates ask Prometheus for, with a word for each value that is put in."""
+    """Yield the queries of the templates, with a placeholder for each value."""
     for found in _QUERY.finditer(text):
         yield (found[1] or found[2]).replace('\\"', '"').replace("%q", '"x"')
 
@@ -244,7 +247,7 @@ def _asked(query: str, recorded: Recorded) -> Iterator[str]:
 
 
 def _counts(tree: Any) -> bool:
-    """Whether the result is a number of things."""
+    """Return whether the result is a count."""
     while isinstance(tree, promql.ParenExpr | promql.BinaryExpr):
         tree = tree.expr if isinstance(tree, promql.ParenExpr) else tree.lhs
     return isinstance(tree, promql.AggregateExpr) and str(tree.op).lower() == "count"

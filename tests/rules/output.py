@@ -1,4 +1,4 @@
-"""Which labels the result of an expression can have, read from its syntax tree; and what selectors it has."""
+"""Derives from the syntax tree of an expression which labels its result can have, and which selectors it contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAMILY = {family.full_name: family for family in FAMILIES}
 
 
 def family_of(name: str) -> MetricFamily | None:
-    """Of a series' name: that of a histogram's buckets is the histogram's."""
+    """Return the family of a series' name; the buckets of a histogram belong to the histogram."""
     for suffix in ("", "_bucket", "_count", "_sum"):
         found = FAMILY.get(name.removesuffix(suffix)) if name.endswith(suffix) else None
         if found is not None and (not suffix or found.shape is Shape.HISTOGRAM):
@@ -31,7 +31,7 @@ def operator(node: Any) -> str:
 
 
 def children(node: Any) -> tuple[Any, ...]:
-    """The nodes right below one."""
+    """Return the child nodes."""
     match node:
         case promql.BinaryExpr():
             return node.lhs, node.rhs
@@ -45,16 +45,16 @@ def children(node: Any) -> tuple[Any, ...]:
 
 
 def walk(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Every node, with those that it is in, the outermost first."""
+    """Yield every node with its parents, the outermost first."""
     yield node, above
     for child in children(node):
         yield from walk(child, (*above, node))
 
 
 def labels(node: Any, recorded: dict[str, frozenset[Labels]]) -> frozenset[Labels]:
-    """The label sets that the result's series can have, by what metrics and rules declare; empty ones included.
+    """Return the label sets that the result's series can have, including empty ones, as metrics and rules declare them.
 
-    `recorded`: those of recording rules, by name. A scalar has none at all.
+    `recorded`: the labels of the recording rules, by name. A scalar has no label set.
     """
     match node:
         case promql.VectorSelector():

@@ -1,4 +1,4 @@
-"""The shipped rule files and their unit tests, as data."""
+"""Parses the shipped rule files and their unit tests."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ def records() -> tuple[Mapping[str, Yaml], ...]:
 
 
 def names() -> tuple[str, ...]:
-    """Of all alerts, each once."""
+    """Return the names of all alerts, without duplicates."""
     return tuple(dict.fromkeys(rule["alert"] for rule in alerts()))
 
 
 def title(rule: Mapping[str, Yaml]) -> str:
-    """Of a rule, for the name of a test."""
+    """Return the title of a rule, for the name of a test."""
     labels = rule.get("labels", {})
     more = [labels[name] for name in ("severity", "long", "protocol") if name in labels]
     return "-".join([rule.get("alert") or rule["record"], *more, *(["other"] if _is_other(rule) else [])])
 
 
 def _is_other(rule: Mapping[str, Yaml]) -> bool:
-    """One of two rules that differ in their having a label `mailbox`."""
+    """Return whether this is the rule without the label `mailbox`, of two that differ only in that."""
     same = [each for each in alerts() if each.get("alert") == rule.get("alert")]
     return any("mailbox" in each["labels"] for each in same) and "mailbox" not in rule.get("labels", {})
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One unit test. `shows`: (alert, kind) pairs that its name promises."""
+    """One unit test. `shows`: the (alert, kind) pairs that its name promises."""
 
     file: Path
-    head: Mapping[str, Yaml]  # of the file: evaluation_interval …
+    head: Mapping[str, Yaml]  # settings of the file: evaluation_interval …
     test: Mapping[str, Yaml]
     shows: tuple[tuple[str, str], ...]
 
@@ -70,7 +70,7 @@ class Case:
         return str(self.test["name"])
 
     def expected(self, alert: str) -> Iterator[bool]:
-        """For each check of this alert, whether it fires then."""
+        """Return for each check of this alert whether it must fire."""
         for check in self.test.get("alert_rule_test", ()):
             if check["alertname"] == alert:
                 yield bool(check["exp_alerts"])
@@ -79,7 +79,7 @@ class Case:
                 yield bool(check["exp_samples"])
 
     def mentioned(self) -> set[str]:
-        """All alerts that are asked for."""
+        """Return all alerts that are checked."""
         asked = {check["alertname"] for check in self.test.get("alert_rule_test", ())}
         for check in self.test.get("promql_expr_test", ()):
             asked.update(re.findall(r'alertname="(\w+)"', check["expr"]))
@@ -88,7 +88,7 @@ class Case:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """All of alerts."""
+    """Return the unit tests of all alerts."""
     found = []
     for file in sorted({*UNIT_TESTS.glob("*.test.yml")} - {RECORDING_TEST}):
         loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -98,7 +98,7 @@ def cases() -> tuple[Case, ...]:
 
 
 def _shows(name: str) -> tuple[tuple[str, str], ...]:
-    """`Alert: fires, resolves – how; Other: replicas – how` as pairs."""
+    """Parse `Alert: fires, resolves – how; Other: replicas – how` into pairs."""
     found = []
     for part in re.split(r"; (?=\w+: )", name):
         parsed = _PART.fullmatch(part)

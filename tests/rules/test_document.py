@@ -1,4 +1,4 @@
-"""docs/alerts.md is what the rules and their tests say now."""
+"""Tests that docs/alerts.md agrees with the rules and their tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generator: what is committed is what it makes, its choices arrive, and nobody else tells something different."""
+"""Tests of the generator of rules: the committed files, the options, and the agreement with pushed alerts."""
 
 from __future__ import annotations
 

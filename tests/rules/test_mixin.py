@@ -1,4 +1,4 @@
-"""The mixin, evaluated by jsonnet; and the files for sloth and Pyrra, as far as they can be judged without those."""
+"""Tests of the mixin with jsonnet, and of the files for sloth and Pyrra as far as possible without these programs."""
 
 from __future__ import annotations
 

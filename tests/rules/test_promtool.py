@@ -1,4 +1,7 @@
-"""The shipped rules by Prometheus' own tool: valid, and each alert's unit tests, which show all that they must."""
+"""Tests of the shipped rules with promtool:
+
+they are valid, and the unit tests of each alert cover all required cases.
+"""
 
 from __future__ import annotations
 

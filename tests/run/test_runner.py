@@ -1,4 +1,4 @@
-"""One run: whatever a probe does, a Result comes out."""
+"""Tests of one run: it returns a Result whatever the probe does."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Source:
     ],
 )
 async def test_the_answer_to_a_login_is_diagnosed_once(monkeypatch, answer, reason):
-    """What the guard counted is what the result says, with the families of the login."""
+    """The diagnosis that the guard counted is the one in the result, with the families of the login."""
     guard = LoginGuard(Disk().session(), GuardSettings())
     login = Login("sales", "sales", Source(), families=("netease",))
     monkeypatch.setattr("exporter.run.runner.diagnose", None)
@@ -155,7 +155,7 @@ async def test_the_deadline_is_diagnosed_with_the_phase_it_struck_in(phase, reas
 
 
 async def test_what_a_probe_says_at_its_deadline_stands():
-    """A mail whose fate is unknown when the deadline strikes is `submission_uncertain`, not `timeout`."""
+    """A mail whose state is unknown at the deadline is `submission_uncertain`, not `timeout`."""
 
     async def walk(trace: Trace) -> None:
         with trace.phase(Phase.SUBMIT):
@@ -243,7 +243,7 @@ async def test_a_bug_becomes_a_result_and_a_traceback_without_local_variables(ca
 async def test_a_server_that_waits_for_tls_while_we_wait_for_its_greeting_is_told(
     monkeypatch, port, security, said, expected
 ):
-    """The reason stays `timeout`: nobody knows why it is silent."""
+    """The reason stays `timeout`, because the cause of the silence is unknown."""
     held: list[asyncio.StreamWriter] = []
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

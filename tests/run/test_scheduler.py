@@ -1,4 +1,4 @@
-"""The loop that starts runs: beats, limits, overlap, rechecks, reload, stop. Small intervals, no clock is judged."""
+"""Tests of the scheduler: intervals, limits, overlap, rechecks, reload, stop. They do not measure time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def target(name: str = "a", interval: float = BEAT, **more: object) -> Target:
 
 
 class Clinic:
-    """A runner, a sink and a watcher in one. Runs last until they are let go, and everything is counted."""
+    """A runner, a sink and a watcher. Runs last until the test releases them, and everything is counted."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []  # of the next runs; OK when used up
@@ -204,7 +204,7 @@ async def test_a_reload_restarts_only_what_changed(clinic, make):
 
 
 async def test_a_result_of_a_target_that_is_gone_reaches_nobody(clinic, make):
-    """Else its series would come back after they were forgotten."""
+    """Otherwise its series would return after they were removed."""
     clinic.hold = True
     scheduler = make(target("gone", 3600.0))
     await clinic.until(lambda: clinic.started["gone"] == 1)
@@ -234,7 +234,7 @@ async def test_run_now_joins_the_run_in_progress(clinic, make):
 
 
 async def test_run_now_does_not_join_a_run_that_does_something_else_but_follows_it(clinic, make):
-    """A check that waits until its mail is settled must not be answered by a beat's run that waits less."""
+    """A check that waits until its mail is settled must not get the result of a scheduled run that waits less."""
     clinic.hold = True
     scheduler = make(target("a", 3600.0))
     await clinic.until(lambda: clinic.started["a"] == 1)

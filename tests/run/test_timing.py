@@ -1,4 +1,4 @@
-"""When targets run, decided without a clock."""
+"""Tests of when targets run, without a clock."""
 
 from __future__ import annotations
 

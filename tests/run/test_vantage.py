@@ -1,4 +1,4 @@
-"""Is it us? What was seen of servers of late, and what the references say, before a failure counts."""
+"""Tests of the check of our own network: recent results and the references decide whether a failure counts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UP, GONE = seen(True), seen(False, Reason.TIMEOUT)
 EARLY, LATE = (seen(True, reason) for reason in (Reason.CERTIFICATE_NOT_YET_VALID, Reason.CERTIFICATE_EXPIRED))
 
 
-# -- what was seen --------------------------------------------------------------------------------------------------
+# -- recent results --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_an_old_look_is_not_believed_for_a_fresh_failure_but_for_a_standin
     assert (await watched.judge(second)).outcome is Outcome.INCONCLUSIVE
     assert watched.looks == 2
     watched.now += 5
-    await watched.judge(results.mailbox("third"))  # that we are offline is believed for a while
+    await watched.judge(results.mailbox("third"))  # for a while the network counts as down
     assert watched.looks == 2
 
 
@@ -273,7 +273,7 @@ async def test_other_references_after_a_reload_are_looked_at_anew(watched: Watch
 
 
 async def test_a_bug_in_judging_costs_no_result(watched: Watched, caplog):
-    """The result counts as it is, and the log tells."""
+    """The result is used as it is, and the error is logged."""
 
     class Runner:
         async def run(self, target: Target, **_: object) -> Result:

@@ -1,4 +1,4 @@
-"""A mailbox that is on another server: the result names it, and no password is sent there."""
+"""Tests of a mailbox that is on another server: the result names that server, and no password is sent there."""
 
 from __future__ import annotations
 

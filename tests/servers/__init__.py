@@ -1,1 +1,1 @@
-"""Real and scripted servers for the tests, each on loopback with its state in a temp folder of its own."""
+"""Real and scripted servers for the tests, each on loopback with its state in its own temporary folder."""

@@ -1,4 +1,4 @@
-"""Certificates of every kind: good, and each way of being wrong, all from one authority that the tests trust."""
+"""Makes certificates: a valid one and each kind of invalid one, all from one authority that the tests trust."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Pem:
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """A server context, for servers inside the test's own process."""
+        """Return a server context, for servers in the process of the test."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.chain, self.key)
         return context
 
 
 class Authority:
-    """A certificate authority of its own. `ca_file` is what a client has to trust."""
+    """A new certificate authority. Clients trust `ca_file`."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or short_folder()
@@ -45,7 +45,7 @@ class Authority:
         self._count = 0
 
     def good(self, *names: str, days: float = 90) -> Pem:
-        """Names may be host names and IP addresses."""
+        """Return a valid certificate. `names` may be host names and IP addresses."""
         now = _now()
         return self._issue(self._ca, names, now - DAY, now + days * DAY)
 
@@ -61,17 +61,17 @@ class Authority:
         return self.good("another.invalid")
 
     def untrusted(self, *names: str) -> Pem:
-        """Signed by an authority that nobody trusts."""
+        """Return a certificate signed by an authority that nobody trusts."""
         now = _now()
         return self._issue(trustme.CA(), names, now - DAY, now + 90 * DAY)
 
     def chained(self, *names: str) -> Pem:
-        """Through an intermediate, which is sent along."""
+        """Return a certificate signed by an intermediate, which the server sends too."""
         now = _now()
         return self._issue(self._ca.create_child_ca(), names, now - DAY, now + 90 * DAY)
 
     def chainless(self, *names: str) -> Pem:
-        """Through an intermediate, which is not sent along."""
+        """Return a certificate signed by an intermediate, which the server does not send."""
         pem = self.chained(*names)
         leaf, end, _ = pem.chain.read_text().partition("-----END CERTIFICATE-----\n")
         pem.chain.write_text(leaf + end)

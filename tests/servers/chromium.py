@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven by its DevTools protocol over a WebSocket: what people see, and what scripts do."""
+"""Controls a real headless Chromium over its DevTools protocol, to test what users see and what scripts do."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ HEADLESS = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-WITHIN = 20.0 * PATIENCE  # seconds for any one thing
+WITHIN = 20.0 * PATIENCE  # seconds for any single step
 
 
 class BrowserError(Exception):
-    """The browser refused a command, or a script in the page threw."""
+    """The browser refused a command, or a script in the page raised an exception."""
 
 
 class Chromium(Server):
-    """The browser's process. Use `Browser` to speak to it."""
+    """The browser's process. Use `Browser` to control it."""
 
     def __init__(self) -> None:
         super().__init__("chromium")
-        self.fonts: Path | None = None  # a fontconfig file, for pictures that look the same everywhere
+        self.fonts: Path | None = None  # a fontconfig file, so that pictures look the same on every machine
 
     def argv(self) -> Sequence[str]:
         return [
@@ -75,7 +75,7 @@ class Chromium(Server):
 
 
 class Browser:
-    """An async context manager: one connection. Each page has cookies and storage of its own."""
+    """One connection to the browser, as an async context manager. Each page has its own cookies and storage."""
 
     def __init__(self, chromium: Chromium) -> None:
         self._chromium = chromium
@@ -130,7 +130,7 @@ class Browser:
         csp: bool = True,
         scale: float = 1.0,
     ) -> Page:
-        """A new tab. `csp=False` lets a test's own tools into pages that forbid them."""
+        """Open a new tab. `csp=False` lets a test's own scripts run in pages that forbid them."""
         context = (await self.command("Target.createBrowserContext"))["browserContextId"]
         target = (await self.command("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
         session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
@@ -159,11 +159,11 @@ class Page:
         self._session = session
         self._context = context
         self._events: asyncio.Queue[str] = asyncio.Queue()
-        self.complaints: list[str] = []  # of the console, of scripts, of the Content-Security-Policy
-        self.dialogs: list[str] = []  # what alert() and its like have said: a script ran that should not
+        self.complaints: list[str] = []  # messages of the console, of scripts, and of the Content-Security-Policy
+        self.dialogs: list[str] = []  # texts of alert() and similar dialogs: a script ran that must not run
 
     def happened(self, method: str, params: Json) -> None:
-        """Take an event over."""
+        """Store an event."""
         if method == "Page.loadEventFired":
             self._events.put_nowait(method)
         elif method == "Log.entryAdded":
@@ -188,7 +188,7 @@ class Page:
         )
 
     async def open(self, url: str) -> None:
-        """Go there and wait until it is loaded."""
+        """Open a URL and wait until it is loaded."""
         self._drain()
         told = await self.command("Page.navigate", url=url)
         if told.get("errorText"):
@@ -196,7 +196,7 @@ class Page:
         await self.loaded()
 
     async def loaded(self) -> None:
-        """Wait for the next load to end."""
+        """Wait until the next load has ended."""
         async with asyncio.timeout(WITHIN):
             await self._events.get()
 
@@ -205,7 +205,7 @@ class Page:
             self._events.get_nowait()
 
     async def run(self, script: str) -> Any:
-        """The value of an expression in the page, awaited where it is a promise."""
+        """Return the value of an expression in the page. A promise is awaited."""
         told = await self.command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in told:
             raise BrowserError(json.dumps(told["exceptionDetails"])[:2000])
@@ -214,7 +214,7 @@ class Page:
     async def until(self, script: str) -> None:
         """Wait until an expression is true."""
         async with asyncio.timeout(WITHIN):
-            while not await self.run(script):  # noqa: ASYNC110 - what is waited for happens in another process
+            while not await self.run(script):  # noqa: ASYNC110 - the condition becomes true in another process
                 await asyncio.sleep(0.02)
 
     async def press(self, key: str) -> None:
@@ -227,6 +227,6 @@ class Page:
         await self.command("Input.insertText", text=text)
 
     async def screenshot(self, *, whole: bool = False) -> bytes:
-        """A PNG of what is seen, or of the whole page."""
+        """Return a PNG of the visible part, or of the whole page."""
         told = await self.command("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(told["data"])

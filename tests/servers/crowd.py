@@ -1,4 +1,4 @@
-"""mailprobe with many mailboxes on one server: all log in to one account."""
+"""A daemon with many mailboxes on one server: all log in to one account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ MAILBOX = """\
 
 
 def crowd(world: MailWorld, boxes: int, more: str) -> Daemon:
-    """box00, box01 … `more`: further keys of the configuration, as YAML that ends with a newline."""
+    """Return a daemon with the mailboxes box00, box01 …
+
+    `more`: further keys of the configuration, as YAML that ends with a newline.
+    """
     text = CONFIG.format(world=world) + more + "mailboxes:\n"
     text += "".join(MAILBOX.format(number=number, address=ALICE, imaps=world.imaps) for number in range(boxes))
     return Daemon(text, {"alice": world.users[ALICE]})

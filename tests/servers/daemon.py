@@ -1,4 +1,4 @@
-"""mailprobe itself as a process, as a user would run it."""
+"""mailprobe as a process, started as a user would start it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Daemon(HttpServer):
         return get(self.url + path).decode()
 
     def post(self, path: str) -> tuple[int, str]:
-        """Status and body."""
+        """Send a POST request. Returns status and body."""
         request = urllib.request.Request(self.url + path, method="POST", headers={"X-Mailprobe": "1"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -91,7 +91,7 @@ class Daemon(HttpServer):
             return exc.code, exc.read().decode()
 
     def metric(self, series: str) -> float | None:
-        """The value of the one series that begins with this text; None where there is none."""
+        """Return the value of the one series that begins with this text, or None if there is none."""
         for line in self.text("/metrics").splitlines():
             if line.startswith(series):
                 return float(line.rsplit(" ", 1)[1])
@@ -99,7 +99,7 @@ class Daemon(HttpServer):
 
 
 def mailprobe(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run a mailprobe command and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "exporter", *arguments],
         capture_output=True,
@@ -112,7 +112,7 @@ def mailprobe(*arguments: str, cwd: Path = ROOT, **environ: str) -> subprocess.C
 
 
 def daemon_for(world: MailWorld, config: str = CONFIG, flags: Sequence[str] = ()) -> Daemon:
-    """A daemon that watches the mail world."""
+    """Return a daemon that monitors the mail world."""
     text = config.format(
         resolver=world.resolver,
         ca_file=world.ca_file,

@@ -12,8 +12,8 @@ import dns.rcode
 
 from tests.servers.process import Server, ServerError, binary, free_port, wait_until
 
-Records = Sequence[str]  # lines as in a zone file, names relative to the zone: "mail A 127.0.0.1"
-WRONG_DS = "4711 13 2 " + "ab" * 32  # of a key that exists nowhere: a zone with this trust anchor is bogus
+Records = Sequence[str]  # lines as in a zone file, with names relative to the zone: "mail A 127.0.0.1"
+WRONG_DS = "4711 13 2 " + "ab" * 32  # of a key that does not exist: a zone with this trust anchor is bogus
 
 
 @dataclass(slots=True)
@@ -22,22 +22,22 @@ class Zone:
 
     records: Records
     signed: bool = False
-    bogus: bool = False  # signed, but the resolver trusts another key
+    bogus: bool = False  # the zone is signed, but the resolver trusts another key
 
 
 def txt(name: str, value: str) -> str:
-    """A TXT record's line, cut into strings of 255 octets as they have to be (RFC 1035, 3.3)."""
+    """Return the line of a TXT record, split into strings of 255 octets (RFC 1035 section 3.3)."""
     pieces = [value[start : start + 255] for start in range(0, len(value), 255)] or [""]
     return f"{name} TXT " + " ".join('"{}"'.format(piece.replace("\\", "\\\\").replace('"', '\\"')) for piece in pieces)
 
 
 def ask(port: int, name: str, kind: str, *, seconds: float = 0.2) -> dns.message.Message:
-    """One question over UDP. Raises dns.exception.Timeout."""
+    """Send one query over UDP. Raises dns.exception.Timeout."""
     return dns.query.udp(dns.message.make_query(name, kind, want_dnssec=True), "127.0.0.1", timeout=seconds, port=port)
 
 
 class Authoritative(Server):
-    """knot with the given zones; `change` replaces a zone's records and comes back when they are served."""
+    """knot with the given zones. `change` replaces the records of a zone and returns when they are served."""
 
     def __init__(self, zones: Mapping[str, Zone]) -> None:
         super().__init__("knot")
@@ -68,7 +68,7 @@ class Authoritative(Server):
         self._control("-b", "zone-reload", name)
 
     def add(self, name: str, zone: Zone) -> None:
-        """Serve one more zone, or one in another way. A resolver that runs does not learn a new trust anchor."""
+        """Add a zone, or replace the settings of one. A running resolver does not get a new trust anchor."""
         self._put(name, zone)
         self._configure()
         self._control("reload")
@@ -80,7 +80,7 @@ class Authoritative(Server):
         self._control("reload")
 
     def reset(self, zones: Mapping[str, Zone]) -> None:
-        """These zones, whatever a test has made of them."""
+        """Serve exactly these zones again, whatever a test has changed."""
         for name in set(self.zones) - set(zones):
             self.remove(name)
         for name, zone in zones.items():
@@ -90,7 +90,7 @@ class Authoritative(Server):
                 self.change(name, zone.records)
 
     def trust_anchors(self) -> list[str]:
-        """A DS record for each signed zone; for a bogus one, of another key."""
+        """Return a DS record for each signed zone; for a bogus zone the DS record of another key."""
         anchors = []
         for name, zone in self.zones.items():
             if zone.bogus:
@@ -111,7 +111,7 @@ class Authoritative(Server):
     def _put(self, name: str, zone: Zone) -> None:
         zone.signed = zone.signed or zone.bogus
         self.zones[name] = zone
-        self._serial += 1000  # knot itself counts on by one for each signing
+        self._serial += 1000  # knot itself increases the serial at each signing
         lines = [f"$ORIGIN {name}.", "$TTL 60", f"@ SOA ns hostmaster {self._serial} 3600 600 86400 30", "@ NS ns"]
         lines += ["ns A 127.0.0.1", *zone.records]
         (self.folder / f"{name}.zone").write_text("\n".join(lines) + "\n")
@@ -125,9 +125,10 @@ class Authoritative(Server):
 
 
 class Resolver(Server):
-    """unbound, validating, for all below `test.`. What no zone of ours holds is SERVFAIL; nothing leaves the machine.
+    """unbound, validating, for all names below `test.`
 
-    Below `refused.test` it says REFUSED; for a name below `silent.test` it says nothing for a long time.
+    Names that no zone of ours contains get SERVFAIL; no query leaves the machine. Names below `refused.test` get
+    REFUSED; for a name below `silent.test` it does not answer for a long time.
     """
 
     def __init__(self, authoritative: Authoritative) -> None:
@@ -155,7 +156,7 @@ class Resolver(Server):
         return (self.folder / "control").exists()
 
     def flush(self) -> None:
-        """Forget all answers and all failures."""
+        """Remove all cached answers and failures."""
         for words in (("flush_zone", "test"), ("flush_bogus",), ("flush_negative",), ("flush_infra", "all")):
             said = self.run(self._control_binary, "-c", str(self.folder / "unbound.conf"), *words)
             if not said.startswith("ok"):
@@ -191,7 +192,8 @@ zone:
 {zones}
 """
 
-# local-zone: unbound answers `test.` itself otherwise. do-not-query-localhost, outgoing-interface: all we ask is here.
+# local-zone: otherwise unbound answers `test.` itself. do-not-query-localhost, outgoing-interface: all servers are on
+# loopback.
 UNBOUND = """
 server:
   directory: "{me.folder}"

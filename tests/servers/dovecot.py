@@ -1,4 +1,7 @@
-"""A real dovecot: IMAP, POP3, LMTP, SASL for postfix, quota, SPECIAL-USE, a certificate per loopback address."""
+"""A real dovecot:
+
+IMAP, POP3, LMTP, SASL for postfix, quota, SPECIAL-USE, and a certificate for each loopback address.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,26 @@ from tests.servers.certs import Authority, Pem
 from tests.servers.dovecot_conf import JUNK, Templates
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
-GOOD = "127.0.0.1"  # for dovecot a link where both ends have one address is secure: logins in plain are let in
+# dovecot treats a connection between two equal addresses as secure and accepts plain-text logins on it
+GOOD = "127.0.0.1"
 EXPIRED = "127.0.0.2"
 WRONG_NAME = "127.0.0.3"
 SELF_SIGNED = "127.0.0.4"
 NOT_YET_VALID = "127.0.0.5"
 CHAINLESS = "127.0.0.6"
-SECURE_ONLY = "127.0.0.7"  # a good certificate through an intermediate, and LOGINDISABLED outside TLS
+SECURE_ONLY = "127.0.0.7"  # a valid certificate through an intermediate, and LOGINDISABLED outside TLS
 HOST = "mail.example.test"  # the name in the certificates
-PASSWORD = "p4ss word"  # a space in it finds sloppy quoting
+PASSWORD = "p4ss word"  # the space finds code that does not quote folder names
 
 
 @dataclass(slots=True)
 class User:
-    """What dovecot knows about an account."""
+    """The settings of one account in dovecot."""
 
     password: str = PASSWORD
     quota: str = "100M"
-    quota_messages: int = 0  # 0: any number
-    refused_because: str = ""  # IMAP and POP3 answer with these words; SASL for postfix goes on
+    quota_messages: int = 0  # 0: no limit
+    refused_because: str = ""  # IMAP and POP3 logins are refused with this text; SASL for postfix still works
 
 
 def certificates(authority: Authority) -> dict[str, Pem]:
@@ -49,7 +53,7 @@ def certificates(authority: Authority) -> dict[str, Pem]:
 
 @cache
 def templates() -> Templates:
-    """The configuration of the dovecot that is installed."""
+    """Return the configuration for the installed version of dovecot."""
     said = subprocess.run([_dovecot(), "--version"], capture_output=True, text=True, check=True).stdout
     return dovecot_conf_23.TEMPLATES if said.startswith("2.3.") else dovecot_conf_24.TEMPLATES
 
@@ -61,8 +65,8 @@ def _dovecot() -> str:
 class Dovecot(Server):
     """IMAP and POP3 on every address above at the ports `imap`, `imaps`, `pop3`, `pop3s`; LMTP and SASL on 127.0.0.1.
 
-    Accounts are one small file each, read at every login: a change is true at once. With `tokeninfo`, a URL to which an
-    access token is appended, it takes XOAUTH2 and OAUTHBEARER, and SCRAM-SHA-256 too.
+    Each account is a small file that dovecot reads at every login, so that a change has effect at once. With
+    `tokeninfo`, a URL to which an access token is appended, it accepts XOAUTH2, OAUTHBEARER and SCRAM-SHA-256.
     """
 
     def __init__(
@@ -91,8 +95,8 @@ class Dovecot(Server):
         sieve = self.folder / "sieve"
         sieve.mkdir()
         (sieve / "junk.sieve").write_text(JUNK)
-        os.chown(sieve, *self._vmail)  # where the compiled script goes
-        self.log.chmod(0o666)  # dovecot-lda, which postfix runs as vmail, writes there too
+        os.chown(sieve, *self._vmail)  # folder of the compiled script
+        self.log.chmod(0o666)  # dovecot-lda, which postfix runs as vmail, also writes there
         for name, user in users.items():
             self.add_user(name, user)
         files = dict(self._templates.files)
@@ -110,7 +114,7 @@ class Dovecot(Server):
         return accepts(self.imap) and accepts(self.lmtp) and accepts(self.sasl)
 
     def add_user(self, name: str, user: User | None = None) -> None:
-        """Make or replace an account."""
+        """Create or replace an account."""
         user = user or User()
         self.users[name] = user
         uid, gid = self._vmail
@@ -123,7 +127,7 @@ class Dovecot(Server):
         self._write(f"userdb-{name}", {"home": home, "uid": str(uid), "gid": str(gid)} | limits)
 
     def remove_user(self, name: str) -> None:
-        """The account is unknown from now on; its mail stays."""
+        """Remove the account. Its mail stays."""
         del self.users[name]
         for kind in ("passdb", "userdb"):
             (self.folder / "users" / f"{kind}-{name}").unlink()
@@ -132,15 +136,15 @@ class Dovecot(Server):
         self.add_user(name, replace(self.users[name], password=password))
 
     def set_quota(self, name: str, quota: str, messages: int = 0) -> None:
-        """In dovecot's words: 100M, 10K; 0 messages are any number."""
+        """Set the quota, in dovecot's format: 100M, 10K. 0 messages means no limit."""
         self.add_user(name, replace(self.users[name], quota=quota, quota_messages=messages))
 
     def refuse(self, name: str, because: str) -> None:
-        """Turn away IMAP and POP3 logins with these words. "" lets them in again."""
+        """Refuse IMAP and POP3 logins with this text. "" allows them again."""
         self.add_user(name, replace(self.users[name], refused_because=because))
 
     def sieve(self, name: str, script: str) -> None:
-        """What happens to the mail delivered to this user."""
+        """Set the Sieve script for the mail delivered to this user."""
         home = self.folder / "mail" / name
         home.mkdir(exist_ok=True)
         file = home / ".dovecot.sieve"
@@ -153,20 +157,20 @@ class Dovecot(Server):
         self.doveadm("save", "-u", name, "-m", folder, stdin=message)
 
     def count(self, name: str, folder: str = "INBOX") -> int:
-        """The messages in a folder."""
+        """Return the number of messages in a folder."""
         words = self.doveadm("mailbox", "status", "-u", name, "messages", folder)
         return int(words.rpartition("=")[2])
 
     def messages(self, name: str, folder: str = "INBOX") -> str:
-        """All messages of a folder as text."""
+        """Return all messages of a folder as text."""
         return self.doveadm("fetch", "-u", name, "text", "mailbox", folder)
 
     def empty(self, name: str) -> None:
-        """Remove every message of every folder."""
+        """Remove all messages of all folders."""
         self.doveadm("expunge", "-u", name, "mailbox", "*", "all")
 
     def reset(self, users: Mapping[str, User]) -> None:
-        """These accounts, and no mail."""
+        """Set exactly these accounts, without mail."""
         for name in set(self.users) - set(users):
             self.remove_user(name)
         for name, user in users.items():

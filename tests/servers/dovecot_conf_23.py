@@ -6,7 +6,7 @@ import json
 
 from tests.servers.dovecot_conf import Templates
 
-# Accounts: one small JSON file each.
+# Accounts: a small JSON file for each.
 DICTIONARY = """uri = fs:posix:prefix={me.folder}/users/
 key passdb {{
   key = passdb-%u
@@ -20,7 +20,7 @@ passdb_objects = passdb
 userdb_objects = userdb
 """
 
-# Appended where access tokens are taken.
+# Appended if access tokens are accepted.
 MECHANISMS = """
 auth_mechanisms = plain login scram-sha-256 xoauth2 oauthbearer
 passdb {{
@@ -37,7 +37,7 @@ active_value = true
 rawlog_dir =
 """
 
-# Without auth_failure_delay = 0, `nodelay`, no penalty listener and high limits, tests would measure dovecot's brakes.
+# auth_failure_delay = 0, `nodelay`, no penalty listener, high limits: otherwise tests would measure dovecot's delays.
 MAIN = """
 base_dir = {me.folder}/run
 state_dir = {me.folder}/run

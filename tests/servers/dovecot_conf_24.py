@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tests.servers.dovecot_conf import Templates
 
-# Accounts: one small file each, a `name=value` a line. Lua reads them at every login; 2.4 has no dict for accounts any
-# more, and looks at a passwd-file at most once a second.
+# Accounts: a small file for each, with one `name=value` per line. Lua reads it at every login, because 2.4 has no dict
+# for accounts any more, and checks a passwd-file at most once a second.
 ACCOUNTS = """
 local function account(kind, user)
   local file = io.open("{me.folder}/users/" .. kind .. "-" .. user)
@@ -40,7 +40,7 @@ function auth_userdb_lookup(request)
 end
 """
 
-# Appended where access tokens are taken.
+# Appended if access tokens are accepted.
 TOKENS = """
 auth_mechanisms = plain login scram-sha-256 xoauth2 oauthbearer
 oauth2 {{
@@ -52,7 +52,7 @@ oauth2 {{
 }}
 """
 
-# Without auth_failure_delay = 0, `nodelay`, no penalty listener and high limits, tests would measure dovecot's brakes.
+# auth_failure_delay = 0, `nodelay`, no penalty listener, high limits: otherwise tests would measure dovecot's delays.
 MAIN = """
 dovecot_config_version = 2.4.1
 dovecot_storage_version = 2.4.1

@@ -1,4 +1,4 @@
-"""Real Prometheus, Alertmanager and blackbox_exporter, and a webhook that collects what Alertmanager sends."""
+"""Real Prometheus, Alertmanager and blackbox_exporter, and a webhook that collects Alertmanager's notifications."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Json = Any
 
 
 def get(url: str) -> bytes:
-    """A page of a server on this machine, past any proxy of the environment."""
+    """Return a page of a server on this machine, without any proxy of the environment."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=5 * PATIENCE) as answer:
         return bytes(answer.read())
 
 
 class HttpServer(Server):
-    """A server that tells by HTTP whether it is ready."""
+    """A server that reports over HTTP whether it is ready."""
 
     ready_path = "/-/ready"
 
@@ -49,7 +49,7 @@ class HttpServer(Server):
 
 
 class Prometheus(HttpServer):
-    """With the given `prometheus.yml` and rule files (`rule_files: [rules/*.yml]` finds them), checked by promtool."""
+    """Prometheus with this `prometheus.yml` and these rule files (`rule_files: [rules/*.yml]`), checked by promtool."""
 
     def __init__(self, config: str, rules: Mapping[str, str] | None = None) -> None:
         super().__init__("prometheus")
@@ -67,28 +67,28 @@ class Prometheus(HttpServer):
             f"--config.file={self.config}",
             f"--storage.tsdb.path={self.folder}/data",
             f"--web.listen-address=127.0.0.1:{self.port}",
-            # An alert that fires before it has found its Alertmanager would be sent again only after a minute.
+            # An alert that fires before Prometheus knows its Alertmanager would be sent again only after a minute.
             "--rules.alert.resend-delay=1s",
         ]
 
     def query(self, expression: str) -> list[dict[str, Json]]:
-        """An instant vector: [{"metric": {…}, "value": [time, "1"]}, …]."""
+        """Return an instant vector: [{"metric": {…}, "value": [time, "1"]}, …]."""
         result: list[dict[str, Json]] = self.json("/api/v1/query", query=expression)["data"]["result"]
         return result
 
     def alerts(self) -> list[dict[str, Json]]:
-        """Pending and firing ones."""
+        """Return the pending and firing alerts."""
         found: list[dict[str, Json]] = self.json("/api/v1/alerts")["data"]["alerts"]
         return found
 
     def wait_for(self, expression: str, seconds: float = 30) -> list[dict[str, Json]]:
-        """The answer to a query as soon as it is not empty."""
+        """Return the result of a query as soon as it is not empty."""
         wait_until(lambda: bool(self.query(expression)), seconds, f"{expression} has an answer")
         return self.query(expression)
 
 
 class Alertmanager(HttpServer):
-    """With the given `alertmanager.yml`, checked by amtool."""
+    """Alertmanager with this `alertmanager.yml`, checked by amtool."""
 
     def __init__(self, config: str) -> None:
         super().__init__("alertmanager")
@@ -112,7 +112,7 @@ class Alertmanager(HttpServer):
 
 
 class Blackbox(HttpServer):
-    """blackbox_exporter, to measure ourselves against; its process is `pid`."""
+    """blackbox_exporter, for comparison; its process is `pid`."""
 
     ready_path = "/-/healthy"
 
@@ -127,7 +127,7 @@ class Blackbox(HttpServer):
 
 
 class Webhook:
-    """Receives Alertmanager's notifications inside the test's own loop; an async context manager."""
+    """Receives Alertmanager's notifications in the event loop of the test. An async context manager."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -140,7 +140,7 @@ class Webhook:
         return f"http://127.0.0.1:{self.port}/"
 
     async def wait_for(self, wanted: Callable[[Json], bool], seconds: float = 60) -> Json:
-        """The first wanted alert (`status`, `labels`, `annotations` …) of all notifications, also earlier ones."""
+        """Return the first matching alert (`status`, `labels`, `annotations` …) of all notifications."""
         try:
             async with asyncio.timeout(PATIENCE * seconds), self._news:
                 while True:

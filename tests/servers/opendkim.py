@@ -1,4 +1,4 @@
-"""A real opendkim: signs what the users submit, verifies what arrives, and says so in Authentication-Results."""
+"""A real opendkim: signs mail of the users, verifies incoming mail, and adds Authentication-Results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Key:
 
 
 class OpenDkim(Server):
-    """A milter on a unix socket (over TCP each mail would wait twice 40 ms), with these lines in its configuration."""
+    """A milter on a Unix socket, with these lines in its configuration.
+
+    Over TCP each mail would be delayed twice by 40 ms.
+    """
 
     def __init__(self, *lines: str) -> None:
         super().__init__("opendkim")
@@ -49,12 +52,12 @@ class OpenDkim(Server):
         return self.socket.exists()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        super().stop(signal.SIGKILL)  # it has no state, and takes its time on SIGTERM
+        super().stop(signal.SIGKILL)  # it has no state, and SIGTERM takes long
         self.socket.unlink(missing_ok=True)
 
 
 class Signer(OpenDkim):
-    """Signs what postfix submits as ORIGINATING."""
+    """Signs the mail that postfix submits as ORIGINATING."""
 
     def __init__(self, domain: str, key: Key) -> None:
         super().__init__(*SIGNING.format(domain=domain, selector=SELECTOR).splitlines())
@@ -62,16 +65,16 @@ class Signer(OpenDkim):
         private.write_bytes(key.private)
         private.chmod(0o600)
         os.chown(private, *self.user)
-        (self.folder / "internal").write_text("192.0.2.1\n")  # nobody is trusted by its address
+        (self.folder / "internal").write_text("192.0.2.1\n")  # no client is trusted for its address
         with (self.folder / "opendkim.conf").open("a") as file:
             file.write(f"KeyFile {private}\nInternalHosts file:{self.folder}/internal\n")
 
 
 class Verifier(OpenDkim):
-    """Verifies against a resolver, and says so as `host`.
+    """Verifies signatures with a resolver, and names itself `host` in Authentication-Results.
 
-    Debian's build reads the resolver's configuration anew for every mail, in threads, by a parser that two threads
-    spoil for good: from then on each mail is refused, or it dies. Whoever uses it sends one mail at a time.
+    Debian's build parses the resolver's configuration again for each mail, in threads, and its parser is not
+    thread-safe: after a collision opendkim refuses each mail, or it crashes. Tests must send one mail at a time.
     """
 
     def __init__(self, host: str, resolver: str) -> None:
@@ -84,7 +87,7 @@ class Verifier(OpenDkim):
 
 
 class Milters(NamedTuple):
-    """What a postfix needs of them."""
+    """The milters for a postfix."""
 
     signer: Signer
     verifier: Verifier

@@ -1,13 +1,13 @@
-"""A real postfix: submission with STARTTLS and with TLS, its MX, delivery into dovecot, ways to go wrong by address.
+"""A real postfix: submission with STARTTLS and with TLS, an MX, delivery into dovecot.
 
-What becomes of a mail is written in its recipient's detail (`alice+bounced@example.test` is alice's):
-unknown, greylisted, full, spam and the other words of ACCESS are refused at once; lost is accepted and gone; held waits
-for `release`; bounced comes back to the sender; duplicate arrives twice; altered arrives with a line more; junk is
-filed there.
+The detail in the recipient's address decides what happens to a mail (`alice+bounced@example.test` belongs to alice):
+unknown, greylisted, full, spam and the other words of ACCESS are refused at once; lost is accepted and deleted; held
+waits for `release`; bounced is returned to the sender; duplicate is delivered twice; altered gets one more line; junk
+is delivered into the junk folder.
 
-A submission service that finds no dovecot to ask for passwords gives up, and postfix holds it back for a minute then:
-`service_throttle_time` makes that a second, or the next test would find it dead. One that keeps its
-connection to a dovecot which has been restarted since may fail its next login with 454: `max_idle` ends it before.
+If a submission service finds no dovecot for its SASL, it exits, and postfix waits a minute before it starts it again.
+`service_throttle_time` makes this a second, otherwise the next test would find no service. A service that keeps its
+connection to a restarted dovecot may fail its next login with 454; `max_idle` closes the connection earlier.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.servers.dovecot import EXPIRED, GOOD, SELF_SIGNED, WRONG_NAME, Doveco
 from tests.servers.opendkim import Milters
 from tests.servers.process import Server, accepts, binary, free_port, user_id
 
-ADDRESSES = (GOOD, EXPIRED, WRONG_NAME, SELF_SIGNED)  # with dovecot's certificates
+ADDRESSES = (GOOD, EXPIRED, WRONG_NAME, SELF_SIGNED)  # dovecot's certificates are used
 
 QUEUES = [
     "active",
@@ -42,7 +42,10 @@ QUEUES = [
 
 
 class Postfix(Server):
-    """Ports: `submission` (STARTTLS, then AUTH), `submissions` (TLS at once), `smtp` (the MX: our users, no AUTH)."""
+    """Ports:
+
+    `submission` (STARTTLS, then AUTH), `submissions` (TLS at once), `smtp` (the MX: only our users, no AUTH).
+    """
 
     def __init__(self, dovecot: Dovecot, milters: Milters | None = None, *, domain: str = "example.test") -> None:
         super().__init__("postfix")
@@ -52,7 +55,7 @@ class Postfix(Server):
         self.submission, self.submissions, self.smtp = free_port(), free_port(), free_port()
         self.domain = domain
         self._dovecot = dovecot
-        self._knows = 0  # the dovecot process whose connections it has
+        self._knows = 0  # the dovecot process that its connections belong to
         self.config = self.folder / "etc"
         self._make_folders()
         altered = self.folder / "altered"
@@ -64,10 +67,10 @@ class Postfix(Server):
         (self.config / "main.cf").write_text(MAIN.format(me=self, dovecot=dovecot, default=dovecot.certs[GOOD]))
         (self.config / "master.cf").write_text(_master(self, dovecot.certs, milters))
         long_ago = self.log.stat().st_mtime - 60
-        os.utime(self.config / "main.cf", (long_ago, long_ago))  # it waits until a changed file is two seconds old
+        os.utime(self.config / "main.cf", (long_ago, long_ago))  # postfix waits until a changed file is two seconds old
 
     def argv(self) -> list[str]:
-        # Not `postfix start`: that would put a shell script between us and the process to stop, and takes two seconds.
+        # Not `postfix start`: it takes two seconds, and its shell script would be the process that we stop.
         return [self._binary, "-c", str(self.config), "-d"]
 
     def ready(self) -> bool:
@@ -75,7 +78,10 @@ class Postfix(Server):
 
     @property
     def usable(self) -> bool:
-        """Its services keep connections to dovecot's SASL; where a restart of dovecot has closed one, a login fails."""
+        """Return whether it is usable.
+
+        After a restart of dovecot its open connections to dovecot's SASL make a login fail.
+        """
         return super().usable and self._knows == self._dovecot.pid
 
     def start(self) -> Self:
@@ -83,7 +89,7 @@ class Postfix(Server):
         return super().start()
 
     def _make_folders(self) -> None:
-        """What `postfix check` would make."""
+        """Create the folders that `postfix check` would create."""
         queue = self.folder / "queue"
         for folder in (self.config, queue, queue / "pid", self.folder / "data", *(queue / name for name in QUEUES)):
             folder.mkdir()
@@ -95,17 +101,17 @@ class Postfix(Server):
             folder.chmod(mode)
 
     def queue(self) -> int:
-        """How many mails wait, held ones too."""
+        """Return how many mails are in the queue, with those on hold."""
         said = self.run(binary("postqueue", "postfix"), "-c", str(self.config), "-j")
         return len(said.splitlines())
 
     def release(self) -> None:
-        """Let go of what is held."""
+        """Release the mails on hold."""
         self.run(binary("postsuper", "postfix"), "-c", str(self.config), "-H", "ALL")
         self.run(binary("postqueue", "postfix"), "-c", str(self.config), "-f")
 
     def empty(self) -> None:
-        """Throw away all that waits."""
+        """Remove all mails from the queue."""
         self.run(binary("postsuper", "postfix"), "-c", str(self.config), "-d", "ALL")
 
 
@@ -124,7 +130,10 @@ def _master(postfix: Postfix, certs: Mapping[str, Pem], milters: Milters | None)
 
 
 def _submission(postfix: Postfix) -> str:
-    """`inwards` brings one mail at a time, which is all that the verifier bears."""
+    """Return the lines of a submission service.
+
+    `inwards` delivers one mail at a time, because the verifier cannot process two at once.
+    """
     return (
         "-o syslog_name=submission -o smtpd_sasl_auth_enable=yes -o milter_macro_daemon_name=ORIGINATING"
         f" -o content_filter=inwards:[127.0.0.1]:{postfix.smtp}"

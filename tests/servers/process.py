@@ -1,4 +1,4 @@
-"""Starting, watching and stopping one real server: its folder, its log, its process."""
+"""Starts, monitors and stops one real server: its folder, its log, its process."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from typing import Self
 
 import pytest
 
-# Below Linux's range for outgoing connections (32768 and up), so that no client of ours takes a port in between.
-BLOCK = 250  # ports that a process takes at a time
+# Below Linux's range for outgoing connections (32768 and up), so that no client takes one of these ports.
+BLOCK = 250  # number of ports that a process reserves at a time
 BLOCKS = range(12000, 32000, BLOCK)
 SBIN = ("/usr/sbin", "/sbin", "/usr/lib/postfix/sbin", "/usr/lib/dovecot")
 REQUIRED = "MAILPROBE_TEST_REQUIRE_SERVERS"  # set by `make test`
 
-PATIENCE = 5.0  # a machine that is busy with other things is so many times slower; only a test that fails waits longer
+PATIENCE = 5.0  # factor for a machine that is busy with other things; only a failing test really waits longer
 
 RUNNING: list[Server] = []
 _claims: list[socket.socket] = []
-_ports: list[int] = []  # claimed, and not given yet
+_ports: list[int] = []  # reserved by this process, and not yet returned by free_port
 
 
 class ServerError(Exception):
-    """A server did not start, or did not do what it was asked. The text ends with its log."""
+    """A server did not start, or an operation failed. The text ends with its log."""
 
 
 def binary(name: str, package: str) -> str:
-    """The path of a program; a missing one fails the test (it never skips: what is not tried is not known to work)."""
+    """Return the path of a program. A missing program fails the test and never skips it."""
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *SBIN]))
     if found:
         return found
@@ -45,9 +45,9 @@ def binary(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, for TCP and UDP, on every loopback address; never given twice.
+    """Return a port that is free for TCP and UDP on every loopback address. It is never returned twice.
 
-    Nor is it given by another test process, or a server could not have its port again after a restart.
+    No other test process gets it either: otherwise a server could not use its port again after a restart.
     """
     while True:
         if not _ports:
@@ -58,7 +58,10 @@ def free_port() -> int:
 
 
 def _claimed_block() -> list[int]:
-    """Some ports in any order. The claim is a name in the kernel's abstract namespace, gone with this process."""
+    """Reserve a block of ports.
+
+    The reservation is a name in the kernel's abstract namespace, which ends with this process.
+    """
     for first in random.sample(BLOCKS, len(BLOCKS)):
         claim = socket.socket(socket.AF_UNIX)
         try:
@@ -82,7 +85,7 @@ def _is_free(port: int) -> bool:
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:
-    """Does somebody answer a TCP connection?"""
+    """Return whether a TCP connection is accepted."""
     try:
         with socket.create_connection((host, port), timeout=1):
             return True
@@ -91,9 +94,9 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until true. Raises ServerError that says what did not happen.
+    """Poll until the condition is true. Raises ServerError with `what` did not happen.
 
-    `seconds` are those of a machine that does nothing else: it is waited PATIENCE times as long.
+    `seconds` are for a machine that does nothing else; the real limit is PATIENCE times as long.
     """
     if not _happens(condition, PATIENCE * seconds):
         raise ServerError(f"{what}: not within {PATIENCE * seconds:g} s")
@@ -109,7 +112,7 @@ def _happens(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def started_at(pid: int) -> str:
-    """The start time of a process in clock ticks, "" when there is none: with the id it names one process for ever."""
+    """Return the start time of a process in clock ticks, "" if there is none. With the id, it identifies a process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -118,7 +121,10 @@ def started_at(pid: int) -> str:
 
 
 def short_folder() -> Path:
-    """A folder with a short path (a unix socket's has at most 108 bytes) that servers' own users may enter."""
+    """Return a folder that servers' own users may enter, with a short path:
+
+    that of a Unix socket has at most 108 bytes.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mp-", dir="/tmp"))
     folder.chmod(0o755)
     (folder / "owner").write_text(f"{os.getpid()} {started_at(os.getpid())}")
@@ -126,9 +132,12 @@ def short_folder() -> Path:
 
 
 def sweep() -> None:
-    """Stop what a killed test run left behind, known by process id and start time from the files it wrote."""
+    """Stop the servers that a killed test run left behind.
+
+    It finds them by process id and start time in the run's files.
+    """
     for owner in Path("/tmp").glob("mp-*/owner"):
-        with contextlib.suppress(FileNotFoundError):  # another run may be tidying up
+        with contextlib.suppress(FileNotFoundError):  # another test run may remove it at the same time
             pid, _, started = owner.read_text().partition(" ")
             if pid.isdigit() and started_at(int(pid)) != started:
                 for note in owner.parent.glob("*.pid"):
@@ -143,7 +152,10 @@ def _kill(note: Path) -> None:
 
 
 def _alive_in_group(group: int) -> bool:
-    """Zombies are not alive; who adopts them may take seconds to notice."""
+    """Return whether a process of the group lives.
+
+    Zombies do not count: their new parent may need seconds to reap them.
+    """
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
@@ -153,7 +165,7 @@ def _alive_in_group(group: int) -> bool:
 
 
 def user_id(name: str) -> tuple[int, int]:
-    """User and group id; `vmail`, which no package brings, is made when root."""
+    """Return user and group id. `vmail` belongs to no package and is created if the tests run as root."""
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
@@ -168,7 +180,7 @@ def user_id(name: str) -> tuple[int, int]:
 
 
 class Server:
-    """A daemon in the foreground. A subclass writes its configuration and says `argv` and `ready`."""
+    """A server process in the foreground. A subclass writes its configuration and defines `argv` and `ready`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -195,17 +207,17 @@ class Server:
 
     @property
     def usable(self) -> bool:
-        """Whether a test finds it as it must be. A subclass adds what else can spoil it."""
+        """Return whether a test can use it. A subclass adds other conditions."""
         return self.running
 
     def ensure_usable(self) -> Self:
-        """Start it again where an earlier test has stopped, killed or spoilt it."""
+        """Start it again if an earlier test has stopped, killed or damaged it."""
         if not self.usable:
             self.restart()
         return self
 
     def start(self) -> Self:
-        """Start and wait until it serves."""
+        """Start it and wait until it serves."""
         with self.log.open("ab") as log:
             self._process = process = subprocess.Popen(
                 self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
@@ -226,12 +238,12 @@ class Server:
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it with all its children, which would hold the ports otherwise. Its state stays for the next start."""
+        """Stop it with all its children, which would keep the ports otherwise. Its state stays for the next start."""
         process, self._process = self._process, None
         if process is None:
             return
-        # A group's id is not given to anybody else while the group has members, and our own zombie counts as one.
-        # Asked twice: a child of dovecot that is just starting does not hear it.
+        # The id of a group is not reused while the group has members, and our own zombie is a member.
+        # Signalled twice: a child that dovecot is just starting may miss the first signal.
         for signal_number in (number, number, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal_number)
@@ -245,14 +257,14 @@ class Server:
         self.start()
 
     def close(self) -> None:
-        """Stop and remove everything. Nobody needs its state any more, so it need not tidy up."""
+        """Stop it and remove everything. Its state is not needed any more, so it is killed."""
         self.stop(signal.SIGKILL)
         if self in RUNNING:
             RUNNING.remove(self)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def tail(self, lines: int = 100, after: int = 0) -> str:
-        """The last lines of the log, from byte `after` on."""
+        """Return the last lines of the log, from byte `after` on."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
@@ -260,7 +272,7 @@ class Server:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
     def run(self, *argv: str, stdin: bytes = b"") -> str:
-        """Run one of the server's own tools to its end. Raises ServerError with what it said."""
+        """Run one of the server's own tools and wait for its end. Raises ServerError with the tool's output."""
         done = subprocess.run(
             argv, input=stdin, capture_output=True, timeout=20 * PATIENCE, check=False, cwd=self.folder
         )

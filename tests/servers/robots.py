@@ -1,4 +1,7 @@
-"""The group robots of DingTalk, Feishu and WeCom, as strict as the real ones: keys, signatures, sizes and rates."""
+"""The group robots of DingTalk, Feishu and WeCom.
+
+They check keywords, signatures, sizes and rates as the real ones do.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,12 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 @dataclass
 class Robots:
-    """Listens on loopback, inside the test's own loop; an async context manager. `messages` are (title, text)."""
+    """A server on loopback, in the event loop of the test; an async context manager. `messages` are (title, text)."""
 
     signed: bool = True
     keyword: str = ""
     messages: list[tuple[str, str]] = field(default_factory=list)
-    instead: list[Handler] = field(default_factory=list)  # the next answers, whatever is asked
+    instead: list[Handler] = field(default_factory=list)  # the next answers, for any request
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
 
@@ -50,7 +53,7 @@ class Robots:
         return f"http://127.0.0.1:{self.port}/{path}"
 
     async def wait_for(self, words: str, seconds: float = 60) -> str:
-        """The first message with these words, also an earlier one."""
+        """Return the first message that contains these words, including earlier ones."""
         try:
             async with asyncio.timeout(PATIENCE * seconds), self._news:
                 while True:

@@ -1,4 +1,7 @@
-"""A server that misbehaves in one named way, and knows when its client has gone: so a test sees what is cleaned up."""
+"""A server with one kind of misbehaviour.
+
+It notices when its client closes the connection, so that a test can check it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
 
 
 class Misbehaviour(StrEnum):
-    """What the server does wrong; the method of this name does it."""
+    """The kinds of misbehaviour. The method with this name implements it."""
 
     CLOSES_AT_ONCE = "closes_at_once"
     HANGS_AT_GREETING = "hangs_at_greeting"
@@ -76,7 +79,7 @@ class ScriptedServer:
             await self._misbehave(client)
             await client.gone()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # it went while we wrote, or while we waited for its next line
+            pass  # the client closed while we wrote, or while we waited for its next line
         self.closed.set()
 
     # -- the misbehaviours --------------------------------------------------------------------------------------
@@ -113,13 +116,13 @@ class ScriptedServer:
         await client.say(GREETING[self._protocol])
 
     async def tls_on_plain_port(self, client: _Client) -> None:
-        """Waits for a ClientHello as such a server does, and gives up with an alert."""
+        """Wait for a ClientHello as such a server does, then send a TLS alert and close."""
         if not await client.gone(within=PATIENCE):
             await client.say(ALERT)
             client.end()
 
     async def hangs_at_login(self, client: _Client) -> None:
-        """Repeats what it was told, credentials and all, before it falls silent."""
+        """Repeat what the client sent, with its credentials, and then send nothing more."""
         await client.say(GREETING[self._protocol])
         if self._protocol is Service.SMTP:
             await client.line()
@@ -146,7 +149,7 @@ class ScriptedServer:
             await client.say(CHUNK)
 
     async def ten_thousand_lines(self, client: _Client) -> None:
-        """In one piece, and for IMAP all of them proper: that many folders a server may have."""
+        """Send ten thousand lines at once. For IMAP all of them are valid: a server may have so many folders."""
         await client.say(GREETING[self._protocol])
         if self._protocol is Service.IMAP:
             await self._log_in(client)
@@ -160,36 +163,36 @@ class ScriptedServer:
         await client.say(start + b"".join(line % n for n in range(LINES)))
 
     async def _log_in(self, client: _Client) -> None:
-        """Let an IMAP client in, and tell it our capabilities."""
+        """Accept an IMAP client's login, and send our capabilities."""
         tag = (await client.line()).partition(b" ")[0]
         await client.say(tag + b" OK [CAPABILITY IMAP4rev1] welcome\r\n")
 
 
 class _Client:
-    """The other end of one connection."""
+    """The server's end of one connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def say(self, data: bytes) -> None:
-        """Write, and wait until the client has taken most of it. Raises ConnectionError once it has gone."""
+        """Write, and wait until the client has read most of it. Raises ConnectionError if it has closed."""
         self._writer.write(data)
         await self._writer.drain()
 
     def end(self) -> None:
-        """Our side of the connection ends; the client's may go on."""
+        """Close our side of the connection; the client's side may stay open."""
         self._writer.write_eof()
 
     async def line(self) -> bytes:
         return (await self._reader.readuntil(b"\n")).rstrip(b"\r\n")
 
     async def hear(self) -> None:
-        """Anything."""
+        """Read any bytes."""
         await self._reader.read(65536)
 
     async def gone(self, within: float | None = None) -> bool:
-        """Whether the client has closed its socket; False after `within` seconds."""
+        """Return whether the client has closed its socket; False after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 while await self._reader.read(65536):

@@ -1,4 +1,4 @@
-"""The real knot and unbound do what the other tests rely on."""
+"""Tests that the real knot and unbound behave as the other tests need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real dovecot does what the other tests rely on."""
+"""Tests that the real dovecot behaves as the other tests need it."""
 
 from __future__ import annotations
 

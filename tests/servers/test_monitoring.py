@@ -1,4 +1,4 @@
-"""The real Prometheus and Alertmanager do what the other tests rely on."""
+"""Tests that the real Prometheus and Alertmanager behave as the other tests need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real postfix and opendkim do what the other tests rely on."""
+"""Tests that the real postfix and opendkim behave as the other tests need it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_login_after_a_restart_of_dovecot_asks_the_new_one(postfix: Postfix, d
             session.starttls(context=context)
             session.ehlo()
             session.user, session.password = ALICE, PASSWORD
-            return session.auth("PLAIN", session.auth_plain)[0]  # `login` tries again by itself
+            return session.auth("PLAIN", session.auth_plain)[0]  # `login` retries by itself
 
     assert [log_in() for _ in range(4)] == [235] * 4
     dovecot.restart()

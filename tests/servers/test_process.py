@@ -1,4 +1,4 @@
-"""Servers are started, watched and stopped as promised, also when something goes wrong."""
+"""Tests that servers are started, monitored and stopped, and that failures are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Shell(Server):
-    """A shell script instead of a daemon."""
+    """A shell script in the place of a server."""
 
     def __init__(self, script: str) -> None:
         super().__init__("shell")

@@ -1,6 +1,6 @@
-"""A token server for tests: refresh tokens that it may replace, client credentials, assertions, device codes, codes.
+"""A token server for tests: refresh tokens (also rotated ones), client credentials, assertions, device codes, codes.
 
-It runs in the test's own event loop, and does as the test says: late answers, refusals, tokens that have run out.
+It runs in the event loop of the test, which controls it: late answers, refusals, expired tokens.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class TokenServer:
     """An async context manager on 127.0.0.1. `port` 0: any."""
 
     port: int = 0
-    lifetime: int = 3600  # seconds, as it is told
-    rotates: bool = False  # each refresh brings a new refresh token, and ends the old one
+    lifetime: int = 3600  # seconds, as in its answers
+    rotates: bool = False  # each refresh returns a new refresh token and invalidates the old one
     refresh_tokens: dict[str, str] = field(default_factory=dict)  # token → user
     issued: dict[str, Issued] = field(default_factory=dict)
-    requests: list[Form] = field(default_factory=list)  # to the token endpoint
-    answer: web.Response | None = None  # instead of all that it would say
-    gate: asyncio.Event = field(default_factory=asyncio.Event)  # answers wait for it
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # a request came
-    pending: int = 0  # polls until the user has typed the device code
-    denied: bool = False  # the user says no
+    requests: list[Form] = field(default_factory=list)  # requests to the token endpoint
+    answer: web.Response | None = None  # sent in place of any other answer
+    gate: asyncio.Event = field(default_factory=asyncio.Event)  # answers wait for this event
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # set when a request has arrived
+    pending: int = 0  # number of polls until the user has entered the device code
+    denied: bool = False  # the user refuses
 
     async def __aenter__(self) -> Self:
         self.gate.set()
@@ -64,20 +64,20 @@ class TokenServer:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def refresh_token(self, user: str) -> str:
-        """A new one, as a sign-in brings it."""
+        """Return a new refresh token, as after a sign-in."""
         made = f"refresh-canary-{secrets.token_urlsafe(16)}"
         self.refresh_tokens[made] = user
         return made
 
     def refuse(self, error: str, told: str = "", status: int = 400) -> None:
-        """Every request from now on. `allow` ends it."""
+        """Refuse every request from now on. `allow` ends it."""
         self.answer = _json({"error": error, "error_description": told}, status)
 
     def allow(self) -> None:
         self.answer = None
 
     def expire_all(self) -> None:
-        """No access token is good any more, whatever was said of its lifetime."""
+        """Invalidate all access tokens, regardless of their lifetime."""
         for token in self.issued.values():
             token.expires = 0.0
 
@@ -136,10 +136,10 @@ class TokenServer:
         return _json(body | {"interval": 0.01, "expires_in": 60}, 200)
 
     async def _tokeninfo(self, request: web.Request) -> web.Response:
-        """What dovecot asks (`tokeninfo_url`)."""
+        """Answer dovecot's query (`tokeninfo_url`)."""
         found = self.issued.get(request.query.get("access_token", ""))
         if found is None or found.expires <= time.time():
-            return _json({"active": "false"}, 401)  # dovecot 2.4 takes a body with `error` for a failure of ours
+            return _json({"active": "false"}, 401)  # dovecot 2.4 treats a body with `error` as a failure of this server
         return _json({"username": found.user, "active": "true", "expires_in": int(found.expires - time.time())}, 200)
 
     @staticmethod
@@ -148,7 +148,7 @@ class TokenServer:
 
 
 def redirect(address: str, code: str, state: str) -> str:
-    """Where the authorization page sends the browser."""
+    """Return the URL to which the authorization page redirects the browser."""
     return f"{address}/?{urlencode({'code': code, 'state': state})}"
 
 

@@ -1,4 +1,4 @@
-"""The mail world in which every probe is happy: one domain, its users, its zone, and where everything listens."""
+"""The mail world in which every probe succeeds: one domain, its users, its zone, and the addresses of its servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.postfix import Postfix
 DOMAIN = "example.test"
 ALICE = f"alice@{DOMAIN}"
 BOB = f"bob@{DOMAIN}"
-CAROL = f"carol@{DOMAIN}"  # nearly over quota
+CAROL = f"carol@{DOMAIN}"  # close to its quota
 DKIM_NAME = f"{SELECTOR}._domainkey"
 
 
@@ -22,7 +22,10 @@ def users() -> dict[str, User]:
 
 
 def zones(dkim_key: str) -> dict[str, Zone]:
-    """`example.test` passes every check; `plain.test` is not signed; `bogus.test` is, with a key that nobody trusts."""
+    """Return the zones.
+
+    `example.test` passes every check; `plain.test` is not signed; `bogus.test` is signed with a key that nobody trusts.
+    """
     hosts = {"mail": GOOD, "expired": EXPIRED, "wrong-name": WRONG_NAME, "self-signed": SELF_SIGNED}
     good = [
         "@ MX 10 mail",
@@ -40,7 +43,7 @@ def zones(dkim_key: str) -> dict[str, Zone]:
 
 @dataclass(frozen=True, slots=True)
 class MailWorld:
-    """Where the servers of `example.test` are. Host names are resolved by `resolver` alone."""
+    """The addresses of the servers of `example.test`. Only `resolver` resolves the host names."""
 
     domain: str
     host: str

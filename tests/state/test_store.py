@@ -1,4 +1,4 @@
-"""What survives a restart, what a full disk costs, and what is said where the folder cannot be used."""
+"""Tests of the state: what survives a restart, the effect of a full disk, and errors of the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults that are made on real servers, and what must be reported.
+"""The faults that are made on real servers, and the results that must be reported.
 
 `python -m tests.system.faults` writes docs/faults.md.
 """
@@ -27,7 +27,7 @@ to do in [reasons.md](reasons.md).
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One case. `id` says in test_faults.py how it is made."""
+    """One case. `id` identifies the function in test_faults.py that makes it."""
 
     id: str
     server: str
@@ -121,7 +121,7 @@ FAULTS = (*_dovecot(), *_postfix(), *_dns())
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Return the page in Markdown."""
     parts = [HEAD, "\n| server | fault made | probe | reported | what to do | test |\n" + "| --- " * 6 + "|\n"]
     for fault in FAULTS:
         remedy = about(fault.reason).remedy("en")

@@ -1,4 +1,4 @@
-"""The alert, for real: a dead dovecot becomes one page that names mailboxes and reason, and then resolves."""
+"""Tests with real programs that a stopped dovecot gives one page with mailboxes and reason, which then resolves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ receivers:
 
 
 def faster(rules: str) -> str:
-    """The shipped rules with every minute as a second: an hour's test in a minute, the logic untouched."""
+    """Return the shipped rules with minutes as seconds; nothing else is changed."""
     quick, count = re.subn(r"\b(\d+)m\b", r"\1s", rules)
     assert count >= 6, "durations of the rules are no longer written in minutes"
     return quick

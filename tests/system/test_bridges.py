@@ -1,4 +1,4 @@
-"""The whole way: a real Alertmanager posts to the real daemon, which brings it to robots that check everything."""
+"""Tests with a real Alertmanager that posts to the real daemon, which sends to robots that check everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults made on real servers: the real probe ends in the reason that faults.py promises, with its remedy."""
+"""Tests with faults on real servers: the real probe reports the reason and the remedy of faults.md."""
 
 from __future__ import annotations
 

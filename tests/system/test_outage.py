@@ -1,4 +1,4 @@
-"""Through the daemon, on real servers: one dead server is one cause, on /metrics, on the page and in `check`."""
+"""Tests of the daemon with real servers: one stopped server is one cause, on /metrics, on the page and in `check`."""
 
 from __future__ import annotations
 

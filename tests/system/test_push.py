@@ -1,4 +1,4 @@
-"""The push, for real: forty mailboxes on one dead server are one page, through restarts and kills, until it is over."""
+"""Tests of the push with real programs: forty mailboxes on one stopped server are one page, also with restarts."""
 
 from __future__ import annotations
 

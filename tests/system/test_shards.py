@@ -1,4 +1,7 @@
-"""Three daemons with one configuration on real servers: each account is one daemon's, and they are careful together."""
+"""Tests of three daemons with one configuration:
+
+each account belongs to one daemon, and limits hold for all together.
+"""
 
 from __future__ import annotations
 

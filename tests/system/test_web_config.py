@@ -1,4 +1,4 @@
-"""`--web.config.file` of the real daemon: Prometheus scrapes it, the command line reaches it, bad files are told."""
+"""Tests of `--web.config.file` with Prometheus and the command line, and of the messages about invalid files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Runs a program under the filters that systemd would set for the unit: `python -m tests.systemd.confine PROGRAM …`.
 
-MemoryDenyWriteExecute= and SystemCallFilter=, by libseccomp, which systemd itself uses; errors as the unit says, EPERM.
+MemoryDenyWriteExecute= and SystemCallFilter=, set with libseccomp, which systemd itself uses. A forbidden call fails
+with EPERM, as in the unit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ REFUSE = 0x00050000 | errno.EPERM
 MASKED_EQUAL = 7
 WRITE, EXEC = 2, 4  # PROT_WRITE, PROT_EXEC
 SHM_EXEC = 0o100000
-# What makes memory executable that was, or can be, written to: call, number of the argument, bits.
+# Calls that make memory executable which is or was writable: call, index of the argument, bits.
 EXECUTABLE = (("mmap", 2, WRITE | EXEC), ("mprotect", 2, EXEC), ("pkey_mprotect", 2, EXEC), ("shmat", 2, SHM_EXEC))
 
 
@@ -33,7 +34,7 @@ class Compare(ctypes.Structure):
 
 
 def confine() -> None:
-    """From now on, this process and all it becomes. Raises OSError."""
+    """Apply the filters to this process and its children. Raises OSError."""
     library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_load.argtypes = [ctypes.c_void_p]
@@ -43,7 +44,7 @@ def confine() -> None:
 
     def rule(context: int, action: int, name: str, *compares: Compare) -> None:
         number = library.seccomp_syscall_resolve_name(name.encode())
-        if number >= 0:  # the others are another architecture's
+        if number >= 0:  # the others belong to another architecture
             _check(library.seccomp_rule_add_array(context, action, number, len(compares), (Compare * 1)(*compares)))
 
     allowed = library.seccomp_init(REFUSE)

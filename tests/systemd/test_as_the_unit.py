@@ -1,4 +1,4 @@
-"""The real daemon as the unit starts it (command line, filters, credentials, notify socket) over real mail servers."""
+"""Tests of the real daemon with the command line, filters, credentials and notify socket of the unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--web.systemd-socket with systemd's own tool that listens and starts a program, as mailprobe.socket would."""
+"""Tests of --web.systemd-socket with systemd's own tool, which listens and starts a program like mailprobe.socket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def passed(monkeypatch: pytest.MonkeyPatch, descriptor: int) -> None:
 @pytest.mark.parametrize(
     ("family", "kind"),
     [
-        (socket.AF_UNIX, socket.SOCK_STREAM),  # who comes through one would be taken for our own account
+        (socket.AF_UNIX, socket.SOCK_STREAM),  # clients of a Unix socket would count as our own account
         (socket.AF_INET, socket.SOCK_DGRAM),
         (socket.AF_INET, socket.SOCK_STREAM),  # does not listen
     ],

@@ -1,4 +1,4 @@
-"""The unit as systemd's own tools judge it, and the files beside it."""
+"""Tests of the unit with systemd's own tools, and of the files next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watchdog hears the scheduler's loop and nothing else: it falls silent when that stands still (real sockets)."""
+"""Tests that the watchdog is notified only while the scheduler's loop runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the unit says, as Python: its settings, its command line, the calls that its filter lets through."""
+"""Parses the unit: its settings, its command line, and the system calls that its filter allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNIT = FOLDER / "mailprobe.service"
 
 @cache
 def settings() -> dict[str, list[str]]:
-    """Every `Key=value` of the unit, in order; an empty value is kept."""
+    """Return every `Key=value` of the unit, in order, with empty values."""
     found: dict[str, list[str]] = {}
     for line in UNIT.read_text(encoding="utf-8").splitlines():
         if match := re.match(r"^([A-Z]\w+)=(.*)$", line):
@@ -31,7 +31,7 @@ def one(key: str) -> str:
 
 @cache
 def syscalls() -> frozenset[str]:
-    """The names that SystemCallFilter= leaves (systemd.exec(5)): @default is always among them."""
+    """Return the names that SystemCallFilter= allows (systemd.exec(5)): @default is always among them."""
     allowed = set(_group("@default"))
     for line in settings()["SystemCallFilter"]:
         names = {name for word in line.removeprefix("~").split() for name in _group(word)}
@@ -44,7 +44,7 @@ def _group(word: str) -> frozenset[str]:
     if not word.startswith("@"):
         return frozenset((word,))
     argv = [binary("systemd-analyze", "systemd"), "--no-pager", "syscall-filter", word]
-    # It reports its own end to the notify socket (systemd 257), and would wait for ever where nobody reads that.
+    # systemd 257 reports its own end to the notify socket, and would wait forever if nobody reads it.
     variables = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     lines = subprocess.run(argv, capture_output=True, text=True, check=True, env=variables).stdout.splitlines()
     names = [line.strip() for line in lines if line.startswith("    ") and not line.strip().startswith("#")]

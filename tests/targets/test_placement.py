@@ -1,4 +1,4 @@
-"""What runs on which shard, and how shards share what an account and a server may be asked to bear."""
+"""Tests of which shard runs a target, and of how shards divide the limits of an account and a server."""
 
 from __future__ import annotations
 

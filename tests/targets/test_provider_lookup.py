@@ -1,4 +1,4 @@
-"""Whose a domain is: by the names in its MX and CNAME records, through a real resolver; no answer is unclear."""
+"""Tests of the provider of a domain by its MX and CNAME records, with a real resolver; a missing answer is an error."""
 
 from __future__ import annotations
 

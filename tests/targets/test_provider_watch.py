@@ -1,4 +1,7 @@
-"""A provider that only the DNS tells: chosen once, remembered on disk, changed by no answer; a move is told."""
+"""Tests of providers found by DNS:
+
+chosen once, stored, not changed by later answers; a different answer is reported.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shard that takes over accounts has no memory of their refusals: it is careful until it knows better."""
+"""Tests of a shard that takes over accounts without their login history: it limits its logins for some time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oauth2` of a mailbox and its provider's preset together: endpoints, scopes, and which credential it is."""
+"""Tests of `oauth2` of a mailbox with its provider's preset: endpoints, scopes, and the identity of the credential."""
 
 from __future__ import annotations
 

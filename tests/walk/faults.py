@@ -1,5 +1,6 @@
-"""The whole way, once for each class of fault: what is broken on a real server, which alert tells of it, with which
-words. docs/alerts.md lists these beside the alerts; how each is made is in `making.py`.
+"""The list of faults for the end-to-end tests: what breaks on a real server, and which alert reports it.
+
+docs/alerts.md lists them next to the alerts. `making.py` makes each fault.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`says` is in the description in both languages; `labels` are some of the alert's."""
+    """One fault. `says` is part of the description in both languages; `labels` are some labels of the alert."""
 
     id: str
-    layer: str  # where it is broken: a layer of the contract
+    layer: str  # layer of the fault
     made: str
     alert: str
     severity: str
@@ -26,7 +27,7 @@ class Fault:
 
     @property
     def test(self) -> str:
-        """As pytest names it."""
+        """The name of the test in pytest."""
         return f"tests/walk/test_walk.py::test_a_fault_is_told_in_both_languages[{self.id}]"
 
 

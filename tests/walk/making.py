@@ -1,4 +1,4 @@
-"""How each fault is made in the running world, and how it is mended."""
+"""Makes each fault in the running world, and repairs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPF = txt("@", "v=spf1 ip4:127.0.0.1 -all")
 
 
 class Way(NamedTuple):
-    """Makes a fault, and mends it."""
+    """How to make a fault, and how to repair it."""
 
     make: Callable[[World], object]
     mend: Callable[[World], object]
@@ -28,7 +28,7 @@ def _changed_password(world: World) -> None:
 
 
 def _learned_password(world: World) -> None:
-    """As its owner would: the guard sees another secret and lets it try at once."""
+    """Set the right password, as its owner would: the login guard sees a new secret and allows a login at once."""
     world.main.secret("refused", NEW_PASSWORD)
 
 
@@ -85,14 +85,17 @@ def _correct(world: World) -> None:
 
 
 def _restore_push(world: World) -> None:
-    """Its pauses of half a minute between two tries are long for windows of seconds: the alert comes and goes."""
+    """Restore the push.
+
+    It pauses half a minute between retries, longer than the windows here: the alert fires and resolves.
+    """
     firing = 'ALERTS{alertname="MailprobeNotificationsFailing",alertstate="firing",job="spoilt"}'
     world.prometheus.wait_for(firing, 60)
     world.push.start()
 
 
 def _nothing(world: World) -> None:
-    """It comes and goes with the fault before it."""
+    """Do nothing: this fault begins and ends with the one before it."""
 
 
 WAYS = {

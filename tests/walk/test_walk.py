@@ -1,5 +1,7 @@
-"""The whole way for each class of fault: a fault on a real server, its metric, the shipped rule, the shipped routes of
-Alertmanager, the words on the phone in both languages; and the end of it. All run in one world, at the same time.
+"""End-to-end tests, one for each kind of fault, from a real server to the text on a phone.
+
+Each test makes a fault on a real server and checks the metric, the shipped rule, the shipped routes of Alertmanager,
+the notification in both languages, and that it resolves. All faults are in one world at the same time.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def broken(healthy: World) -> World:
 
 @pytest.fixture(scope="module")
 def mended(broken: World) -> tuple[World, float]:
-    """And since when."""
+    """Repair the faults; returns the time of the repair."""
     now = time.monotonic()
     for fault in FAULTS:
         WAYS[fault.id].mend(broken)
@@ -73,7 +75,7 @@ def of(fault: Fault, alert: Json) -> bool:
 
 
 def told(world: World, fault: Fault, status: str, after: float = 0) -> Json:
-    """The alert in its notification. What is critical comes to the pager, the rest to the chat's bridge."""
+    """Return the alert from its notification. Critical ones arrive at the pager, others at the bridge of the chat."""
     place = "pager" if fault.severity == "critical" else "bridge"
 
     def has(message: Message) -> bool:
@@ -84,7 +86,7 @@ def told(world: World, fault: Fault, status: str, after: float = 0) -> Json:
 
 
 def phone(language: str, alert: Json) -> str:
-    """What the shipped template makes of it."""
+    """Return the text that the shipped template makes of it."""
     return expand(f'{{{{ template "mailprobe.text{language}" . }}}}', [alert])
 
 
@@ -123,7 +125,7 @@ def test_its_end_is_told(fault: Fault, mended: tuple[World, float]):
 
 
 def test_mailprobe_itself_is_missed(mended: tuple[World, float]):
-    """Last, since it takes along what the others look at."""
+    """Runs last, because it stops what the other tests need."""
     world, _ = mended
     way = WAYS[STOPPED.id]
     way.make(world)
@@ -142,11 +144,11 @@ def test_every_fault_has_a_way_and_is_about_an_alert_that_there_is():
 
 
 def _kept(fault: Fault) -> set[str]:
-    """Only what is about one instance of mailprobe has it as a label."""
+    """Return the labels of the alert without `instance`, unless the alert is about one instance of mailprobe."""
     return {"instance"} if fault.layer in ("exporter", "vantage") else set()
 
 
 def _base(world: World, fault: Fault) -> str:
-    """Where that mailprobe's own pages are."""
+    """Return the external URL of that mailprobe."""
     job = fault.labels.get("job", "mailprobe")
     return {"mailprobe": world.main, "offline": world.offline, "spoilt": world.spoilt}[job].url

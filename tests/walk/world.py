@@ -1,4 +1,4 @@
-"""One running world for all faults: mail servers, DNS, three daemons, Prometheus and Alertmanager with what we ship."""
+"""The world for all faults: mail servers, DNS, three daemons, Prometheus and Alertmanager with the shipped files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.servers.dovecot import EXPIRED, GOOD, PASSWORD, SELF_SIGNED, WRONG_NA
 from tests.servers.monitoring import Alertmanager, Prometheus
 from tests.servers.postfix import Postfix
 
-SOON = WRONG_NAME  # the address of the server whose certificate has three days left
+SOON = WRONG_NAME  # the address of the server whose certificate expires in three days
 BOXES = ("sender", "refused", "folder", "full", "throttled", "unreadable", "late", "junk", "altered", "twice")
-HOSTED = ("hosted1", "hosted2")  # on the server that is stopped
+HOSTED = ("hosted1", "hosted2")  # on the server that will be stopped
 FOLDER = "Walk"
 TARGETS = len(BOXES) + len(HOSTED)
 
@@ -81,7 +81,7 @@ JOB = """\
 
 
 class World:
-    """Everything runs and works when this is made; `making` breaks it."""
+    """The running servers. Everything works when it is created; `making` breaks it."""
 
     def __init__(  # noqa: PLR0917  # one of each server
         self,
@@ -115,7 +115,8 @@ class World:
         jobs = (("mailprobe", self.main), ("offline", self.offline), ("spoilt", self.spoilt))
         config = PROMETHEUS.format(alertmanager=self.alertmanager.port)
         config += "".join(JOB.format(job=job, port=daemon.port) for job, daemon in jobs)
-        # Windows of hours are ten seconds an hour: nobody waits three minutes for a junk folder to be forgotten.
+        # An hour of the rules is ten seconds here, otherwise a test would wait three minutes until a junk folder is
+        # forgotten.
         self.prometheus = start(Prometheus(config, {"alerts.yml": quick_rules(hour=10)}))
 
     def close(self) -> None:
@@ -126,13 +127,13 @@ class World:
         return {each["labels"]["alertname"] for each in self.prometheus.alerts() if each["state"] == "firing"}
 
     def point(self, name: str, address: str) -> None:
-        """A name of walk.test leads to another address."""
+        """Let a name of walk.test resolve to another address."""
         self._names[name] = address
         self.authoritative.change("walk.test", _walk(self._names))
         self.resolver.flush()
 
     def rewrite(self, old: str, new: str) -> None:
-        """Change the main daemon's configuration and have it reloaded."""
+        """Change the configuration of the main daemon and reload it."""
         text = self.main.config.read_text()
         assert text.count(old) == 1
         self.main.config.write_text(text.replace(old, new))
@@ -198,7 +199,7 @@ class World:
 
 
 def _walk(names: dict[str, str]) -> Sequence[str]:
-    """Told for a second only, so that a change is true at once."""
+    """Records with a TTL of one second, so that a change has effect at once."""
     return [f"{name} 1 A {address}" for name, address in names.items()]
 
 

@@ -1,4 +1,4 @@
-"""A client of the web server over a fake daemon."""
+"""Fixture: a client of the web server over a fake daemon."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ Browse = Callable[[FakeView], Awaitable[Client]]
 
 @pytest.fixture
 async def browse() -> AsyncIterator[Browse]:
-    """Call it with a view to get a client of its pages."""
+    """`browse(view)` returns a client of the pages."""
     clients: list[Client] = []
 
     async def start(view: FakeView) -> Client:
-        client = TestClient(TestServer(build(view, view.bridges)))
+        server = TestServer(build(view, view.bridges))
+        await server.start_server(auto_decompress=False)  # as `Runner`
+        client = TestClient(server)
         clients.append(client)
         await client.start_server()
         return client

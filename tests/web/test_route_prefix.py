@@ -1,4 +1,4 @@
-"""--web.route-prefix: every page, link, redirect and program's address below a path."""
+"""Tests of --web.route-prefix: every page, link, redirect and client works below a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/metrics, health, and the bounds that keep clients from holding anything."""
+"""Tests of /metrics, the health check, and the limits that stop clients from holding resources."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 from aiohttp import web
+from aiohttp.http_parser import DeflateBuffer
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.web import server as module
@@ -216,3 +217,25 @@ async def test_a_client_that_does_not_take_the_metrics_is_let_go(monkeypatch):
     assert b"process_cpu_seconds_total" not in body  # it is at the end
     writer.close()
     await runner.cleanup()
+
+
+@pytest.mark.parametrize("path", ["/", "/-/reload", "/targets/x", "/nothing", "/bridge/ops"])
+async def test_nobody_makes_the_event_loop_unpack_what_he_sends(served, monkeypatch, path):
+    """A client that nobody knows sends 4 MiB that become 4 GiB: not one byte is unpacked, on the loop or elsewhere."""
+    unpacked: list[int] = []
+
+    def unpack(_: DeflateBuffer, chunk: bytes, *__: object) -> bool:
+        unpacked.append(len(chunk))
+        return True
+
+    monkeypatch.setattr(DeflateBuffer, "feed_data", unpack)
+    _, port = served
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = gzip.compress(b" " * 10_000_000)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    answer = await reader.read()  # until it is closed
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert unpacked == []
+    writer.close()
+    await writer.wait_closed()

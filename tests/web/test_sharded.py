@@ -1,4 +1,4 @@
-"""What people and programs see of a daemon that is one of several."""
+"""Tests of the pages and the JSON of a daemon that is one of several shards."""
 
 from __future__ import annotations
 

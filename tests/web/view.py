@@ -1,4 +1,4 @@
-"""A daemon that is not there: what the web server sees of it, under the test's control."""
+"""A fake daemon for the web server, which the test controls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.results import START
 
 
 class FakeView:
-    """Remembers what it was asked; answers what it was told to."""
+    """Records its calls and returns the values that the test has set."""
 
     def __init__(self, targets: Sequence[Target] = (), results: Sequence[Result] = ()) -> None:
         self.history = History(100)

@@ -18,6 +18,9 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 
+from exporter.model import bounds
+from exporter.model.bounds import Budget
+
 PAYLOAD = 1232  # bytes of a UDP answer that pass every network path unfragmented (DNS flag day 2020)
 MAX_NAME = 255
 MAX_RECORDS = 1000
@@ -135,32 +138,43 @@ def parse(data: bytes, asked: bytes) -> Reply | None:
 def _sections(data: bytes, at: int, answers: int, others: int) -> tuple[list[Record], list[tuple[int, str]]]:
     found: list[Record] = []
     errors: list[tuple[int, str]] = []
+    budget, foreign = Budget(bounds.DNS_STEPS), Budget(bounds.DNS_OTHER_RECORDS)
     for index in range(answers + others):
-        name, at = decode_name(data, at)
+        name, at = decode_name(data, at, budget)
         record_type, record_class, ttl, length = _FIXED.unpack_from(data, at)
         at += 10
         if at + length > len(data):
             raise BadMessageError("a record is longer than the message")
         if index < answers and record_class == _IN:
+            if record_type not in _READERS:
+                foreign.spend()
             ttl = ttl if ttl < 0x8000_0000 else 0  # RFC 2181 section 8
-            found.append(Record(name, record_type, ttl, _text(record_type, data, at, length)))
+            found.append(Record(name, record_type, ttl, _text(record_type, data, at, length, budget)))
         elif record_type == OPT:
             errors += _extended_errors(data[at : at + length])
         at += length
     return found, errors
 
 
-def decode_name(data: bytes, at: int) -> tuple[str, int]:
-    """Return a name and the offset after it. A pointer must point backwards, so that no loop is possible."""
+def decode_name(data: bytes, at: int, budget: Budget) -> tuple[str, int]:
+    """Return a name and the offset after it. A pointer must point backwards, so that no loop is possible.
+
+    Many names may share one chain of pointers: `budget` is the message's.
+    """
     labels: list[str] = []
     end = 0
     size = 0
+    pointers = 0
     while length := data[at]:
+        budget.spend()
         if length >= 0xC0:
             target = (length & 0x3F) << 8 | data[at + 1]
             end = end or at + 2
             if target >= at:
                 raise BadMessageError("a compressed name points forward")
+            pointers += 1
+            if pointers > bounds.DNS_POINTERS:
+                raise BadMessageError(f"a name has more than {bounds.DNS_POINTERS} pointers")
             at = target
             continue
         if length > 63:
@@ -170,6 +184,8 @@ def decode_name(data: bytes, at: int) -> tuple[str, int]:
         size += 1 + length
         if size > MAX_NAME:
             raise BadMessageError("a name is too long")
+        if not _PLAIN.match(label):
+            budget.spend(length)
         labels.append(_label(label))
     return ".".join(labels) or ".", end or at + 1
 
@@ -182,37 +198,39 @@ def _label(label: bytes) -> str:
     return "".join(c.lower() if "!" <= c <= "~" and c not in _SPECIAL else f"\\{ord(c):03d}" for c in text)
 
 
-def _text(record_type: int, data: bytes, at: int, length: int) -> str:
+def _text(record_type: int, data: bytes, at: int, length: int, budget: Budget) -> str:
     reader = _READERS.get(record_type)
     if reader is None:
+        # dnspython bounds the pointers of a name itself; `_sections` bounds how many of these records there are.
         rdata = dns.rdata.from_wire("IN", dns.rdatatype.RdataType.make(record_type), data, at, length)
         return rdata.to_text()
-    return reader(data, at, length)
+    return reader(data, at, length, budget)
 
 
-def _a(data: bytes, at: int, length: int) -> str:
+def _a(data: bytes, at: int, length: int, _: Budget) -> str:
     return socket.inet_ntop(socket.AF_INET, data[at : at + length])
 
 
-def _aaaa(data: bytes, at: int, length: int) -> str:
+def _aaaa(data: bytes, at: int, length: int, _: Budget) -> str:
     return socket.inet_ntop(socket.AF_INET6, data[at : at + length])
 
 
-def _host(data: bytes, at: int, length: int) -> str:
-    name, end = decode_name(data, at)
+def _host(data: bytes, at: int, length: int, budget: Budget) -> str:
+    name, end = decode_name(data, at, budget)
     if end != at + length:
         raise BadMessageError("a name does not fill its record")
     return name
 
 
-def _mx(data: bytes, at: int, length: int) -> str:
-    return f"{data[at] << 8 | data[at + 1]} {_host(data, at + 2, length - 2)}"
+def _mx(data: bytes, at: int, length: int, budget: Budget) -> str:
+    return f"{data[at] << 8 | data[at + 1]} {_host(data, at + 2, length - 2, budget)}"
 
 
-def _txt(data: bytes, at: int, length: int) -> str:
+def _txt(data: bytes, at: int, length: int, budget: Budget) -> str:
     end = at + length
     parts = []
     while at < end:
+        budget.spend()
         parts.append(data[at + 1 : at + 1 + data[at]])
         at += 1 + data[at]
     if at != end:
@@ -220,7 +238,7 @@ def _txt(data: bytes, at: int, length: int) -> str:
     return b"".join(parts).decode("utf-8", "replace")
 
 
-_READERS: dict[int, Callable[[bytes, int, int], str]] = {
+_READERS: dict[int, Callable[[bytes, int, int, Budget], str]] = {
     1: _a,
     2: _host,  # NS
     CNAME: _host,

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.model import AddressFamily
+from exporter.model import AddressFamily, bounds
+from exporter.model.bounds import Budget
 from exporter.model.errors import DnsFailure
 from exporter.net.dns import hosts, message, transport
 from exporter.net.dns.hosts import Server, Watched
@@ -242,7 +243,7 @@ def _key(host: str, family: AddressFamily) -> tuple[str, AddressFamily]:
 
 def _follow(name: bytes, record_type: int, reply: message.Reply) -> tuple[str, tuple[str, ...], int]:
     """Follow the aliases within one reply. Returns the unresolved alias (or ""), the records and the lowest TTL."""
-    first = owner = message.decode_name(name, 0)[0]
+    first = owner = message.decode_name(name, 0, Budget(bounds.DNS_STEPS))[0]
     ttl = MAX_TTL * 24
     for _ in range(MAX_ALIASES):
         found = [record for record in reply.answer if record.type == record_type and record.name == owner]

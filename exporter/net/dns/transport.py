@@ -97,6 +97,8 @@ async def _udp(server: Server, query: bytes, until: float) -> Heard:
                 return
             except (OSError, BadMessageError) as exc:
                 got = exc
+            except Exception as exc:  # in a callback nobody else would hear of it before the deadline
+                got = BadMessageError(f"it cannot be read: {type(exc).__name__}")
             if got is not None and not waiter.done():
                 waiter.set_result(got)
 

@@ -31,7 +31,7 @@ from functools import lru_cache
 
 from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4ClientProtocol
 
-from exporter.model import Service
+from exporter.model import Service, bounds
 from exporter.model.errors import Garbage, Refusal, ServerClosed
 from exporter.model.text import clean
 from exporter.model.trace import Trace
@@ -44,6 +44,7 @@ from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
 
 MAX_WARNINGS = 10
+MAX_REMEMBERED = 1024  # characters of capabilities that are kept for the next session
 BYE_GRACE = 0.5  # seconds to wait for a tagged NO, which explains a BYE better
 _STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
 _DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # starts of responses that only the caller of the command needs
@@ -83,6 +84,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None  # waits for the greeting, or for an event in IDLE
         self._grace: asyncio.TimerHandle | None = None
+        self._computing: asyncio.Task[None] | None = None  # the answer to a challenge
         self.connection_made(wire)
         wire.attach(self)
 
@@ -325,8 +327,29 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
         After the last step, `*` cancels; the server answers BAD (RFC 3501 section 6.2.2).
         """
+        if self._computing is not None:
+            raise Garbage(f"asked again before it was answered: {self._transcript.shown(line)}")
         exchange = self.exchange
-        response = exchange.reply(decode(line[1:]).strip()) if exchange is not None else None
+        challenge = decode(line[1:]).strip()
+        if exchange is not None and exchange.slow:
+            self._computing = self.loop.create_task(self._compute(exchange, challenge, line))
+        else:
+            self._answer(exchange, exchange.reply(challenge) if exchange is not None else None, line)
+
+    async def _compute(self, exchange: Exchange, challenge: str, line: bytes) -> None:
+        """What would hold the event loop is computed in a thread. The command may have ended meanwhile."""
+        try:
+            response = await asyncio.to_thread(exchange.reply, challenge)
+        except Exception as exc:
+            self._fail(exc if isinstance(exc, Garbage) else Garbage(f"{exchange.name}: {type(exc).__name__}"))
+            self.transport.abort()
+        else:
+            if self.exchange is exchange and self.idling and self._failure is None:
+                self._answer(exchange, response, line)
+        finally:
+            self._computing = None
+
+    def _answer(self, exchange: Exchange | None, response: str | None, line: bytes) -> None:
         if exchange is None or response is None:
             if len(self._warnings) < MAX_WARNINGS:
                 self._warnings.append(self._transcript.shown(line))
@@ -368,7 +391,14 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self._wake()
 
 
-@lru_cache(maxsize=256)
 def _words(text: str) -> frozenset[str]:
-    """Split a capability list. Cached, because thousands of mailboxes are on few servers with the same list."""
+    """Split a capability list. Raises Garbage where there are more than any server has."""
+    if len(text) > bounds.IMAP_CAPABILITIES:
+        raise Garbage(f"more than {bounds.IMAP_CAPABILITIES} characters of capabilities: {clean(text[:200], 80)}")
+    return _remembered_words(text) if len(text) <= MAX_REMEMBERED else frozenset(text.upper().split())
+
+
+@lru_cache(maxsize=256)
+def _remembered_words(text: str) -> frozenset[str]:
+    """Cached, because thousands of mailboxes are on few servers with the same list."""
     return frozenset(text.upper().split())

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from exporter.model import bounds
 from exporter.model.errors import Garbage
 from exporter.model.text import clean
 from exporter.net.text import decode
 
-MAX_LINE = 64 * 1024  # bytes
-MAX_LITERAL = 1024 * 1024  # bytes
-MAX_LINES = 20_000  # per command
+MAX_LINE = bounds.IMAP_LINE
+MAX_LITERAL = bounds.IMAP_LITERAL
+MAX_LINES = bounds.IMAP_LINES
+MAX_BYTES = bounds.IMAP_COMMAND
 
 Response = tuple[bytes, ...]
 """Text, literal, text, literal, … text, without line ends. Nearly always a single text."""
@@ -27,7 +29,7 @@ _FREE_TEXT = (b"OK ", b"NO ", b"BAD", b"BYE")
 class Reader:
     """Takes bytes and returns complete responses. Raises Garbage when the server exceeds a limit."""
 
-    __slots__ = ("_at", "_buffer", "_count", "_missing", "_parts", "_scanned")
+    __slots__ = ("_at", "_buffer", "_bytes", "_count", "_missing", "_parts", "_scanned")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -35,7 +37,8 @@ class Reader:
         self._scanned = 0  # the buffer has no line end before this offset
         self._missing: int | None = None  # bytes of the current literal that are still missing
         self._parts: list[bytes] = []  # parts of a response with literals
-        self._count = 0
+        self._count = 0  # lines since the last command
+        self._bytes = 0  # likewise, literals included
 
     def feed(self, data: bytes) -> Iterator[Response]:
         """Yield the responses that are complete now. Empty lines count against the limit but are not returned."""
@@ -43,6 +46,9 @@ class Reader:
         del buffer[: self._at]
         self._scanned = max(0, self._scanned - self._at)
         self._at = 0
+        self._bytes += len(data)
+        if self._bytes > MAX_BYTES:
+            raise Garbage(f"more than {MAX_BYTES} bytes to one command, now: {_start(data)}")
         buffer += data
         while (line := self._line()) is not None:
             self._count += 1
@@ -80,8 +86,13 @@ class Reader:
         ):
             return None
         lines = data.split(b"\r\n")
-        if data.count(b"\n") != len(lines) - 1 or self._count + len(lines) > MAX_LINES:
+        if (
+            data.count(b"\n") != len(lines) - 1
+            or self._count + len(lines) > MAX_LINES
+            or self._bytes + len(data) > MAX_BYTES
+        ):
             return None
+        self._bytes += len(data)
         self._count += len(lines) - 1
         return [line for line in lines if line]
 
@@ -90,7 +101,8 @@ class Reader:
         if self._missing is not None:
             if len(buffer) - at < self._missing:
                 return None
-            self._parts.append(bytes(buffer[at : at + self._missing]))
+            with memoryview(buffer) as view:  # one copy, not two
+                self._parts.append(bytes(view[at : at + self._missing]))
             self._at = at = at + self._missing
             self._missing = None
         end = buffer.find(b"\n", max(at, self._scanned))
@@ -104,8 +116,8 @@ class Reader:
         return bytes(buffer[at:end]).removesuffix(b"\r")
 
     def restart(self) -> None:
-        """Start counting lines for a new command."""
-        self._count = 0
+        """Start counting lines and bytes for a new command."""
+        self._count = self._bytes = 0
 
     def drop(self) -> int:
         """Forget the bytes that were not returned yet, and return their number."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from aioimaplib.aioimaplib import AUTH, LOGOUT, SELECTED
 
 from exporter import __version__
-from exporter.model import Endpoint, Phase, Secret
+from exporter.model import Endpoint, Phase, Secret, bounds
 from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -35,10 +36,12 @@ from exporter.net.wire import Wire
 
 Uids = list[int]
 Messages = list[Fetched]
+T = TypeVar("T")
 Responses = list[Response]  # in the class below, `list` is the command
 
 FETCH_BATCH = 50  # messages per command; NetEase resets connections that ask for more
 MAX_FOLDERS = 5_000
+AT_ONCE = 200  # responses that are read before others get their turn
 MAX_QUOTA_ROOTS = 8
 _WILD = re.compile(r"[*%]")  # characters of a folder name that LIST reads as a pattern
 
@@ -153,7 +156,7 @@ class ImapSession:
         extended = {"SPECIAL-USE", "LIST-EXTENDED"} <= self._protocol.capabilities
         extra = ["RETURN (SPECIAL-USE)"] if extended else []
         _, untagged = await self._ask("LIST", '""', '"*"', *extra)
-        found = [parser.folder(each) for each in _of(untagged, b"LIST")[:MAX_FOLDERS]]
+        found = await _parsed(parser.folder, _of(untagged, b"LIST")[:MAX_FOLDERS])
         kept = tuple(replace(folder, decoded=self.shown(folder.decoded)) for folder in found if folder is not None)
         self._eight_bit = {folder.name for folder in kept if not folder.name.isascii()}
         return kept
@@ -234,7 +237,8 @@ class ImapSession:
 
     async def fetch_headers(self, uids: Sequence[int], fields: Sequence[str]) -> dict[int, bytes]:
         headers: dict[int, bytes] = {}
-        item = f"(BODY.PEEK[HEADER.FIELDS ({' '.join(fields)})])"
+        # A stranger makes a field as long as he likes, and one command is answered for many mails.
+        item = f"(BODY.PEEK[HEADER.FIELDS ({' '.join(fields)})]<0.{bounds.HEADER_FIELDS}>)"
         for start in range(0, len(uids), FETCH_BATCH):
             batch = ",".join(map(str, uids[start : start + FETCH_BATCH]))
             for each in await self._fetch(batch, item, prefix="UID"):
@@ -282,8 +286,8 @@ class ImapSession:
 
     async def _fetch(self, numbers: str, items: str, prefix: str = "") -> Messages:
         _, untagged = await self._ask("FETCH", numbers, items, prefix=prefix)
-        found = [parser.fetched(each) for each in untagged if each[0][:60].upper().find(b" FETCH ") > 0]
-        return [each for each in found if each is not None]
+        fetched = [each for each in untagged if each[0][:60].upper().find(b" FETCH ") > 0]
+        return [each for each in await _parsed(parser.fetched, fetched) if each is not None]
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -323,6 +327,16 @@ class ImapSession:
             return writer.string(encoded)
         except ValueError as exc:
             raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r} {exc}") from None
+
+
+async def _parsed(parse: Callable[[Response], T], responses: Sequence[Response]) -> list[T]:
+    """Read many responses in turns: a server that sends thousands must not hold the event loop."""
+    found: list[T] = []
+    for start in range(0, len(responses), AT_ONCE):
+        if start:
+            await asyncio.sleep(0)
+        found += map(parse, responses[start : start + AT_ONCE])
+    return found
 
 
 def _of(untagged: Sequence[Response], kind: bytes) -> list[Response]:

@@ -62,7 +62,7 @@ class _Lines:
         rest = self._text(self._buffer)
         if rest:
             self._trace.said("<", rest)
-        self._fail(exc if exc is not None and not rest else ServerClosed(rest))
+        self._fail(exc if isinstance(exc, Garbage) or (exc is not None and not rest) else ServerClosed(rest))
         self._wake()
 
     def write(self, line: str, *, shown: str | None = None) -> None:
@@ -211,7 +211,7 @@ class Pop3Session:
             raise Garbage(f"AUTH {exchange.name} is accepted before anything was sent: {answer}")
         try:
             while not answer.startswith("+OK"):
-                response = exchange.reply(answer[1:].strip())
+                response = await exchange.reply_in_turn(answer[1:].strip())
                 if response is None:
                     # RFC 5034 section 4: `*` cancels the exchange; the server answers -ERR.
                     answer = await self._command("*")

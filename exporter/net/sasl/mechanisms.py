@@ -7,6 +7,7 @@ transcript.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -57,6 +58,11 @@ class Mechanism:
     """The client side of a mechanism. `error` is the server's explanation of a refusal, unchanged."""
 
     error = ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether the next `answer` computes for so long that it belongs into a thread."""
+        return False
 
     def initial(self) -> bytes | None:
         """Return the initial response, or None if the server starts."""
@@ -146,6 +152,10 @@ class Scram(Mechanism):
     def initial(self) -> bytes:
         return f"n,,{self._bare}".encode()
 
+    @property
+    def slow(self) -> bool:
+        return self._signature is None  # PBKDF2 comes next
+
     def answer(self, challenge: bytes) -> bytes | None:
         text = decode(challenge)
         if self._signature is None:
@@ -176,7 +186,11 @@ class Scram(Mechanism):
         rounds = int(found[3])
         if not MIN_ITERATIONS <= rounds <= MAX_ITERATIONS:
             raise Garbage(f"SCRAM: {rounds} iterations; {MIN_ITERATIONS} to {MAX_ITERATIONS} are accepted")
-        salted = hashlib.pbkdf2_hmac("sha256", self._password, b64decode(found[2]), rounds)
+        try:
+            salt = b64decode(found[2], validate=True)
+        except ValueError:
+            raise Garbage(f"SCRAM: the salt is not base64: {clean(found[2], 80)}") from None
+        salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, rounds)
         without_proof = f"c={b64encode(b'n,,').decode()},r={found[1]}"
         said = f"{self._bare},{server_first},{without_proof}".encode()
         client_key = hmac.digest(salted, b"Client Key", "sha256")
@@ -246,6 +260,15 @@ class Exchange:
         self._said += 1
         self.shown = "<user name>" if self.name == "LOGIN" and self._said == 1 else SHOWN if response else ""
         return None if response is None else _encode(response)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the next `reply` computes for so long that it belongs into a thread."""
+        return self._said > 0 and self._mechanism.slow
+
+    async def reply_in_turn(self, challenge: str) -> str | None:
+        """`reply`, in a thread where it would hold the event loop."""
+        return await asyncio.to_thread(self.reply, challenge) if self.slow else self.reply(challenge)
 
     def verify(self) -> None:
         self._mechanism.verify()

@@ -86,10 +86,10 @@ class SmtpProtocol(SMTPProtocol):
         if rest:
             self._trace.said("<", self._shown(rest))
         words = "\n".join([*self._lines, *([self._shown(rest)] if rest else [])])
-        if words or exc is None:
+        if not isinstance(exc, Garbage) and (words or exc is None):
             self._fail(ServerClosed(words))
         else:
-            self._fail(exc)
+            self._fail(exc or ServerClosed())
 
     # -- called by the session ----------------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ class SmtpSession:
         else:
             reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}")
         while reply.code == 334:
-            response = exchange.reply(reply.message[4:].strip())
+            response = await exchange.reply_in_turn(reply.message[4:].strip())
             if response is None:
                 reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; the server answers 501
                 break

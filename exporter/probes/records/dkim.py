@@ -13,6 +13,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
+from exporter.model import bounds
 from exporter.probes.records import tags
 from exporter.probes.records.errors import RecordError, shown
 
@@ -94,4 +95,6 @@ def _rsa_bits(key: bytes) -> int:
         raise RecordError(_SECTION, "p is base64, but no RSA public key in it: cut off, perhaps") from exc
     if not isinstance(public, RSAPublicKey):
         raise RecordError(_SECTION, "p holds a key of another type than k says")
+    if public.public_numbers().e.bit_length() > bounds.DKIM_EXPONENT_BITS:
+        raise RecordError(_SECTION, f"the exponent of the RSA key has more than {bounds.DKIM_EXPONENT_BITS} bits")
     return public.key_size

@@ -14,6 +14,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from exporter.model import bounds
 from exporter.probes.records.errors import RecordError, shown
 
 MAX_LOOKUPS = 10
@@ -63,9 +64,10 @@ def parse(text: str) -> Spf:
     if not text.isascii() or not text.isprintable():
         raise RecordError("RFC 7208 section 3.1", "it has a character that is not printable ASCII")
     terms: list[Term] = []
-    for word in text[6:].split(" "):
-        if not word:
-            continue
+    words = text[6:].split()
+    if len(words) > bounds.SPF_TERMS:
+        raise RecordError("RFC 7208 section 11.1", f"it has more than {bounds.SPF_TERMS} terms")
+    for word in words:
         modifier = _MODIFIER.match(word)
         term = _modifier(modifier[1].lower(), modifier[2]) if modifier else _mechanism(word)
         if term is None:

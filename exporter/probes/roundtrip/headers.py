@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import binascii
+import quopri
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import islice
+
+from exporter.model import bounds
 
 MAX_HOPS = 30
+MAX_PARAMETERS = 20
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_PARAMETER = re.compile(r';[ \t]*+([!-:<>-~]++)=(?:"((?:[^"\\]++|\\.)*+)"|([^\s;"]*+))', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def split(message: bytes) -> tuple[bytes, bytes]:
+    """Header and body. A message that begins with an empty line has no header; one without an empty line, no body."""
+    if message.startswith((b"\r\n", b"\n")):
+        return b"", message[message.index(b"\n") + 1 :]
+    found = _HEAD_END.search(message)
+    return (message, b"") if found is None else (message[: found.start()], message[found.end() :])
 
 
 def fields(message: bytes) -> list[tuple[str, bytes]]:
-    """Return (lower-case name, unfolded value) of each field of a message or header."""
-    head = re.split(rb"\r?\n\r?\n", message, maxsplit=1)[0]
+    """Return (lower-case name, unfolded value) of each field of a message or header, up to the limit."""
+    head = split(message[: bounds.HEADER])[0]
     unfolded = re.sub(rb"\r?\n(?=[ \t])", b"", head)
     found = []
     for line in unfolded.splitlines():
@@ -19,6 +38,38 @@ def fields(message: bytes) -> list[tuple[str, bytes]]:
         if colon:
             found.append((name.strip().lower().decode("ascii", "replace"), value.strip()))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """A Content-Type (RFC 2045 section 5.1): type and names of parameters in lower case, values as they were meant."""
+
+    name: str
+    parameters: Mapping[str, str]
+
+
+def content_type(value: bytes) -> ContentType:
+    """Read the value of a Content-Type field. RFC 2231 is not served: no boundary and no charset needs it."""
+    text = value[: bounds.FIELD].decode("utf-8", "replace")
+    name = text.partition(";")[0].strip().lower()
+    parameters: dict[str, str] = {}
+    for found in islice(_PARAMETER.finditer(text), MAX_PARAMETERS):
+        quoted = found[2]
+        parameters.setdefault(found[1].lower(), found[3] if quoted is None else _ESCAPED.sub(r"\1", quoted))
+    return ContentType(name, parameters)
+
+
+def transfer_decoded(body: bytes, encoding: bytes) -> bytes | None:
+    """Without the transfer encoding (RFC 2045 section 6); None where it cannot be taken off."""
+    match encoding.lower():
+        case b"quoted-printable":
+            return quopri.decodestring(body)
+        case b"base64":
+            try:
+                return binascii.a2b_base64(body)
+            except binascii.Error:
+                return None
+    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +88,7 @@ def hops(headers: bytes) -> list[Hop]:
     found: list[Hop] = []
     for name, value in fields(headers):
         if name == "received" and len(found) < MAX_HOPS:
-            text = value.decode("utf-8", "replace")
+            text = value[: bounds.FIELD].decode("utf-8", "replace")
             by = re.search(r"(?:^|\s)by\s+([^\s;()]+)", text, re.IGNORECASE)
             found.append(Hop(by[1].lower().rstrip(".") if by else "", _date(text.rpartition(";")[2])))
     return found[::-1]

@@ -11,16 +11,18 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exporter.model.errors import Refusal
+from exporter.model import bounds
+from exporter.model.errors import ProbeError, Refusal
 from exporter.model.trace import Trace
 from exporter.net import utf7
 from exporter.net.imap.session import ImapSession
 from exporter.net.wire import Wire
-from exporter.probes.roundtrip.message import LOOKED_AT, may_be_bounce, read_bounce, recognise, short_id
+from exporter.probes.roundtrip.message import LOOKED_AT, Bounce, read_bounce, recognise, short_id
+from exporter.probes.roundtrip.report import may_be_report
+from exporter.probes.roundtrip.reports_seen import ReportsSeen
 
 MAX_BACK = 2000  # UIDs: a search starts at most so far below UIDNEXT
 RESCAN = 200  # UIDs searched after UIDVALIDITY has changed, which makes the remembered UIDs useless
-MAX_MESSAGE = 256 * 1024  # bytes
 MAX_REPORTS = 5  # delivery status notifications read in one run
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each pause is twice the one before
 # seconds: for shorter pauses polling is used even with IDLE, because dovecot reports half a second late
@@ -78,10 +80,12 @@ class InboxWatch:
         idle: bool,
         idle_timeout: float | None = None,
         by_status: bool = True,
+        seen: ReportsSeen | None = None,
     ) -> None:
         """`idle_timeout`: seconds after which the server closes a silent connection.
 
         `by_status`: STATUS shows whether mail has arrived in a folder; otherwise the folder is opened to find out.
+        `seen`: the reports that earlier runs have looked at.
         """
         self._session = session
         self._wire = wire
@@ -96,6 +100,7 @@ class InboxWatch:
         self._pause = FIRST_PAUSE
         self._open: str | None = None  # the selected folder
         self._reports = 0
+        self._seen = seen or ReportsSeen()
         self._heard_at: float | None = None  # when IDLE reported something
 
     async def open(self, marks: Iterable[Mark]) -> None:
@@ -186,17 +191,36 @@ class InboxWatch:
         uids = await self._session.uids_from(place.next)
         seen_at = self._heard_at if self._heard_at is not None and not place.junk else self._wire.arrived
         found = []
-        for uid, header in (await self._session.fetch_headers(uids, LOOKED_AT) if uids else {}).items():
+        for uid, header in sorted((await self._session.fetch_headers(uids, LOOKED_AT)).items()):
             token, bounce = recognise(header, self._key, self._route), ""
-            if token is None and may_be_bounce(header) and self._reports < MAX_REPORTS:
-                self._reports += 1
-                report = read_bounce(await self._session.fetch_message(uid, MAX_MESSAGE), self._key, self._route)
+            if token is None and may_be_report(header):
+                report = await self._read_report(place, uid)
                 token, bounce = (report.token, report.text) if report else (None, "")
             if token is not None:
                 found.append(Copy(token, place.name, place.uidvalidity, uid, place.junk, seen_at, bounce))
         place.next = place.following = max(place.following, uids[-1] + 1 if uids else 1)
         place.fresh = False
         return found
+
+    async def _read_report(self, place: _Place, uid: int) -> Bounce | None:
+        """What a report says about a mail of ours. One that is not about ours is opened once, whatever is in it."""
+        where = (place.name, place.uidvalidity, uid)
+        if self._reports >= MAX_REPORTS or self._seen.is_done(where):
+            return None
+        self._reports += 1
+        self._seen.opening(where)
+        try:
+            raw = await self._session.fetch_message(uid, bounds.MESSAGE)
+        except ProbeError:
+            return None  # somebody has removed it
+        try:
+            report = read_bounce(raw, self._key, self._route)
+        except Exception as exc:  # the mail of a stranger must not keep ours from being settled
+            self._trace.said("#", f"the report with UID {uid} cannot be read: {type(exc).__name__}")
+            report = None
+        if report is None:
+            self._seen.foreign(where)
+        return report
 
     async def _examine(self, name: str) -> None:
         if self._open != name:
@@ -206,7 +230,7 @@ class InboxWatch:
     async def fetch(self, copy: Copy) -> bytes:
         """Return the whole of a mail of ours."""
         await self._examine(copy.folder)
-        return await self._session.fetch_message(copy.uid, MAX_MESSAGE)
+        return await self._session.fetch_message(copy.uid, bounds.MESSAGE)
 
     async def remove(self, copies: Iterable[Copy]) -> list[Copy]:
         """Delete exactly these copies, each verified once more. Returns those that could not be deleted."""
@@ -226,7 +250,7 @@ class InboxWatch:
                 header = headers.get(copy.uid)
                 if header is None:
                     continue  # somebody else has removed it
-                ours = may_be_bounce(header) if copy.bounce else self._is(header, copy.token)
+                ours = may_be_report(header) if copy.bounce else self._is(header, copy.token)
                 if not ours or not await self._session.delete(copy.uid):
                     self._trace.said("#", f"UID {copy.uid} in {self.shown(folder)} is left where it is")
                     left.append(copy)

@@ -16,6 +16,7 @@ from exporter.model.trace import Trace
 from exporter.probes.roundtrip import authentication, message
 from exporter.probes.roundtrip.headers import hop_delays, last_stamp
 from exporter.probes.roundtrip.inbox import Mark
+from exporter.probes.roundtrip.reports_seen import ReportsSeen
 from exporter.state.store import InFlight, Mailbag, Notes
 
 MAX_KNOWN = 16  # copies remembered so that they are not counted as duplicates
@@ -185,6 +186,15 @@ class Ledger:
     async def keep_marks(self, marks: tuple[Mark, ...]) -> None:
         if all(uidvalidity for _, uidvalidity, _ in marks):
             await self._notes.put(self._subject, "looked_at", json.dumps(marks))
+
+    async def reports_seen(self) -> ReportsSeen:
+        return ReportsSeen(await self._notes.get(self._subject, "reports_seen"))
+
+    async def keep_reports_seen(self, seen: ReportsSeen) -> None:
+        """Written only where there is something to remember: most mailboxes never get a report."""
+        kept = seen.dump()
+        if kept != (await self._notes.get(self._subject, "reports_seen") or "[]"):
+            await self._notes.put(self._subject, "reports_seen", kept)
 
     async def remember(self, keys: Sequence[str]) -> None:
         """Store copies that may be found again and are no duplicates: given up, rejected but delivered, not removed."""

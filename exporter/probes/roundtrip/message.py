@@ -5,19 +5,20 @@ The token is signed with the key from the state, so that nobody else's mail can 
 
 from __future__ import annotations
 
-import email
 import hashlib
 import hmac
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage, Message
-from email.policy import SMTP, SMTPUTF8, compat32
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 
+from exporter.model import bounds
 from exporter.model.phrases import Phrases
-from exporter.probes.roundtrip.headers import fields
+from exporter.probes.roundtrip import report
+from exporter.probes.roundtrip.headers import content_type, fields, split, transfer_decoded
 
 HEADER = "X-Mailprobe-Token"
 DIGEST_HEADER = "X-Mailprobe-Digest"
@@ -26,7 +27,6 @@ LOOKED_AT = (HEADER, "Message-ID", "Content-Type")
 
 _TOKEN = re.compile(rb"v1\.[0-9a-f]{8}\.[0-9a-f]{16}\.[0-9a-f]{32}(?![0-9a-f])")
 _DIGEST = re.compile(r"^Digest: sha256=([0-9a-f]{32})$")
-_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
 # -- the token ------------------------------------------------------------------------------------------------------
@@ -109,30 +109,33 @@ def _digest(text: str) -> str:
 
 def altered(message: bytes) -> bool:
     """Tell whether the text differs from the one sent. Another transfer encoding or charset is not a difference."""
-    parsed = _parse(message)
-    if parsed.is_multipart():
+    head, body = split(message)
+    found: dict[str, bytes] = {}
+    for name, value in fields(head):
+        found.setdefault(name, value)
+    kind = content_type(found.get("content-type", b"text/plain"))
+    if kind.name != "text/plain" or len(body) > bounds.TEXT:
         return True
-    raw = parsed.get_payload(decode=True)
-    if not isinstance(raw, bytes) or parsed.get_content_type() != "text/plain":
+    raw = transfer_decoded(body, found.get("content-transfer-encoding", b""))
+    if raw is None:
         return True
-    try:
-        text = raw.decode(parsed.get_content_charset("utf-8"))
-    except (LookupError, UnicodeDecodeError):
-        text = raw.decode("utf-8", "replace")
     kept, stated = [], None
-    for line in text.splitlines():
+    for line in _in_charset(raw, kind.parameters.get("charset", "utf-8")).splitlines():
         match = _DIGEST.match(line.rstrip())
         if match and stated is None:
             stated = match[1]
         else:
             kept.append(line)
     digest = _digest("\n".join(kept))
-    header = str(parsed.get(DIGEST_HEADER, f"sha256={stated}")).strip()
-    return stated != digest or header != f"sha256={digest}"
+    header = found.get(DIGEST_HEADER.lower())
+    return stated != digest or (header is not None and header != f"sha256={digest}".encode())
 
 
-def _parse(message: bytes) -> Message:
-    return email.message_from_bytes(message, policy=compat32)
+def _in_charset(raw: bytes, charset: str) -> str:
+    try:
+        return raw.decode(charset)
+    except (LookupError, ValueError):  # no charset, or none of this text
+        return raw.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,45 +146,8 @@ class Bounce:
     text: str  # the first diagnostic or status
 
 
-def may_be_bounce(headers: bytes) -> bool:
-    """Tell whether the Content-Type is that of a delivery status notification."""
-    for name, value in fields(headers):
-        if name == "content-type":
-            lowered = value.lower()
-            return lowered.startswith(b"multipart/report") and b"delivery-status" in lowered
-    return False
-
-
 def read_bounce(message: bytes, key: bytes, route: str) -> Bounce | None:
     """Return what a notification says about our mail; None if it is about another mail or only about a delay."""
-    parsed = _parse(message)
-    token, text, failed = None, "", False
-    for part in list(parsed.walk())[:30]:
-        kind = part.get_content_type()
-        if kind == "message/delivery-status":
-            payload = part.get_payload()
-            for block in payload if isinstance(payload, list) else []:
-                if not isinstance(block, Message) or str(block.get("Action", "")).strip().lower() != "failed":
-                    continue
-                failed = True
-                status = _STATUS.search(str(block.get("Status", "")))
-                said = " ".join(str(block.get("Diagnostic-Code", "")).split()).partition(";")[2].strip()
-                text = text or said or (status[0] if status else "")
-        elif kind == "message/rfc822":
-            payload = part.get_payload()
-            for original in payload if isinstance(payload, list) else []:
-                if isinstance(original, Message):
-                    token = token or recognise(_head(original), key, route)
-        elif kind in ("text/rfc822-headers", "message/global-headers"):
-            raw = part.get_payload(decode=True)
-            if isinstance(raw, bytes):
-                token = token or recognise(raw, key, route)
-    return Bounce(token, text or "undeliverable") if token and failed else None
-
-
-def _head(message: Message) -> bytes:
-    return b"".join(
-        f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
-        for name, value in message.items()
-        if name.lower() in (HEADER.lower(), "message-id")
-    )
+    found = report.read(message)
+    token = recognise(found.original, key, route) if found is not None and found.failed else None
+    return None if found is None or token is None else Bounce(token, found.text or "undeliverable")

@@ -26,6 +26,7 @@ from exporter.probes.login import enter_imap, log_in, open_smtp
 from exporter.probes.roundtrip import authentication, message
 from exporter.probes.roundtrip.inbox import Copy, InboxWatch, Mark
 from exporter.probes.roundtrip.ledger import Ledger
+from exporter.probes.roundtrip.reports_seen import ReportsSeen
 from exporter.state.store import InFlight
 
 MAX_IN_FLIGHT = 50  # mails of a route; no more are sent while so many are missing
@@ -102,7 +103,8 @@ class _Trip:
                 needs_id=settings.needs_id,
                 timeout=settings.step_timeout,
             )
-            watch = await self._watch(session, wire)
+            seen = await ledger.reports_seen()
+            watch = await self._watch(session, wire, seen)
             with trace.phase(Phase.SELECT):
                 await watch.open(await ledger.marks())
             try:
@@ -115,6 +117,7 @@ class _Trip:
             finally:
                 if not self._look_again:
                     await ledger.keep_marks(watch.marks)
+                await ledger.keep_reports_seen(seen)
             with trace.phase(Phase.LOGOUT):
                 await self._goodbye(session)
         if ledger.signed is not None:
@@ -131,7 +134,7 @@ class _Trip:
 
     # -- the receiving mailbox ----------------------------------------------------------------------------------
 
-    async def _watch(self, session: ImapSession, wire: Wire) -> InboxWatch:
+    async def _watch(self, session: ImapSession, wire: Wire, seen: ReportsSeen) -> InboxWatch:
         settings = self._settings
         with self._trace.phase(Phase.FOLDERS):
             folders = by_role(await session.list(), settings.folder_names)
@@ -147,6 +150,7 @@ class _Trip:
             idle=settings.idle,
             idle_timeout=settings.idle_timeout,
             by_status=not settings.status_omits_uidnext,
+            seen=seen,
         )
 
     async def _goodbye(self, session: ImapSession | SmtpSession) -> None:

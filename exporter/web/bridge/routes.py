@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import math
+import zlib
 from typing import Protocol
 
 from aiohttp import web
@@ -21,6 +22,7 @@ logger = logger_of(__name__)
 MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
 AT_ONCE = 20  # requests whose bodies are read
 READ_WITHIN = 20.0  # seconds
+_WINDOW = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 15}  # Content-Encoding → `wbits` of zlib
 READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
 
 
@@ -53,6 +55,8 @@ async def receive(request: web.Request) -> web.Response:
         return _answer(500, "the bridge cannot read its token, see the log")
     if request.content_type != "application/json":
         return _answer(415, "must be application/json")
+    if _encoding(request) not in _WINDOW:
+        return _answer(415, "Content-Encoding: gzip or deflate, or none", {"Accept-Encoding": "gzip, deflate"})
     try:
         async with request.app[READING]:
             notification = await _read(request, bridge.settings.language)
@@ -71,8 +75,13 @@ async def _may(bridge: Bridge, header: str) -> bool:
     return same and scheme.lower() == "bearer"
 
 
+def _encoding(request: web.Request) -> str:
+    return request.headers.get("Content-Encoding", "identity").strip().lower()
+
+
 async def _read(request: web.Request, language: str) -> Notification:
-    """Raises WebhookError, HTTPRequestEntityTooLarge."""
+    """Raises WebhookError, HTTPRequestEntityTooLarge. It is unpacked and read in a thread."""
+    window = _WINDOW[_encoding(request)]
     raw = bytearray()
     async with asyncio.timeout(READ_WITHIN):
         async for chunk in request.content.iter_chunked(64 * 1024):
@@ -82,12 +91,28 @@ async def _read(request: web.Request, language: str) -> Notification:
 
     def parsed() -> Notification:
         try:
-            body = json.loads(raw)
+            body = json.loads(_unpacked(raw, window))
         except (ValueError, RecursionError):
             raise WebhookError("not JSON") from None
         return parse(body, language)
 
     return await asyncio.to_thread(parsed)
+
+
+def _unpacked(raw: bytearray, window: int) -> bytes | bytearray:
+    """Raises WebhookError, HTTPRequestEntityTooLarge."""
+    if not window:
+        return raw
+    unpacker = zlib.decompressobj(window)
+    try:
+        body = unpacker.decompress(raw, MAX_BODY + 1)
+    except zlib.error:
+        raise WebhookError("the body is not compressed as Content-Encoding says") from None
+    if len(body) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY, len(body))
+    if not unpacker.eof:
+        raise WebhookError("the compressed body is not complete")
+    return body
 
 
 def _told(verdict: Verdict) -> web.Response:

@@ -1,4 +1,4 @@
-"""Many failures become few causes, as wide as the evidence reaches and no wider."""
+"""Tests of root causes: many failures become few causes, as wide as the evidence shows and not wider."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def target(
 
 
 def mailbox(name: str, domain: str = "a.example", host: str = "", provider: str = "") -> list[Target]:
-    """Reads at imap.HOST, sends at smtp.HOST."""
+    """Return the targets of a mailbox that reads at imap.HOST and sends at smtp.HOST."""
     where = host or domain
     return [
         target(name, IMAP, servers=(f"imap.{where}:993",), domain=domain, provider=provider),
@@ -73,7 +73,7 @@ def flat(found: Iterable[Iterable[Target]]) -> list[Target]:
 
 
 def test_forty_mailboxes_on_one_dead_host_have_one_cause_whatever_their_domains():
-    """37 time out or are refused there, three have not been looked at since: it is the server."""
+    """37 time out or are refused there, three have not run since: the server is the cause."""
     everyone = flat(mailbox(f"m{n}", f"d{n % 5}.example", "exmail.example", "exmail") for n in range(40))
     server = endpoint("imap.exmail.example:993", "exmail")
     reading = [each for each in everyone if each.probe is IMAP][:37]
@@ -99,14 +99,14 @@ def test_one_mailbox_that_times_out_while_its_server_answers_others_is_alone():
 
 
 def test_the_servers_own_probe_has_the_word():
-    """One mailbox is enough where the server's own probe fails too."""
+    """One mailbox is enough if the probe of the server itself fails too."""
     everyone, server = flat(mailbox(f"m{n}") for n in range(10)), endpoint("imap.a.example:993")
     (cause,) = find([*everyone, server], failed(everyone[0], Reason.TIMEOUT), failed(server, Reason.TIMEOUT))
     assert (cause.scope, cause.targets) == (Scope.HOST, ("m0", "imap.a.example:993"))
 
 
 def test_a_server_is_a_host_from_the_first_failure_if_mailboxes_are_there():
-    """They will fail at their next login: what is told, and to whom, does not change then."""
+    """They will fail at their next login; the alert and its receivers do not change then."""
     server = endpoint("imap.a.example:993")
     (cause,) = find([server, *mailbox("m")], failed(server, Reason.CERTIFICATE_EXPIRED))
     assert (cause.scope, cause.server, cause.mailboxes) == (Scope.HOST, "imap.a.example", 0)
@@ -122,7 +122,7 @@ def test_two_dead_hosts_are_two_causes():
 
 
 def test_an_earlier_layer_explains_a_later_one_only_if_it_broke_later():
-    """A mailbox that got as far as a wrong password was not kept from it by its server's certificate."""
+    """A mailbox with a wrong password got past the certificate of its server, so the certificate is not the cause."""
     (reading, _), server = mailbox("m"), endpoint("imap.a.example:993")
     refused = failed(reading, Reason.WRONG_PASSWORD, Phase.LOGIN, at=START)
     before = find([reading, server], refused, failed(server, Reason.CERTIFICATE_UNTRUSTED, Phase.TLS, at=START - 60))
@@ -156,7 +156,7 @@ def test_reasons_that_name_the_account_never_make_an_outage(reason: Reason):
 
 
 def test_one_cause_per_target_and_its_symptoms_are_named():
-    """IMAP, SMTP and the round trip fail for one password: one cause, "also: smtp, roundtrip"."""
+    """IMAP, SMTP and the round trip fail because of one password: one cause, "also: smtp, roundtrip"."""
     box, trip = mailbox("sales"), route("trip", "sales", "sales", ("smtp.a.example:465", "imap.a.example:993"))
     (cause,) = find(
         [*box, trip],
@@ -171,7 +171,7 @@ def test_one_cause_per_target_and_its_symptoms_are_named():
 
 
 def test_a_free_mail_provider_is_out_when_half_of_its_mailboxes_fail_in_whichever_way():
-    """QQ: some time out, some are refused, at two hosts, all of one free-mail domain."""
+    """QQ: some time out, some are refused, at two hosts, all in one domain of free mail."""
     everyone = flat(mailbox(f"m{n}", "qq.com", provider="qq") for n in range(4))
     reasons = [Reason.TIMEOUT, Reason.CONNECTION_REFUSED, Reason.CONNECTION_RESET]
     found = find(everyone, *(failed(each, reasons[n % 3]) for n, each in enumerate(everyone[:6])))
@@ -231,7 +231,7 @@ def test_the_dead_dns_of_a_domain_is_one_cause_with_everything_that_is_looked_up
 
 
 def test_a_missing_mx_does_not_explain_a_login_elsewhere():
-    """The mailbox reads at a literal address: its own refused connection stays its own."""
+    """The mailbox reads at a literal address: its refused connection is its own cause."""
     reading = target("m", IMAP, servers=("192.0.2.1:993",), domain="a.example")
     found = find(
         [reading, zone("a.example")],
@@ -299,7 +299,7 @@ def test_mail_that_is_distrusted_is_explained_by_the_senders_records():
     assert cause.targets == ("a.example", "trip")
 
 
-# -- our own side ---------------------------------------------------------------------------------------------------
+# -- our own network ---------------------------------------------------------------------------------------------------
 
 
 def void(of: Target, reason: Reason) -> Result:
@@ -321,7 +321,7 @@ def test_a_blocked_port_is_named():
 
 
 def test_a_route_over_a_blocked_port_belongs_to_it():
-    """Of a route's two servers the one with the blocked port counts, in whichever order they are named."""
+    """Of the two servers of a route, the one with the blocked port counts, in any order."""
     trip = route("trip", "alice", "bob", ("imap.b.example:993", "smtp.a.example:465"))
     sender = mailbox("alice")
     (cause,) = find(
@@ -338,11 +338,11 @@ def test_our_own_machines_trouble_is_one_cause():
     assert "This machine itself is in trouble (local_error)" in sentence(cause, "en")
 
 
-# -- as results come in ---------------------------------------------------------------------------------------------
+# -- updates by results ---------------------------------------------------------------------------------------------
 
 
 class Standing:
-    """`CauseTracker` with a clock in hand."""
+    """`CauseTracker` with a clock that the test controls."""
 
     def __init__(self, targets: list[Target]) -> None:
         self.now = START
@@ -398,7 +398,7 @@ def test_a_reload_keeps_what_is_known_of_the_targets_that_stay():
 
 
 def test_ambiguous_refusals_are_the_providers_only_if_logins_worked_and_failed_together():
-    """Words that tell nothing, of three mailboxes at one time after years; not of three that were never right."""
+    """An ambiguous text, from three mailboxes at the same time after years; not from three that never worked."""
     everyone = [mailbox(f"m{n}", f"d{n}.example", f"h{n}.example", "netease_qiye")[0] for n in range(4)]
     refused = [failed(each, Reason.AMBIGUOUS_LOGIN_REFUSED, Phase.LOGIN) for each in everyone[:3]]
     never = Standing(everyone)
@@ -418,7 +418,7 @@ def test_ambiguous_refusals_are_the_providers_only_if_logins_worked_and_failed_t
 
 
 def test_what_is_kept_result_by_result_is_what_a_search_from_nothing_finds():
-    """After any order of failures and recoveries."""
+    """After any order of failures and recoveries, `CauseTracker` agrees with a complete search."""
     everyone = flat(mailbox(f"m{n}", f"d{n % 3}.example", f"h{n % 2}.example", "exmail") for n in range(8))
     everyone += [endpoint(f"imap.h{n}.example:993") for n in range(2)] + [zone("h0.example")]
     watch, last = Standing(everyone), {}

@@ -1,4 +1,4 @@
-"""A scripted DNS server on a loopback port, UDP and TCP, that answers, lies or keeps silent as it is told."""
+"""A scripted DNS server on a loopback port, over UDP and TCP: it sends right answers, wrong answers or none."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import dns.rcode
 import dns.rrset
 
 Query = dns.message.QueryMessage
-# What to send for a query: any number of datagrams. The flag tells that it came over TCP.
+# Returns the datagrams to send for a query, any number of them. The flag is true for TCP.
 Script = Callable[[Query, bool], list[bytes]]
 
 
 def answer(query: Query, *records: str, rcode: int = dns.rcode.NOERROR, **flags: bool) -> dns.message.Message:
-    """A reply with records as in a zone file: `name ttl IN type data`."""
+    """Return a reply with records as in a zone file: `name ttl IN type data`."""
     reply = dns.message.make_response(query)
     reply.set_rcode(dns.rcode.Rcode(rcode))
     reply.flags |= dns.flags.RA
@@ -45,7 +45,7 @@ def question(query: Query) -> tuple[str, str]:
 
 
 class NameServer:
-    """`heard` are the queries that came, with whether over TCP."""
+    """`heard` are the queries received, each with whether it came over TCP."""
 
     def __init__(self, script: Script) -> None:
         self.script = script

@@ -1,4 +1,4 @@
-"""The resolver against a scripted server: each way to answer, and each way not to, has its own name."""
+"""Tests of the resolver with a scripted server: each kind of answer and each kind of failure has its own error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from exporter.net.dns import resolver as module
 from exporter.net.dns.resolver import Resolver
 from tests.net.dns.nameserver import Query, answer, extended, question, serve, unused_port
 
-SILENCE = 4.0  # seconds for two servers, of which one says nothing: the other's half must be enough on a busy machine
+# seconds for two servers, one of which is silent: half of it must be enough for the other on a busy machine
+SILENCE = 4.0
 
 
 def always(*records: str, **options):

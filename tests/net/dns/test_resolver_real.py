@@ -1,4 +1,4 @@
-"""The resolver against a real, validating unbound in front of a real knot."""
+"""Tests of the resolver with a real, validating unbound in front of a real knot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a server does wrong is an exception with its words, at once, and never grows without bound."""
+"""Tests that each error of an IMAP server raises an exception with the server's text at once, with bounded memory."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_an_endless_line_ends_the_session_and_closes_the_socket():
         assert wire.is_closing()
 
 
-# -- under way ----------------------------------------------------------------------------------------------------
+# -- during a session --------------------------------------------------------------------------------------------------
 
 
 async def test_a_refusal_with_an_alert_keeps_it():

@@ -1,4 +1,4 @@
-"""Each role finds its folder: the preset's, then the one that SPECIAL-USE marks, then the best-known name."""
+"""Tests of the folder for each role: the preset's, else the one marked by SPECIAL-USE, else the best-known name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.net.imap.folders import Folder, by_role, find
 
 
 def listed(*lines: str, delimiter: str = "/") -> list[Folder]:
-    r"""`name \Flag \Flag` each; names as people read them."""
+    r"""Return folders from `name \Flag \Flag`, with names as people read them."""
     found = []
     for line in lines:
         name, *flags = line.split(" \\")

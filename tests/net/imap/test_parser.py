@@ -1,4 +1,4 @@
-"""What servers write is read, however they bend the grammar, and nothing that they write raises."""
+"""Tests that the IMAP parser accepts replies that violate the grammar, and never raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream is cut into the same responses however the network cuts it, and its bounds hold."""
+"""Tests that the reader splits the stream into the same responses for any segments, within its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token endpoint's client: forms, bounds, faults with their reasons, and nothing secret in what is told."""
+"""Tests of the client of token endpoints: forms, limits, errors with their reasons, and no secret in any text."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def test_an_endpoint_that_repeats_what_it_was_sent_does_not_make_us_tell_i
 
 
 async def away(source: TokenSource, net: Net) -> str:
-    """The words about an endpoint that does not answer: nobody vouches for the credential, the mail host is well."""
+    """The reason if the endpoint does not answer: the credential may be valid, and the mail server is not the cause."""
     with pytest.raises(ProbeError) as caught:
         await grant(source, SEED, None, net, 0)
     assert caught.value.reason is Reason.AUTH_UNAVAILABLE
@@ -246,7 +246,7 @@ def unpacked(part: str) -> bytes:
 
 
 def verified(token: str, key: rsa.RSAPrivateKey) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a JWT whose signature is good. Raises InvalidSignature."""
+    """Return header and claims of a JWT with a valid signature. Raises InvalidSignature."""
     signed, _, signature = token.rpartition(".")
     key.public_key().verify(unpacked(signature), signed.encode(), PKCS1v15(), SHA256())
     header, claims = signed.split(".")

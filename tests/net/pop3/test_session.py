@@ -1,4 +1,4 @@
-"""The POP3 session against servers that behave, and against those that do not."""
+"""Tests of the POP3 session with correct and with incorrect servers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""SASL mechanisms, each against the words of its RFC, and against servers that cheat."""
+"""Tests of SASL mechanisms with the examples of their RFCs, and with servers that cheat."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_a_user_name_cannot_add_an_attribute():
     [
         b"",
         b"r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
-        SERVER_FIRST.replace(b"%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", b""),  # added nothing of its own
-        SERVER_FIRST.replace(b"i=4096", b"i=1"),  # would make the password cheap to guess
-        SERVER_FIRST.replace(b"i=4096", b"i=9999999"),  # would make us compute for long
+        SERVER_FIRST.replace(b"%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", b""),  # the server added nothing of its own
+        SERVER_FIRST.replace(b"i=4096", b"i=1"),  # the password would be easy to guess
+        SERVER_FIRST.replace(b"i=4096", b"i=9999999"),  # we would compute for a long time
         SERVER_FIRST.replace(b"i=4096", b"i=99999999999999"),
         b"m=ext," + SERVER_FIRST,
         b"\xff\xfe",

@@ -1,4 +1,4 @@
-"""Access tokens on the wire: the form each protocol wants, refusals with their error, and no token anywhere else."""
+"""Tests of logins with access tokens: the form in each protocol, refusals, and no token in any other place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def pop3(trace: LoudTrace, text: str, mechanism: str = "XOAUTH2") -> None:
 
 
 def hidden(trace: LoudTrace, *more: str) -> bool:
-    """No piece of the token is shown, in clear or in base64."""
+    """Assert that no part of the token is shown, in plain or base64."""
     shown = "\n".join([trace.text, *more])
     return (
         "canary" not in shown and "a1B2a1B2" not in shown and XOAUTH2[80:120] not in shown and "YTFCMmEx" not in shown
@@ -178,7 +178,7 @@ def test_a_secret_inside_something_else_is_hidden_in_base64_too(before):
 
 
 async def test_a_server_that_says_ok_without_having_proven_itself_is_not_believed(monkeypatch):
-    """SCRAM: whoever sits in the middle would be let in by a client that takes any OK."""
+    """SCRAM: a client that accepts any OK would accept a man in the middle."""
     monkeypatch.setattr("exporter.net.sasl.mechanisms.secrets.token_bytes", bytes)
     first = b64encode(f"n,,n={USER},r={'A' * 24}".encode()).decode()
     text = f"S: * OK [CAPABILITY IMAP4rev1 SASL-IR] hi\nC: $ AUTHENTICATE SCRAM-SHA-256 {first}\nS: $ OK in"

@@ -1,4 +1,4 @@
-"""The SMTP session played against a script, for the tests of what it says and of what it bears."""
+"""Runs the SMTP session against a script, for the tests of its commands and of its robustness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def text_of(trace: Trace) -> str:
 
 
 async def run(script: Script, steps: Callable[[SmtpSession], Awaitable[None]], **options: Any) -> Trace:
-    """Play `steps(session)` against `script`; the trace comes back."""
+    """Run `steps(session)` against `script` and return the trace."""
     trace = Trace()
     async with scripted(script, trace) as wire:
         await steps(SmtpSession(wire, trace, **options))

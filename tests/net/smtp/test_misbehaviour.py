@@ -1,4 +1,4 @@
-"""The SMTP session against servers that misbehave: an exception with their words, in bounded time and memory."""
+"""Tests of the SMTP session with incorrect servers: an exception with the server's text, in bounded time and memory."""
 
 import pytest
 
@@ -136,7 +136,7 @@ async def test_misbehaviour_becomes_an_exception_with_the_servers_words(script, 
         if error is Garbage:
             assert caught.value.wrong_protocol == ("expected" in caught.value.text)
             assert len(caught.value.text) < 300
-        # Whoever asks again is told the same, and nothing is sent into the dead connection.
+        # A second call raises the same error, and nothing is sent on the dead connection.
         with pytest.raises((error, Garbage, Refusal, ServerClosed)):
             await session.rset()
 

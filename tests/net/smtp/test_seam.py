@@ -1,4 +1,7 @@
-"""What net/smtp/protocol.py uses or replaces of aiosmtplib below its public face: an upgrade that moves it fails."""
+"""Tests of the private parts of aiosmtplib that net/smtp/protocol.py uses or replaces:
+
+they fail if an upgrade moves one.
+"""
 
 import asyncio
 import inspect

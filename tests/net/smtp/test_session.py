@@ -1,4 +1,4 @@
-"""The SMTP session against servers that behave, or refuse."""
+"""Tests of the SMTP session with servers that accept or refuse."""
 
 import asyncio
 import base64
@@ -156,7 +156,7 @@ async def test_a_password_that_cannot_be_encoded_is_named_and_not_shown():
     await run(script, steps)
 
 
-# -- choosing a mechanism ---------------------------------------------------------------------------------------------
+# -- choice of the mechanism -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a scrape says: the exact text for given results, and the rules of every metric."""
+"""Tests of a scrape: the exact text for given results, and the rules for every metric."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def samples(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 async def test_golden_text(case, openmetrics):
-    """Given results give exactly this text. MAILPROBE_UPDATE_GOLDEN=1 writes it anew: read the diff."""
+    """Given results give exactly this text. MAILPROBE_UPDATE_GOLDEN=1 writes it again: check the diff."""
     text = about_targets(await scrape(loaded(*CASES[case]), openmetrics=openmetrics))
     file = GOLDEN / f"{case}.{'openmetrics' if openmetrics else 'text'}.prom"
     if os.environ.get("MAILPROBE_UPDATE_GOLDEN"):
@@ -206,7 +206,7 @@ def assert_promtool_accepts(text: str) -> None:
 
 
 async def test_a_deprecated_metric_shows_what_its_new_name_shows():
-    """And says which that is; rules, dashboards and documents use the new one."""
+    """Its help names the new metric; rules, dashboards and documents use the new one."""
     rows = {family.name: family for family in FAMILIES}
     lines = (await scrape(everything())).splitlines()
     for old in (family for family in FAMILIES if family.replaced_by):
@@ -270,7 +270,7 @@ async def test_an_inconclusive_run_keeps_the_verdict_and_what_was_known():
 
 
 async def test_an_inconclusive_run_says_nothing_about_a_server_or_a_domain():
-    """Our own network or clock is the fault: neither a dead DNS nor a bad certificate may be read out of that."""
+    """The cause is our own network or clock: it must not look like a failing DNS or an invalid certificate."""
     blind: dict[str, Any] = {"outcome": Outcome.INCONCLUSIVE, "started": START + 60}
     metrics = loaded(
         [server(), domain()],
@@ -460,7 +460,7 @@ async def test_our_network_is_up_until_the_references_say_otherwise():
 
 
 async def test_the_table_tells_the_truth():
-    """Each family that is shown is a row with its labels and type; `_created` series are not."""
+    """Each family in the scrape is a row with its labels and type, except for `_created` series."""
     metrics = everything()
     rows = {family.full_name: family for family in FAMILIES}
     shown = 0

@@ -1,4 +1,4 @@
-"""DKIM key records: keys of every kind, and each way to publish one wrongly."""
+"""Tests of DKIM key records: each type of key, and each error in a record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_version_and_key_type_have_defaults():
 
 
 def test_a_bare_rsa_public_key_is_read_too():
-    """RFC 6376 asks for RSAPublicKey, and everybody publishes SubjectPublicKeyInfo."""
+    """RFC 6376 specifies RSAPublicKey, but most domains publish SubjectPublicKeyInfo."""
     assert dkim.parse(f"v=DKIM1; p={rsa_key(1024, PublicFormat.PKCS1)}").bits == 1024
 
 
@@ -60,7 +60,7 @@ def test_a_key_of_512_bits_is_weak():
 
 
 def _rsa_der(modulus: int) -> bytes:
-    """A bare RSAPublicKey, written by hand: no library makes such a short key any more."""
+    """Encode an RSAPublicKey by hand, because no library creates such a short key any more."""
     number = modulus.to_bytes(modulus.bit_length() // 8 + 1, "big")
     body = b"\x02" + bytes([len(number)]) + number + b"\x02\x03\x01\x00\x01"
     return b"\x30" + bytes([len(body)]) + body

@@ -1,4 +1,4 @@
-"""DMARC policy records: RFC 9989, with an eye on what receivers of RFC 7489 do."""
+"""Tests of DMARC policy records: RFC 9989, and the behaviour of receivers that follow RFC 7489."""
 
 from __future__ import annotations
 

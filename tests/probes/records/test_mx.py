@@ -1,4 +1,4 @@
-"""MX record sets: order, the null MX, and targets that are none."""
+"""Tests of MX record sets: order, the null MX, and invalid targets."""
 
 from __future__ import annotations
 

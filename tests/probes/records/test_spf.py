@@ -1,4 +1,4 @@
-"""SPF records: what RFC 7208 allows is read, what it forbids is refused with the section."""
+"""Tests of SPF records: RFC 7208's valid records are parsed, invalid ones are rejected with the section."""
 
 from __future__ import annotations
 

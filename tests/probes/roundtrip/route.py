@@ -1,4 +1,4 @@
-"""A route over a mail world in memory, with a state that can be restarted and a clock that a test sets."""
+"""A route over a mail world in memory, with a state that can be restarted and a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNTERS = {name for name in FactName if name.name.startswith("ROUNDTRIP")}
 
 
 class Given:
-    """A password from nowhere."""
+    """A password from memory."""
 
     def __init__(self, word: str = PASSWORD) -> None:
         self._word = word
@@ -32,7 +32,7 @@ class Given:
 
 
 class Bench:
-    """Servers, state and a clock that a test sets."""
+    """Servers, state and a clock that the test controls."""
 
     def __init__(self, servers: MailServers, folder) -> None:
         self.servers = servers
@@ -42,7 +42,7 @@ class Bench:
         servers.stamp = self.clock + 1
 
     async def restart(self) -> None:
-        """As the daemon: the state is closed and read again."""
+        """Do what a restart of the daemon does: close the state and read it again."""
         await self.state.close()
         self.state = await State.open(self.folder)
 
@@ -66,7 +66,7 @@ class Bench:
         return replace(given, **changes)
 
     async def run(self, reason: Reason | type[Exception] | None = None, **changes) -> Trace:
-        """One run, which must end in this reason (None: well)."""
+        """Do one run, which must end with this reason (None: success)."""
         trace, raised = Trace(), None
         try:
             await trip.probe(self.settings(**changes), self.world, trace)
@@ -86,7 +86,7 @@ class Bench:
 
 
 def counts(trace: Trace) -> dict[str, int]:
-    """How often each event is told; states left out."""
+    """Return how often each event was reported, without states."""
     states = {
         FactName.ROUNDTRIP_IN_FLIGHT,
         FactName.ROUNDTRIP_OLDEST_IN_FLIGHT,

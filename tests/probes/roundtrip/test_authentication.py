@@ -1,4 +1,4 @@
-"""Authentication-Results as the receiver wrote them, and DKIM signatures verified by ourselves."""
+"""Tests of Authentication-Results from the receiver, and of our own verification of DKIM signatures."""
 
 import base64
 
@@ -7,8 +7,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from exporter.model import bounds
 from exporter.net.dns.resolver import Answer
-from exporter.probes.roundtrip.authentication import dkim_verified, results
+from exporter.probes.roundtrip.authentication import _is_affordable, dkim_verified, results
 from exporter.probes.roundtrip.message import build, new_token
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -115,3 +116,23 @@ async def test_a_malformed_signature_does_not_verify_and_does_not_raise():
         b"DKIM-Signature:",
     ):
         assert await dkim_verified(field + b"\r\n" + MAIL, lookup) is False
+
+
+@pytest.mark.parametrize("extra", [b" " * bounds.BLANKS, b"\t" * bounds.BLANKS, b"x\r\n" * bounds.SIGNED])
+async def test_a_mail_that_would_take_long_to_verify_is_not_verified(extra):
+    lookup, asked = dns("ok", RECORD)
+    assert await dkim_verified(signed() + extra, lookup) is None
+    assert asked == []
+
+
+async def test_a_key_that_would_take_long_is_not_used():
+    """Dkimpy raises the signature to whatever exponent the record names."""
+    numbers = rsa.RSAPublicNumbers(e=(1 << 60) | 1, n=KEY.public_key().public_numbers().n)
+    der = numbers.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    large = f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}; n={'x' * bounds.DKIM_KEY_RECORD}"
+    assert _is_affordable(large.encode())
+    assert not _is_affordable(b"v=DKIM1; k=rsa; p=AAAA; n=" + b"x" * bounds.DKIM_KEY_RECORD)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bounds.DKIM_KEY_BITS + 1024).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    lookup, _ = dns("ok", f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}")
+    assert await dkim_verified(signed(), lookup) is None

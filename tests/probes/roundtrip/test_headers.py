@@ -1,4 +1,4 @@
-"""Received fields, read into the way a mail took and where its time went."""
+"""Tests of Received fields: the path of a mail, and the delay at each server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The round trip: what comes late or never, over restarts, and submissions that are refused or uncertain."""
+"""Tests of the round trip: late and lost mail, restarts, and submissions that are refused or uncertain."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ async def test_late_then_settled_by_the_next_run_after_a_restart(bench: Bench):
     bench.servers.deliver("INBOX", bench.servers.submitted[0])
     bench.servers.on_message = lambda raw: bench.servers.deliver("INBOX", raw)
     trace = await bench.run()
-    assert counts(trace) == {"sent": 1, "received": 2}  # told as late once, by the first run
+    assert counts(trace) == {"sent": 1, "received": 2}  # reported as late once, by the first run
     assert await bench.in_flight() == ()
     assert bench.left() == []
 
 
 async def test_a_mail_that_nobody_saw_come_is_dated_by_its_last_server(bench: Bench):
-    """The daemon was down: what lay there in time is not late only because nobody looked."""
+    """The daemon was down: a mail that arrived in time is not late because nobody looked for it."""
     bench.servers.hangs_up_after_the_message = True
     await bench.run(Reason.SUBMISSION_UNCERTAIN)
     bench.servers.hangs_up_after_the_message = False
@@ -142,7 +142,7 @@ async def test_without_waiting_a_mail_in_flight_is_inconclusive_and_settled_late
 
 
 async def test_a_run_that_is_cut_off_while_it_waits_leaves_the_mail_in_flight(bench: Bench):
-    """The runner's deadline cancels: nothing is lost by it, and what is in flight is told."""
+    """The runner's deadline cancels the run: the mail is still in flight, and this is reported."""
     bench.servers.on_message = lambda raw: None
     trace = Trace()
     running = asyncio.create_task(trip.probe(bench.settings(late_after=60), bench.world, trace))

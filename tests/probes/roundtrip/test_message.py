@@ -1,4 +1,4 @@
-"""The probe mail: built, recognised, judged; what other servers wrote on it; what a bounce says."""
+"""Tests of the probe mail: how it is built, recognised and checked for changes, and how a bounce is parsed."""
 
 import email
 import email.policy
@@ -7,7 +7,8 @@ import re
 import pytest
 
 from exporter.probes.roundtrip import message
-from exporter.probes.roundtrip.message import altered, build, may_be_bounce, new_token, read_bounce, recognise, short_id
+from exporter.probes.roundtrip.message import altered, build, new_token, read_bounce, recognise, short_id
+from exporter.probes.roundtrip.report import may_be_report
 
 KEY = b"k" * 32
 ROUTE = "sales-to-backup"
@@ -212,7 +213,7 @@ def test_a_delay_or_a_report_about_another_mail_is_no_bounce_of_ours():
 
 
 def test_a_report_is_told_by_its_content_type():
-    assert may_be_bounce(report(new_token(KEY, ROUTE)))
-    assert not may_be_bounce(b"Content-Type: multipart/report; report-type=disposition-notification\r\n\r\n")
-    assert not may_be_bounce(b"Content-Type: text/plain\r\n\r\n")
-    assert not may_be_bounce(b"")
+    assert may_be_report(report(new_token(KEY, ROUTE)))
+    assert not may_be_report(b"Content-Type: multipart/report; report-type=disposition-notification\r\n\r\n")
+    assert not may_be_report(b"Content-Type: text/plain\r\n\r\n")
+    assert not may_be_report(b"")

@@ -1,4 +1,4 @@
-"""The round trip and the smtp probe on real postfix, dovecot, opendkim and a validating resolver."""
+"""Tests of the round trip and the smtp probe with real postfix, dovecot, opendkim and a validating resolver."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from exporter.state.store import State
 from tests.canary import leaks
 from tests.context import context_over
 from tests.probes.roundtrip.route import counts, value
+from tests.probes.roundtrip.test_report import POISON
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix
 from tests.servers.process import wait_until
@@ -170,6 +171,21 @@ async def test_a_bounce_in_the_watched_mailbox_tells_why(trip: Trip, dovecot: Do
     assert "unknown" in raised.text or "5." in raised.text
     assert counts(trace) == {"sent": 1, "bounced": 1}
     assert dovecot.count(ALICE) == 0
+
+
+@pytest.mark.parametrize("name", POISON)
+async def test_a_strangers_mail_keeps_no_mail_of_ours_from_being_settled(
+    trip: Trip, dovecot: Dovecot, postfix: Postfix, name
+):
+    await trip.run("held", late_after=0.1)
+    dovecot.deliver(BOB, POISON[name])
+    postfix.release()
+    await asyncio.to_thread(wait_until, lambda: dovecot.count(BOB) > 1, 20, "the mail that was held")
+    trace, raised = await trip.run()
+    assert raised is None
+    assert counts(trace) == {"sent": 1, "received": 2}
+    assert value(trace, FactName.ROUNDTRIP_IN_FLIGHT) == 0
+    assert dovecot.count(BOB) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""The round trip: what comes in time, twice, changed or elsewhere; bounces; odd servers; other people's mail."""
+"""Tests of the round trip:
+
+mail in time, duplicated, altered or in another folder; bounces; unusual servers; other mail.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,7 @@ async def test_a_mail_in_junk_is_received_misfiled_and_a_failure(bench: Bench):
 
 
 async def test_a_junk_folder_that_is_named_after_the_password_is_masked(bench: Bench):
-    """What a hostile server makes of our password is neither in the transcript nor in the verdict's words."""
+    """A hostile server makes a name of our password: it is not in the transcript or the text of the result."""
     bench.servers.boxes[PASSWORD] = bench.servers.boxes.pop("Junk")
     bench.servers.junk = PASSWORD
     bench.servers.on_message = lambda raw: bench.servers.deliver(PASSWORD, raw)

@@ -1,4 +1,4 @@
-"""Requests that are no HTTP: anybody may send them, before any login, and the log keeps its secrets and its size."""
+"""Tests of invalid HTTP requests, which anybody can send before a login: the log keeps secrets out and stays small."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 @pytest.mark.parametrize("name", BAD)
 async def test_nothing_of_a_request_that_cannot_be_read_gets_into_the_log(serve, caplog, name):
     port = await serve(build(FakeView([mailbox("sales")])))
-    assert b" 400 " in await ask(port, BAD[name].encode("latin-1"))
+    status = b" 415 " if name == "no_gzip" else b" 400 "
+    assert status in await ask(port, BAD[name].encode("latin-1"))
     assert leaks(CANARY, [caplog.text, *(repr(vars(each)) for each in caplog.records)]) == []
     assert [each for each in lines(caplog) if each.levelno > logging.WARNING or each.exc_info] == []
 

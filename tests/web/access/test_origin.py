@@ -1,4 +1,4 @@
-"""Other web sites cannot make anything happen through a reader's browser; programs and our own pages can."""
+"""Tests that other web sites cannot cause actions with a reader's browser, and that programs and our own pages can."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON for programs, and who may make something happen."""
+"""Tests of the JSON for programs, and of who may start an action."""
 
 from __future__ import annotations
 

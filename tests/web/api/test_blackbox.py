@@ -1,4 +1,4 @@
-"""/probe speaks as blackbox_exporter does, and never does more than the daemon would."""
+"""Tests that /probe answers as blackbox_exporter does, and stays within the limits of the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which format, compression and language a client gets."""
+"""Tests of the format, compression and language for a client."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""The bridge in front of robots that check what the real ones check: turns, rests, failures; nothing secret told."""
+"""Tests of the bridge with robots that check requests as the real ones do:
+
+order, pauses, failures, and no secret shown.
+"""
 
 from __future__ import annotations
 

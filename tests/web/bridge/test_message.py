@@ -1,4 +1,4 @@
-"""From Alertmanager's JSON to what stands in the group: names, times, links, both languages, and nothing hostile."""
+"""Tests of the message for a group, made from Alertmanager's JSON: names, times, links, languages, and hostile text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the group robots are sent, and what their answers mean."""
+"""Tests of the requests to group robots, and of the meaning of their answers."""
 
 from __future__ import annotations
 

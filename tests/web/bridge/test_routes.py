@@ -1,4 +1,4 @@
-"""POST /bridge/NAME: who may, what is taken, and what Alertmanager is told."""
+"""Tests of POST /bridge/NAME: who may send, what is accepted, and the answers to Alertmanager."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -122,6 +123,34 @@ async def test_what_is_no_notification_is_refused_in_words(client, stub, sent, s
     assert stub.got == []
 
 
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("GZIP ", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+async def test_a_compressed_notification_is_delivered(client: Client, stub: Stub, encoding, pack):
+    headers = {**BEARER, "Content-Type": "application/json", "Content-Encoding": encoding}
+    data = io.BytesIO(pack(json.dumps(BODY).encode()))
+    assert (await client.post("/bridge/ops", data=data, headers=headers)).status == 200
+    assert len(stub.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "status"),
+    [
+        ("br", b"x", 415),
+        ("gzip, gzip", b"x", 415),
+        ("gzip", b"{}", 400),
+        ("gzip", gzip.compress(b"{}" * 1000)[:-10], 400),
+        ("deflate", gzip.compress(b"{}"), 400),
+    ],
+    ids=["brotli", "twice", "plain", "cut off", "gzip as deflate"],
+)
+async def test_what_cannot_be_unpacked_is_refused(client: Client, stub: Stub, encoding, data, status):
+    headers = {**BEARER, "Content-Type": "application/json", "Content-Encoding": encoding}
+    assert (await client.post("/bridge/ops", data=io.BytesIO(data), headers=headers)).status == status
+    assert stub.got == []
+
+
 async def test_a_thousand_alerts_are_taken(client: Client, stub: Stub):
     body = notification([alert(f"box{number}") for number in range(1500)])
     assert 1_000_000 < len(json.dumps(body)) < routes.MAX_BODY
@@ -138,7 +167,7 @@ async def test_a_thousand_alerts_are_taken(client: Client, stub: Stub):
     ],
 )
 async def test_alertmanager_comes_again_where_that_helps_and_only_there(client, stub, verdict, status, after):
-    """Alertmanager repeats what gets 5xx, and takes 4xx for final."""
+    """Alertmanager repeats a request after 5xx, and does not after 4xx."""
     stub.verdict = verdict
     answer = await client.post("/bridge/ops", json=BODY, headers=BEARER)
     assert (answer.status, answer.headers.get("Retry-After")) == (status, after)

@@ -1,4 +1,4 @@
-"""A folder with certificates beside which web configurations are written."""
+"""Fixtures for web configurations: a folder with certificates, and a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def material(authority: Authority) -> Material:
 
 @pytest.fixture
 def folder(material: Material, tmp_path: Path) -> Path:
-    """With server.pem, server.key, other.pem, other.key, encrypted.key, ca.pem."""
+    """A folder with server.pem, server.key, other.pem, other.key, encrypted.key, ca.pem."""
     material.copy_to(tmp_path)
     return tmp_path
 
@@ -44,7 +44,7 @@ def write(folder: Path) -> Write:
 
 @pytest.fixture
 async def serve(write, folder):
-    """Call it with the text of a web configuration: it listens."""
+    """`serve(text)` starts a listener with this web configuration."""
     listeners: list[Listener] = []
 
     async def start(text: str, *, host: str | None = "127.0.0.1", control: Path | None = None, port: int = 0) -> Served:

@@ -20,7 +20,7 @@ PASSWORD = "correct horse"
 
 
 def hashed(password: str = PASSWORD, cost: int = 4) -> str:
-    """Cheap, so that tests are quick."""
+    """Return a hash with a low cost, so that tests are quick."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
 
 
@@ -29,7 +29,7 @@ OPS = ("ops", PASSWORD)
 
 
 class Material:
-    """Made once; each test gets copies that it may change."""
+    """Created once; each test gets copies that it may change."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority

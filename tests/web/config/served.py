@@ -1,4 +1,4 @@
-"""A listener behind a web configuration, and clients of it."""
+"""A listener with a web configuration, and clients of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def basic(user: str, password: str) -> str:
 
 
 class Served:
-    """A listener, what it told, and clients of it."""
+    """A listener, its callbacks, and clients of it."""
 
     def __init__(self, listener: Listener, told: list[str | None], ca_file: Path) -> None:
         self.listener = listener
@@ -44,7 +44,7 @@ class Served:
     async def get(
         self, path: str = "/-/healthy", *, certificate: Path | None = None, auth: tuple[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """On a connection of its own."""
+        """Send a GET request on a new connection."""
         connector = aiohttp.TCPConnector(ssl=self.context(certificate))
         headers = {} if auth is None else {"Authorization": basic(*auth)}
         async with (
@@ -55,7 +55,7 @@ class Served:
             yield answer
 
     async def serial(self) -> int:
-        """Of the certificate that is shown."""
+        """Return the serial number of the certificate that the server shows."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context())
         found = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
         writer.close()

@@ -1,4 +1,4 @@
-"""Each file under tests/bad_web_config holds a mistake; the .txt beside it is all that must be said about it."""
+"""Each file in bad_web_config has one error; the .txt file next to it is the complete expected message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that change or break while the daemon runs: the door never opens wider."""
+"""Tests of files that change or become invalid while the daemon runs: access is never less restricted than before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who connects and does not come through, and what is said of open addresses at start."""
+"""Tests of connections that are refused, and of the warnings about open addresses at the start."""
 
 from __future__ import annotations
 

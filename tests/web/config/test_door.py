@@ -1,4 +1,4 @@
-"""Logins on every path, headers, the rate limit, and the control socket that needs none of it."""
+"""Tests of logins on every path, headers, the rate limit, and the control socket, which needs no login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/security.md tells how to make a hash: the command does it, and what it prints is let in."""
+"""Tests the command in docs/security.md that makes a hash: a login with its output works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Accepted and refused as by the real exporter-toolkit, which promtool holds: 0.8 in Debian 12, 0.11 in Debian 13."""
+"""Tests that files are accepted and rejected as by exporter-toolkit in promtool:
+
+0.8 in Debian 12, 0.11 in Debian 13.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS as the file wants it, certificates that change on disk, and client certificates."""
+"""Tests of the TLS settings of the file, certificates that change on disk, and client certificates."""
 
 from __future__ import annotations
 

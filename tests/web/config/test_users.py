@@ -1,4 +1,4 @@
-"""Passwords: who may in, what it costs, and that strangers cost as much as friends."""
+"""Tests of passwords: who may log in, the cost, and that unknown users cost as much time as known ones."""
 
 from __future__ import annotations
 

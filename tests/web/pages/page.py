@@ -1,4 +1,4 @@
-"""A fleet with something of everything, and one whose servers say what no page should be told: for browser tests."""
+"""Fleets for browser tests: one with every kind of content, and one whose servers send hostile text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HOSTILE = (
 
 
 def fleet() -> FakeView:
-    """Every state and kind, long histories, facts, incidents, notices."""
+    """Return a fleet with every state and kind, long histories, facts, incidents and notices."""
     now = time.time() - 5
     sales, smtp = mailbox(provider="qq"), mailbox(probe=ProbeName.SMTP, provider="qq")
     boxes = [mailbox(f"box{number}", provider="gmail" if number % 2 else "") for number in range(12)]
@@ -107,7 +107,7 @@ def _facts(now: float) -> tuple[Fact, ...]:
 
 
 def hostile() -> FakeView:
-    """What a server, a DNS, a certificate or a label can say, said everywhere."""
+    """Return a fleet with hostile text wherever a server, DNS, a certificate or a label can put it."""
     now, text = time.time() - 5, " ".join(HOSTILE)
     facts = tuple(
         fact(name, text, *(("inbox",) if name.startswith("folder") else ("mx",) if name.startswith("dns") else ()))
@@ -118,7 +118,7 @@ def hostile() -> FakeView:
     )  # fmt: skip
     transcript = tuple(Line(number / 10, "<", each) for number, each in enumerate((*HOSTILE, text)))
     labels = (("team", HOSTILE[0]), ("turned", HOSTILE[3]), ("long", LONG))
-    names = [each.replace("\x00", "") for each in HOSTILE if "\ud800" not in each]  # neither can be in an address
+    names = [each.replace("\x00", "") for each in HOSTILE if "\ud800" not in each]  # neither can be part of an address
     targets = [mailbox(name, labels=labels, provider="<b>prov</b>" + LONG, domain=HOSTILE[1]) for name in names]
     view = FakeView(targets)
     for each in targets:

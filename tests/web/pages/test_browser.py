@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: what fits, what the keyboard reaches, what stays when a page renews itself."""
+"""Tests of the pages in a real Chromium: layout, keyboard, and the state of a page when it refreshes itself."""
 
 from __future__ import annotations
 

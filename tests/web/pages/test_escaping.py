@@ -1,4 +1,4 @@
-"""Characters that would steer a page are shown, not obeyed."""
+"""Tests that characters with a special meaning for a page are shown as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run has learned, in words that people read."""
+"""Tests of the facts of a run as text for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status table: which targets, in which order, how many on a page, and how often all of them are looked at."""
+"""Tests of the status table: its targets, their order, the size of a page, and how often all targets are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see."""
+"""Tests of the content of the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The support ticket over HTTP."""
+"""Tests of the support ticket over HTTP."""
 
 from __future__ import annotations
 

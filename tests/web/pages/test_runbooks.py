@@ -1,4 +1,4 @@
-"""The runbooks as the daemon serves them: in both languages, without a dead link, with what is open now."""
+"""Tests of the runbooks on the daemon's pages: both languages, no dead link, and the present incidents."""
 
 from __future__ import annotations
 
