@@ -39,14 +39,23 @@ class SlowProxy:
         self._ready.set()
         await self._over.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        clients = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in clients:
             task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.gather(*clients, return_exceptions=True)
+        await asyncio.sleep(0.1)  # transports close their sockets in the next turn of the loop
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        open_ends = [writer]
+        try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            open_ends.append(server_writer)
             await asyncio.gather(_pass_on(reader, server_writer, 0.0), _pass_on(server_reader, writer, self._delay))
+        except (OSError, asyncio.CancelledError):
+            pass  # a client was killed, or the test is over
+        finally:
+            for each in open_ends:
+                each.transport.abort()
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:

@@ -180,7 +180,10 @@ class _Trip:
             await self._remove(watch, surplus)
 
     async def _settle_one(self, watch: InboxWatch, mail: InFlight, copy: Copy, sent: _Sent | None) -> None:
-        # Stored before it is settled: a kill before the copy is removed must not make it look like a second one.
+        # Stored before it is settled: after a kill before the copy is removed, the next run must find it again, and not
+        # count it as a second one.
+        if mail.watermarks:
+            await self._ledger.keep_marks(mail.watermarks)
         await self._ledger.remember([copy.key])
         if copy.bounce:
             stored = await self._ledger.bounced(mail, copy.bounce)

@@ -123,12 +123,14 @@ async def test_a_mail_stays_in_the_mailbox_until_it_is_stored_that_it_came(bench
     assert bench.left() == []
 
 
-async def test_a_kill_between_settling_and_removing_makes_no_duplicate(bench: Bench, monkeypatch):
+@pytest.mark.parametrize("runs_before", [0, 1])
+async def test_a_kill_between_settling_and_removing_makes_no_duplicate(bench: Bench, monkeypatch, runs_before: int):
     async def killed(*_: object) -> list[object]:
         await reopened_copy(bench.state, bench.folder.parent / "copy")
         raise ConnectionResetError
 
-    await bench.run()  # from here on it is known where the last run ended
+    for _ in range(runs_before):
+        await bench.run()
     with monkeypatch.context() as patched:
         patched.setattr("exporter.probes.roundtrip.inbox.InboxWatch.remove", killed)
         await bench.run(ConnectionResetError)
