@@ -18,7 +18,7 @@ JOB = "mailprobe"
 
 
 class Name(NamedTuple):
-    """An alert by name, as in the contract's table."""
+    """The name of an alert, with the severity and layer that belong to it."""
 
     alert: str
     severity: str
@@ -44,7 +44,10 @@ _WIDE = {Scope.HOST: "MailHostOutage", Scope.PROVIDER: "MailProviderOutage", Sco
 def labels_of(
     cause: Cause, targets: Sequence[Target], results: Sequence[Result], alert_labels: Iterable[str] = ()
 ) -> Labels:
-    """The labels of the alert about a cause. `targets` are its, `results` their failures."""
+    """Return the labels of the alert about a cause.
+
+    `targets` are the targets of the cause, `results` their failed runs.
+    """
     first = next(iter(targets), None)
     name = name_of(cause, first, results)
     found = {
@@ -62,13 +65,15 @@ def labels_of(
 
 
 def name_of(cause: Cause, first: Target | None, results: Sequence[Result]) -> Name:
-    """By scope, then by what fails and how."""
+    """Return the alert's name, chosen by scope, then by kind of target, layer and reason."""
     if cause.inconclusive and cause.layer is not Layer.VANTAGE:
         return Name("MailprobeInconclusive", "warning", "exporter")
     if cause.layer is Layer.VANTAGE:
         if cause.reason is Reason.VANTAGE_OFFLINE:
             return Name("MailprobeAllVantagesOffline", "critical", "vantage")
-        return Name("MailprobeVantageOffline", "warning", "vantage")  # in part: this mutes nothing
+        return Name(
+            "MailprobeVantageOffline", "warning", "vantage"
+        )  # only a part is offline: must not inhibit other alerts
     if cause.scope is Scope.DOMAIN and cause.layer is Layer.DNS:
         return _domain(results)
     if cause.scope in _WIDE:
@@ -95,18 +100,18 @@ def _endpoint(reason: Reason) -> Name:
 
 
 def _domain(results: Sequence[Result]) -> Name:
-    """Without an answer, without a usable MX, or with a policy that is wrong."""
+    """Return the alert of a domain: no DNS answer, no usable MX, or an invalid policy."""
     if any(result.fact(FactName.DNS_LOOKUP, each) == 0 for result in results for each in ("mx", "a")):
         return Name("MailDNSFailing", "critical", "dns")
     if any(result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 for result in results):
         return Name("MailDNSRecordMissing", "critical", "dns")
     if all(result.fact(FactName.DNS_LOOKUP, "mx") is None for result in results):
-        return Name("MailDNSFailing", "critical", "dns")  # it did not come as far as an answer
+        return Name("MailDNSFailing", "critical", "dns")  # the run failed before there was an answer
     return Name("MailDNSPolicyInvalid", "warning", "dns")
 
 
 def _thing(cause: Cause, first: Target | None) -> dict[str, str]:
-    """What identifies the thing."""
+    """Return the labels that identify the affected object."""
     if cause.scope is Scope.HOST:
         return {"server": cause.server}
     if cause.scope is not Scope.TARGET or first is None:

@@ -12,20 +12,20 @@ from exporter.model.reasons import about
 from exporter.model.text import shortened
 
 LANGUAGES = {"": "en", "_zh": "zh"}
-"""What stands after an annotation's name → its language: part of the interface."""
+"""Suffix of an annotation's name → language of its text. Users rely on these suffixes."""
 
 MAX_NAMES = 10
-MAX_NAME = 120  # characters of each
-MAX_WORDS = 300  # characters of the server's words
+MAX_NAME = 120  # characters of a name
+MAX_WORDS = 300  # characters of the server's reply
 
 
 def tells(alert: str) -> bool:
-    """Whether an incident can be this alert: some only Prometheus can tell."""
+    """Return whether an incident can produce this alert. Some alerts come only from Prometheus."""
     return alert in texts(FALLBACK)["alerts"]
 
 
 def annotations_of(incident: Incident, external_url: str = "") -> dict[str, str]:
-    """All annotations of an incident's alert."""
+    """Return all annotations of an incident's alert."""
     labels = dict(incident.labels)
     alert = labels["alertname"]
     found = {}
@@ -41,25 +41,25 @@ def annotations_of(incident: Incident, external_url: str = "") -> dict[str, str]
 
 
 def watchdog_annotations() -> dict[str, str]:
-    """Those of the alert that always fires."""
+    """Return the annotations of the alert that always fires."""
     return {f"summary{suffix}": Phrases(language)("annotations.watchdog") for suffix, language in LANGUAGES.items()}
 
 
 def names(targets: tuple[str, ...], say: Phrases) -> str:
-    """At most ten, then how many more there are."""
+    """Return at most ten names, followed by the number of the others."""
     shown = ", ".join(cleaned(name, MAX_NAME) for name in sorted(targets)[:MAX_NAMES])
     left = len(targets) - MAX_NAMES
     return shown + (say("annotations.more", n=left) if left > 0 else "")
 
 
 def cleaned(text: str, limit: int = MAX_WORDS) -> str:
-    """One line without control or direction characters, and not too long."""
+    """Return one line of at most `limit` characters, without control characters and changes of direction."""
     plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: 4 * limit])
     return shortened(plain, limit)
 
 
 def since(at: float) -> str:
-    """In the time zone of this machine, with its offset."""
+    """Return a Unix time in the time zone of this machine, with its offset."""
     return datetime.fromtimestamp(at).astimezone().isoformat(" ", "minutes")
 
 

@@ -26,12 +26,12 @@ from exporter.model.logger import logger_of
 from exporter.model.settings import Alertmanager
 from exporter.net.tls import TlsContexts
 
-BATCH = 64  # alerts a request, as Prometheus sends them
-MAX_QUEUED = 10_000  # alerts for one Alertmanager; the oldest go first
-WITHIN = 10.0  # seconds for a request
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds after a failure, doubling
-LEASES = 4  # endsAt is this many intervals ahead
-MAX_ANSWER = 2048  # bytes of an answer that are read
+BATCH = 64  # alerts per request, as in Prometheus
+MAX_QUEUED = 10_000  # alerts for one Alertmanager; if there are more, the oldest are dropped
+WITHIN = 10.0  # timeout of a request in seconds
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds after a failed request; the pause doubles each time
+LEASES = 4  # endsAt is this many intervals in the future
+MAX_ANSWER = 2048  # bytes of a response that are read
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -40,24 +40,24 @@ logger = logger_of(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert as it is now. Its labels are its identity."""
+    """The current state of one alert. Its labels are its identity."""
 
     labels: Labels
     annotations: Mapping[str, str] = field(hash=False)
     starts: float  # Unix time
-    lease: float  # seconds for which it holds when nothing more is said
-    ends: float = 0.0  # Unix time; 0 while it fires
+    lease: float  # seconds after which Alertmanager resolves it if it is not sent again
+    ends: float = 0.0  # Unix time; 0 while it is firing
     url: str = ""
 
     def __post_init__(self) -> None:
-        """Alertmanager would take an alert without a name, and refuse the whole batch for a bad label."""
+        """Check the labels, since one invalid label makes Alertmanager reject the whole batch. Raises ValueError."""
         names = dict(self.labels)
         wrong = [name for name in names if not _LABEL.fullmatch(name) or name.startswith("__")]
         if not names.get("alertname") or wrong or len(names) != len(self.labels):
-            raise ValueError(f"not the labels of an alert: {self.labels}")
+            raise ValueError(f"invalid labels of an alert: {self.labels}")
 
     def body(self, now: float) -> dict[str, Any]:
-        """As JSON, sent at `now`."""
+        """Return the JSON object to send at `now` (Unix time)."""
         starts = min(self.starts, now)
         ends = max(self.ends, starts + 0.001) if self.ends else now + self.lease
         body: dict[str, Any] = {
@@ -70,28 +70,28 @@ class Alert:
 
 
 def lease(interval: float, resend: float) -> float:
-    """How long an alert that is looked at every `interval` seconds holds."""
+    """Return the seconds after which an alert that is checked every `interval` seconds expires."""
     return LEASES * max(interval, resend)
 
 
 class PushMetrics(Protocol):
-    """Who counts."""
+    """Receives the counts for the metrics about sent alerts."""
 
     def notified(self, alertmanager: str, alerts: int) -> None:
-        """A request with so many alerts is made."""
+        """Count the alerts of a request that is being sent."""
         ...
 
     def notify_failed(self, alertmanager: str, alerts: int) -> None:
-        """It was in vain."""
+        """Count the alerts of a request that failed."""
         ...
 
     def notify_dropped(self, alertmanager: str, alerts: int) -> None:
-        """So many were never sent: too many waited."""
+        """Count alerts that were dropped because the queue was full."""
         ...
 
 
 class Pusher:
-    """All Alertmanagers: each gets everything."""
+    """Sends all alerts to each Alertmanager."""
 
     def __init__(self, watcher: PushMetrics, now: Callable[[], float]) -> None:
         self._watcher = watcher
@@ -100,7 +100,7 @@ class Pusher:
         self._couriers: dict[Alertmanager, tuple[_Courier, asyncio.Task[None]]] = {}
 
     def load(self, config: EffectiveConfig) -> None:
-        """Push to its Alertmanagers; what waits for one that stays is kept. On the event loop."""
+        """Apply a configuration. The queue of an Alertmanager that has not changed is kept. Call on the event loop."""
         wanted = dict.fromkeys(config.push.targets if config.push is not None else ())
         for gone in self._couriers.keys() - wanted.keys():
             self._couriers.pop(gone)[1].cancel()
@@ -110,7 +110,7 @@ class Pusher:
                 self._couriers[target] = courier, asyncio.create_task(courier.run(), name=f"push to {target.name}")
 
     def push(self, alerts: Iterable[Alert]) -> None:
-        """Queue these for everybody. An alert takes the place of what waits under its labels."""
+        """Queue the alerts for each Alertmanager. A new alert replaces a waiting one with the same labels."""
         every = tuple(alerts)
         for courier, _ in self._couriers.values():
             courier.put(every)
@@ -124,7 +124,7 @@ class Pusher:
 
 
 class _FailedError(Exception):
-    """A request was in vain. `final`: so it would be again."""
+    """A request failed. `final`: a retry would fail, too."""
 
     def __init__(self, text: str, *, final: bool = False) -> None:
         super().__init__(text)
@@ -132,7 +132,7 @@ class _FailedError(Exception):
 
 
 class _Courier:
-    """What waits for one Alertmanager, and who brings it there."""
+    """The queue of one Alertmanager, and the loop that sends it."""
 
     def __init__(
         self, target: Alertmanager, contexts: TlsContexts, watcher: PushMetrics, now: Callable[[], float]
@@ -158,7 +158,7 @@ class _Courier:
             self._news.set()
 
     async def run(self) -> None:
-        """Send what waits, for ever."""
+        """Send the waiting alerts. Runs until cancelled."""
         timeout = aiohttp.ClientTimeout(total=WITHIN)
         pause = FIRST_PAUSE
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
@@ -182,7 +182,7 @@ class _Courier:
 
     def _done(self, batch: Iterable[Alert]) -> None:
         for alert in batch:
-            if self._waiting.get(alert.labels) is alert:  # not a newer one that came meanwhile
+            if self._waiting.get(alert.labels) is alert:  # else a newer alert replaced it meanwhile
                 del self._waiting[alert.labels]
         if not self._waiting:
             self._news.clear()
@@ -195,7 +195,7 @@ class _Courier:
         self._failing = bool(failure)
 
     async def _send(self, session: aiohttp.ClientSession, batch: Iterable[Alert]) -> None:
-        """Raises _FailedError."""
+        """Send one request. Raises _FailedError."""
         try:
             headers = {"Content-Type": "application/json", **await self._authorization()}
             context = self._contexts.get(self._target.ca_file) if self._target.url.startswith("https:") else True
@@ -208,17 +208,17 @@ class _Courier:
                 said = ""
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     said = (await answer.content.read(MAX_ANSWER)).decode(errors="replace").strip()
-                # A bad alert is bad the next time, too; Alertmanager has taken the others of its batch.
+                # A retry would not help: the alert stays invalid, and Alertmanager has accepted the rest of the batch.
                 raise _FailedError(f"HTTP {answer.status} {said}".strip(), final=answer.status == 400)
         except TimeoutError:
-            raise _FailedError(f"no answer within {WITHIN:g} s") from None
+            raise _FailedError(f"no response within {WITHIN:g} s") from None
         except ProbeError as exc:
             raise _FailedError(exc.text) from None
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as exc:
             raise _FailedError(_words(exc)) from None
 
     async def _authorization(self) -> dict[str, str]:
-        """Secrets are read each time, so that a changed one needs no reload."""
+        """Return the Authorization header. Secrets are read each time, so that a changed one needs no reload."""
         if self._target.bearer_token is not None:
             return {"Authorization": f"Bearer {(await self._target.bearer_token.read()).reveal()}"}
         if self._target.password is not None:
@@ -228,7 +228,7 @@ class _Courier:
 
 
 def _words(exc: Exception) -> str:
-    """What happened. A ValueError may quote a header, and that is a secret."""
+    """Describe an error. The text of a ValueError is left out, because it may contain a header with a secret."""
     return type(exc).__name__ if isinstance(exc, ValueError) else f"{type(exc).__name__}: {exc}"
 
 

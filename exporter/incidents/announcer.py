@@ -18,14 +18,17 @@ from exporter.model.logger import logger_of
 from exporter.model.settings import PushSettings
 from exporter.state.store import State
 
-TICK = 2.0  # seconds
-AT_ONCE = 100  # alerts before the event loop gets its turn
-NOTE = ("alertmanager", "last push")  # Unix time, so that a restart knows what Alertmanager still holds
+TICK = 2.0  # seconds between two ticks
+AT_ONCE = 100  # alerts that are built before the event loop may run other tasks
+NOTE = (
+    "alertmanager",
+    "last push",
+)  # key of the Unix time of the last push: after a restart it shows which alerts have expired meanwhile
 logger = logger_of(__name__)
 
 
 class Announcer:
-    """Sink of results; owner of the incidents and of who is told about them."""
+    """Sink of results. Owns the incidents, saves their changes, and pushes them as alerts."""
 
     def __init__(
         self,
@@ -45,17 +48,19 @@ class Announcer:
         self._pusher = Pusher(watcher, now)
         self._next_push = 0.0  # time.monotonic()
         self._began = now()
-        self._lapsed: set[str] = set()  # incidents from disk that Alertmanager has let go: silent until seen again
+        self._lapsed: set[str] = (
+            set()
+        )  # incidents from the state file whose alerts have expired: not sent until confirmed
         known = [each for key, record in state.incidents.items() if (each := thaw(key, record)) is not None]
         self._incidents = Incidents(self._labels_of, known)
         self._made: dict[str, tuple[Incident, tuple[int, PushSettings], Alert]] = {}
-        self._pushed = False  # since the start
+        self._pushed = False  # whether alerts were pushed since the start
 
     def _labels_of(self, cause: Cause, targets: Sequence[Target], results: Sequence[Result]) -> Labels:
         return labels_of(cause, targets, results, self._alert_labels)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a config over. On the event loop."""
+        """Apply a configuration. Call on the event loop."""
         self._alert_labels = tuple(config.alert_labels)
         self._incidents.load(config)
         if config.push != self._push:
@@ -74,16 +79,16 @@ class Announcer:
         self._incidents.record(result)
 
     def all(self) -> tuple[Incident, ...]:
-        """The open incidents, latest first, then those resolved lately."""
+        """Return the open incidents, latest first, then the recently resolved ones."""
         return self._incidents.all()
 
     async def run(self) -> None:
-        """Tick, for ever."""
+        """Call `tick` periodically. Runs until cancelled."""
         while True:
             try:
                 await self.tick()
             except Exception:
-                logger.exception("bug: incidents were not looked at")
+                logger.exception("bug: incidents were not updated")
             await asyncio.sleep(TICK)
 
     async def close(self) -> None:
@@ -107,13 +112,13 @@ class Announcer:
             await self._state.notes.put(*NOTE, f"{self._now():.3f}")
             self._pusher.push([self._watchdog(push), *await self._alerts(self._incidents.all(), push)])
         elif changes.opened or changes.resolved:
-            # Those of the same labels come along: of two such incidents the one that is open speaks.
+            # Include incidents with the same labels: if one of them is open, its alert must win.
             touched = {each.labels for each in (*changes.opened, *changes.resolved)}
             every = [each for each in self._incidents.all() if each.labels in touched]
             self._pusher.push(await self._alerts(every, push))
 
     async def _keep(self, changes: Changes) -> None:
-        """On disk before anybody hears of it: a kill in between then costs neither a page nor the end of one."""
+        """Write the changes before alerts are sent, so that no alert or its end is lost if the daemon is killed."""
         writes = [self._state.save_incident(each.key, each.freeze()) for each in changes.changed]
         writes += [self._state.save_incident(key, None) for key in changes.forgotten]
         weighty = (*changes.opened, *changes.resolved)
@@ -122,7 +127,7 @@ class Announcer:
             await asyncio.gather(*writes)
 
     async def _alerts(self, incidents: Sequence[Incident], push: PushSettings) -> list[Alert]:
-        """One alert for each set of labels: the longest open speaks for them, or the one resolved last."""
+        """Return one alert per set of labels: of the incident that is open for longest, else the last resolved one."""
         found: dict[Labels, Alert] = {}
         for index, each in enumerate(sorted(incidents, key=_weight), 1):
             if each.confirmed:
@@ -136,7 +141,7 @@ class Announcer:
         return list(found.values())
 
     def _alert(self, incident: Incident, push: PushSettings) -> Alert:
-        """Made anew only where something has changed: the words take longest."""
+        """Return the alert of an incident. It is cached until the incident changes, because building texts is slow."""
         known = self._made.get(incident.key)
         if known is not None and known[0] is incident and known[1] == (incident.version, push):
             return known[2]
@@ -164,7 +169,7 @@ def _weight(incident: Incident) -> tuple[bool, float]:
 
 
 def _with(own: Labels, more: Labels) -> Labels:
-    """What an alert has itself wins."""
+    """Return both sets of labels, sorted. The alert's own labels win."""
     return tuple(sorted({**dict(more), **dict(own)}.items()))
 
 

@@ -13,42 +13,44 @@ from exporter.model.reasons import Layer, Reason
 
 @dataclass(slots=True)
 class Member:
-    """One (target, probe) of an incident."""
+    """One (target, probe) that an incident affects."""
 
-    layer: Layer  # at which it failed
-    conclusive: bool = True  # False: nothing could be told of it, because of our own side
-    good: bool | None = None  # at the last look; None: not looked at since the start
-    seq: int = 0  # of the last look
+    layer: Layer  # the layer at which it failed
+    conclusive: bool = True  # False: its runs are inconclusive because of a fault on our side
+    good: bool | None = None  # whether the last result was good; None: no result since the start of the daemon
+    seq: int = 0  # sequence number of the last result
 
 
 @dataclass(slots=True)
 class Incident:
-    """Something that is wrong, from its opening until some time after its end."""
+    """One incident. It is kept until some time after it is resolved."""
 
     key: str
     scope: Scope
     layer: Layer
     reason: Reason
     text: str  # the server's reply
-    told: tuple[str, str]  # what is wrong, in one sentence: English, Chinese
+    told: tuple[str, str]  # what is wrong, in one sentence, in English and in Chinese
     server: str
     provider: str
     domain: str
-    targets: tuple[str, ...]  # names that fail now, or failed last
-    labels: Labels  # of its alert; never changed, since they are its identity there
-    since: float  # Unix time of the first bad look
+    targets: tuple[str, ...]  # names of the targets that fail now, or failed last
+    labels: (
+        Labels  # labels of its alert. They never change, because they are the identity of the alert in Alertmanager.
+    )
+    since: float  # Unix time of the first bad result
     opened: float  # Unix time
-    interval: float  # seconds between looks: the longest of its targets
+    interval: float  # seconds between two results: the longest interval of its targets
     resolved: float = 0.0  # Unix time; 0 while open
-    confirmed: bool = True  # a target was found failing since the start; False: known from disk only
-    cause: Cause | None = None  # as it was last told
-    version: int = 0  # grows with each change of what is told
+    confirmed: bool = True  # False: loaded from the state file, and no result has confirmed it since the start
+    cause: Cause | None = None  # the cause as last seen
+    version: int = 0  # is incremented when the content of the alert changes
     members: dict[TargetKey, Member] = field(default_factory=dict)
-    good_looks: int = 0  # since the cause was last there
-    absent_since: int | None = None  # looks that had been taken when the cause was last there; None: it is there
+    good_looks: int = 0  # good results since the cause was last present
+    absent_since: int | None = None  # number of results when the cause was last present; None: it is present
 
     def what(self, language: str) -> str:
-        """What is wrong, in one sentence. From disk it is known in two languages: then in the nearer of them."""
+        """Return what is wrong, in one sentence. An incident from the state file has only English and Chinese."""
         if self.cause is not None:
             return sentence(self.cause, language)
         return self.told[Phrases(language).like == "zh"]
@@ -58,7 +60,7 @@ class Incident:
         return not self.resolved
 
     def freeze(self) -> str:
-        """For the state file."""
+        """Return the incident as text for the state file."""
         members = [(name, probe, each.layer, each.conclusive) for (name, probe), each in self.members.items()]
         kept = {name: getattr(self, name) for name in _PLAIN}
         return json.dumps({**kept, "members": members})
@@ -71,7 +73,7 @@ _PLAIN = (
 
 
 def thaw(key: str, record: str) -> Incident | None:
-    """An incident from the state file; None where the record is of a version that knew other words."""
+    """Return an incident from the state file; None if another version wrote the record in another format."""
     try:
         data = json.loads(record)
         members = {
@@ -105,12 +107,12 @@ def thaw(key: str, record: str) -> Incident | None:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a tick brought. Each must be on disk before anybody is told."""
+    """The changes of one tick. They must be written to the state file before anybody is notified."""
 
     opened: tuple[Incident, ...] = ()
-    resolved: tuple[Incident, ...] = ()  # over, or its targets have left the config
-    changed: tuple[Incident, ...] = ()  # open before and after, with other targets or another reason
-    forgotten: tuple[str, ...] = ()  # keys of those resolved long ago
+    resolved: tuple[Incident, ...] = ()  # the failure is over, or its targets were removed from the configuration
+    changed: tuple[Incident, ...] = ()  # still open, with other targets or another reason
+    forgotten: tuple[str, ...] = ()  # keys of incidents that were resolved long ago
 
     def __bool__(self) -> bool:
         return bool(self.opened or self.resolved or self.changed or self.forgotten)

@@ -13,7 +13,7 @@ from exporter.model.reasons import Layer, Reason, about
 
 
 def cause_object(cause: Cause) -> dict[str, Any]:
-    """`causes` of the contract's JSON."""
+    """Return one element of `causes` in the HTTP API."""
     known = about(cause.reason)
     return {
         "targets": list(cause.targets),
@@ -25,12 +25,12 @@ def cause_object(cause: Cause) -> dict[str, Any]:
 
 
 def whole_object(cause: Cause) -> dict[str, Any]:
-    """All of it, for `mailprobe check`."""
+    """Return all fields of a cause, for `mailprobe check`."""
     return asdict(cause)
 
 
 def from_object(data: Mapping[str, Any]) -> Cause:
-    """What `whole_object` was made of. Raises ValueError, KeyError, TypeError."""
+    """Return the Cause from the output of `whole_object`. Raises ValueError, KeyError, TypeError."""
     return Cause(
         **{
             **data,
@@ -44,7 +44,7 @@ def from_object(data: Mapping[str, Any]) -> Cause:
 
 
 def incident_object(incident: Incident) -> dict[str, Any]:
-    """What /api/v1/incidents tells of an incident."""
+    """Return one element of /api/v1/incidents."""
     known, labels = about(incident.reason), dict(incident.labels)
     return {
         "alert": labels["alertname"],

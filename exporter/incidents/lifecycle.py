@@ -19,12 +19,12 @@ from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, about
 from exporter.model.settings import IncidentSettings
 
-KEPT = 900.0  # seconds for which a resolved incident is remembered, so that every Alertmanager hears of its end
-LONGEST_HOLD = 90.0  # seconds that one target's failure waits for a wider cause to show itself
-HOLD = 1.5  # intervals of the tls probes: one run, and time for it to finish
+KEPT = 900.0  # seconds for which a resolved incident is kept, so that each Alertmanager receives its end
+LONGEST_HOLD = 90.0  # the longest time in seconds that an incident of one target waits for a wider cause
+HOLD = 1.5  # intervals of the tls probes that it waits: time for one run to finish
 MAX_TEXT = 2048
 
-# Lower layers come first. A failure of a later one proves that the earlier ones work.
+# Lower layers come first. A failure at one layer proves that the layers before it work.
 _RANK: Mapping[Layer, int] = {
     Layer.VANTAGE: 0,
     Layer.DNS: 1,
@@ -39,7 +39,7 @@ LabelsOf = Callable[[Cause, Sequence[Target], Sequence[Result]], Labels]
 
 
 class Incidents:
-    """Sink of results. No I/O, no clock of its own."""
+    """Sink of results. Opens and resolves incidents. Does no I/O; the caller passes the time."""
 
     def __init__(self, labels_of: LabelsOf, known: Iterable[Incident] = ()) -> None:
         self._settings = IncidentSettings()
@@ -47,29 +47,29 @@ class Incidents:
         self._labels_of = labels_of
         self._hold = 0.0  # seconds
         self._incidents = {incident.key: incident for incident in known}
-        self._touched: dict[TargetKey, set[str]] = {}  # keys of the open incidents that a target is a member of
+        self._touched: dict[TargetKey, set[str]] = {}  # keys of the open incidents that contain this member
         for incident in self._incidents.values():
             if incident.open:
                 self._index(incident)
-        self._failing = Streaks()  # conclusively
-        self._unable = Streaks()  # to tell anything
+        self._failing = Streaks()  # streaks of conclusive failures
+        self._unable = Streaks()  # streaks of inconclusive runs
         self._targets: dict[str, list[Target]] = {}
-        self._seen: dict[str, int] = {}  # causes without incident → looks taken before they appeared
-        self._looked: set[str] = set()  # names of targets looked at since the last tick
-        self._held: set[str] = set()  # causes that would be incidents, but wait or are covered
-        self._causes: Iterable[Cause] | None = None  # of the last tick
-        self._seq = 0  # looks taken
-        self._before = 0  # looks taken at the last tick
-        self._lost: set[str] = set()  # incidents that the config has taken members from
+        self._seen: dict[str, int] = {}  # keys of causes without an incident → number of results before they appeared
+        self._looked: set[str] = set()  # names of targets with a result since the last tick
+        self._held: set[str] = set()  # keys of causes whose incident waits, or is covered by another one
+        self._causes: Iterable[Cause] | None = None  # the argument of the last tick
+        self._seq = 0  # number of results
+        self._before = 0  # number of results at the last tick
+        self._lost: set[str] = set()  # keys of incidents that lost members through a reload
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a config over. An incident all of whose targets have left ends at the next tick."""
+        """Apply a configuration. An incident whose targets were all removed is resolved at the next tick."""
         self._settings, self._interval_of = config.incidents, config.interval
         self._targets = {}
         for target in config.targets:
             self._targets.setdefault(target.name, []).append(target)
-        beats = [config.interval(target) for target in config.targets if target.kind is Kind.ENDPOINT]
-        self._hold = min(LONGEST_HOLD, HOLD * max(beats, default=0.0))
+        intervals = [config.interval(target) for target in config.targets if target.kind is Kind.ENDPOINT]
+        self._hold = min(LONGEST_HOLD, HOLD * max(intervals, default=0.0))
         keys = config.keys
         for key in self._touched.keys() - keys:
             for found in self._touched.pop(key):
@@ -79,11 +79,11 @@ class Incidents:
         self._unable.keep(keys)
 
     def all(self) -> tuple[Incident, ...]:
-        """The open ones, latest first, then those resolved lately."""
+        """Return the open incidents, latest first, then the recently resolved ones."""
         return tuple(sorted(self._incidents.values(), key=lambda each: (not each.open, -each.opened, each.key)))
 
     def record(self, result: Result) -> None:
-        """Take note of a look."""
+        """Record a result."""
         self._seq += 1
         self._looked.add(result.target.name)
         key, layer = result.target.key, _layer(result)
@@ -103,7 +103,7 @@ class Incidents:
     # -- tick ---------------------------------------------------------------------------------------------------
 
     def tick(self, causes: Iterable[Cause], now: float) -> Changes:
-        """Compare the causes that there are with the incidents that are known."""
+        """Compare the current causes with the known incidents and return the changes. `now` is Unix time."""
         if causes is self._causes and not (self._looked or self._held or self._lost):
             return Changes(forgotten=self._forget(now))
         self._causes = causes
@@ -145,7 +145,7 @@ class Incidents:
         return tuple(incident.key for incident in over)
 
     def _update(self, incident: Incident, cause: Cause, *, looked: bool) -> bool:
-        """The cause is (still) there. Whether that changed anything worth writing down."""
+        """Update an open incident whose cause is present. Return whether a change must be saved."""
         gone, incident.absent_since, incident.good_looks = incident.absent_since, None, 0
         if not looked and gone is None and cause == incident.cause:
             return False
@@ -163,7 +163,7 @@ class Incidents:
         return before != (incident.reason, incident.targets, len(incident.members))
 
     def _join(self, incident: Incident, members: Mapping[TargetKey, Streak]) -> bool:
-        """Whether any of them was found failing since the start."""
+        """Add or update the members. Return whether there are any."""
         for key, look in members.items():
             member = incident.members.get(key)
             if member is None:
@@ -180,7 +180,7 @@ class Incidents:
         if not members or max(look.streak for look in members.values()) < self._settings.open_after:
             return None
         if all(look.seq <= seen for look in members.values()):
-            return None  # what is left of a wider cause, not looked at since
+            return None  # the rest of a wider cause, without a new result
         if self._is_covered(members, cause.layer) or not self._has_waited(cause, members, now):
             self._held.add(key)
             return None
@@ -210,7 +210,7 @@ class Incidents:
         return incident
 
     def _is_covered(self, members: Mapping[TargetKey, Streak], layer: Layer) -> bool:
-        """Whether an open incident of the same layer has all of these targets: then they are no news."""
+        """Return whether an open incident of the same layer already contains all of these members."""
         found: set[str] | None = None
         for key in members:
             here = self._touched.get(key, set())
@@ -220,7 +220,7 @@ class Incidents:
         return any(self._incidents[each].layer is layer for each in found or ())
 
     def _has_waited(self, cause: Cause, members: Mapping[TargetKey, Streak], now: float) -> bool:
-        """One target's failure is told later than a wider cause would be, so that it can be a part of that."""
+        """Return whether the incident may open. One of a single target waits, in case a wider cause appears."""
         waited = now - min(look.began for look in members.values())
         return cause.scope is not Scope.TARGET or not 0 <= waited < self._hold
 
@@ -234,18 +234,18 @@ class Incidents:
             incident.absent_since = self._before
         if incident.good_looks < self._settings.resolve_after:
             return False
-        # One that fails on is another cause's; but it must have been looked at since this one's was there.
+        # A member that still fails belongs to another cause now, if it has a result since this cause disappeared.
         absent = incident.absent_since
         if not all(member.good or (member.good is False and member.seq > absent) for member in members.values()):
             return False
-        # What still fails, otherwise than before, is not told to be well before that is an incident, too.
+        # If a member fails in another way now, stay open until that failure is an incident, too.
         failing = (key for key in members if incident.scope is Scope.TARGET and self._failing.has(key))
         return all(any(each in present for each in self._touched[key]) for key in failing)
 
-    # -- who belongs to what ------------------------------------------------------------------------------------
+    # -- members of incidents -----------------------------------------------------------------------------------
 
     def _members_of(self, cause: Cause) -> dict[TargetKey, Streak]:
-        """The probes of its targets that go wrong at its layer, or at any where none does at that."""
+        """Return the failing probes of the cause's targets at its layer; if there are none, those at any layer."""
         failing = self._failing.of(cause.targets)
         if cause.inconclusive or cause.layer is Layer.VANTAGE:
             failing = self._unable.of(cause.targets) or failing
@@ -267,7 +267,7 @@ class Incidents:
 
 
 def identity(cause: Cause) -> str:
-    """Scope, thing and layer."""
+    """Return the key of the incident for a cause: scope, affected object and layer."""
     return f"{cause.key}:{cause.layer}"
 
 
@@ -276,14 +276,14 @@ def _told(cause: Cause) -> tuple[str, str]:
 
 
 def _layer(result: Result) -> Layer | None:
-    """At which layer it failed; None where it did not."""
+    """Return the layer at which the run failed; None if it succeeded."""
     if result.outcome is Outcome.OK:
         return None
     return about(result.failure.reason).layer if result.failure else Layer.EXPORTER
 
 
 def _good(outcome: Outcome, layer: Layer | None, member: Member) -> bool | None:
-    """What a look tells about the fault of a member; None: nothing."""
+    """Return whether a result shows that the fault of a member is gone; None if it does not tell."""
     if outcome is Outcome.INCONCLUSIVE:
         return None if member.conclusive or layer is not member.layer else False
     if not member.conclusive:

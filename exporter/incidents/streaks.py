@@ -12,24 +12,24 @@ from exporter.model.reasons import Layer
 
 @dataclass(slots=True)
 class Streak:
-    """Runs of one (target, probe) that went wrong at one layer, one after the other."""
+    """Consecutive bad runs of one (target, probe) at the same layer."""
 
     layer: Layer
     streak: int
-    seq: int  # of the last one
+    seq: int  # sequence number of the last run
     began: float  # Unix time
-    result: Result  # the last one
+    result: Result  # of the last run
     conclusive: bool
 
 
 class Streaks:
-    """By target and probe."""
+    """The current streaks by target and probe."""
 
     def __init__(self) -> None:
         self._of: dict[str, dict[ProbeName, Streak]] = {}
 
     def add(self, result: Result, layer: Layer | None, seq: int) -> None:
-        """Another run; `layer` None: it was good."""
+        """Add a run. `layer` is where it failed; None: it was good, which ends the streak."""
         name, probe = result.target.key
         looks = self._of.get(name, {})
         look = looks.get(probe)

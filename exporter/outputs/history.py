@@ -13,7 +13,7 @@ from exporter.model.reasons import Reason
 
 RUNS = 60
 
-_ROW = Struct("<dfBB")  # started, duration, outcome, reason: 14 bytes, where objects would take ten times as much
+_ROW = Struct("<dfBB")  # started, duration, outcome, reason: 14 bytes; objects would take ten times as much
 _OUTCOMES = tuple(Outcome)
 _REASONS = tuple(Reason)
 _NO_REASON = 255
@@ -21,7 +21,7 @@ _NO_REASON = 255
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run in short."""
+    """Summary of one run."""
 
     started: float  # Unix time, seconds
     duration: float  # seconds
@@ -51,7 +51,7 @@ class _Ring:
 
 
 class _Past:
-    """What is remembered of one key."""
+    """The remembered results of one target and probe."""
 
     __slots__ = ("conclusive", "failed", "last", "ring", "since")
 
@@ -70,11 +70,14 @@ class _Past:
             self.conclusive = result
             if result.outcome is Outcome.FAILED:
                 self.failed = result
-        self.last = result  # at the end: who sees it in another thread sees what came of it too
+        self.last = result  # set last: another thread that sees this result also sees the values derived from it
 
 
 class History:
-    """Sink of results. `limit` bounds each of the two rings of full results: the newest, and failures pushed out."""
+    """Sink of results. Remembers the recent ones.
+
+    `limit` is the size of each of the two rings of full results: the newest results, and older failures.
+    """
 
     def __init__(self, limit: int = 100) -> None:
         self._past: dict[TargetKey, _Past] = {}
@@ -94,7 +97,7 @@ class History:
                 self._failures.append(oldest)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Forget the targets that have gone."""
+        """Forget the targets that are no longer in the configuration."""
         keys = config.keys
         self._past = {key: past for key, past in self._past.items() if key in keys}
 
@@ -103,7 +106,7 @@ class History:
         return past.last if past else None
 
     def lasts(self, keys: Sequence[TargetKey]) -> list[Result | None]:
-        """The last result of each: in one go, where there are thousands."""
+        """Return the last result of each key. One call is faster than a call of `last` for each of thousands."""
         known = self._past
         return [past.last if (past := known.get(key)) else None for key in keys]
 
@@ -116,22 +119,25 @@ class History:
         return past.failed if past else None
 
     def standing(self, key: TargetKey) -> tuple[Result, Result | None, float] | None:
-        """The last result, the last conclusive one, and since when that verdict stands (0 without one): in one look."""
+        """Return the last result, the last conclusive one, and the Unix time since which that verdict holds.
+
+        The time is 0 if there is no conclusive result. Returns None if there is no result at all.
+        """
         past = self._past.get(key)
         return (past.last, past.conclusive, past.since if past.conclusive else 0.0) if past else None
 
     def since(self, key: TargetKey) -> float | None:
-        """Unix time of the run with which the present verdict (working or failing) began."""
+        """Return the Unix time of the run with which the current verdict (working or failing) began."""
         past = self._past.get(key)
         return past.since if past and past.conclusive else None
 
     def runs(self, key: TargetKey) -> tuple[Run, ...]:
-        """The last runs in short, newest first."""
+        """Return summaries of the last runs, newest first; at most RUNS."""
         past = self._past.get(key)
         return past.ring.runs() if past else ()
 
     def recent(self) -> tuple[Result, ...]:
-        """Full results, newest first; failures stay when successes push them out."""
+        """Return the recent full results, newest first, then older failures, newest first."""
         return (*reversed(self._recent), *reversed(self._failures))
 
     def by_id(self, probe_id: str) -> Result | None:

@@ -21,14 +21,14 @@ EVENTS = frozenset(
         FactName.ROUNDTRIP_BOUNCED,
     }
 )
-"""One fact per event: their sum is told. Of any other fact the last value."""
+"""Facts of which a run has one per event: the JSON has their sum. Of other facts it has the last value."""
 
 
 def result_object(result: Result) -> dict[str, Any]:
-    """RESULT."""
+    """Return the JSON object of one result."""
     target, failure = result.target, result.failure
     known = about(failure.reason) if failure else None
-    # A mail that was not waited for is nobody's fault.
+    # The run did not wait for the mail: nobody is at fault, so there is no owner.
     in_flight = result.outcome is Outcome.INCONCLUSIVE and failure and failure.reason is Reason.MESSAGE_LATE
     return {
         "target": target.name,
@@ -58,7 +58,10 @@ def result_object(result: Result) -> dict[str, Any]:
 
 
 def facts_object(result: Result) -> dict[str, Any]:
-    """Facts by name; one with labels is an object whose keys are the label values, joined by `/`."""
+    """Return the facts by name.
+
+    The value of a fact with labels is an object; its keys are the label values, joined by `/`.
+    """
     found: dict[str, Any] = {}
     for fact in result.facts:
         if not fact.labels:
@@ -72,7 +75,7 @@ def facts_object(result: Result) -> dict[str, Any]:
 
 
 def target_object(targets: Iterable[Target], results: Iterable[Result]) -> dict[str, Any]:
-    """A target with the last result of each of its probes. `targets` are those of one name."""
+    """Return the JSON object of a target, with the given results. `targets` are all probes of one target name."""
     probes = list(targets)
     first = probes[0]
     return {

@@ -13,14 +13,14 @@ logger = logger_of(__name__)
 
 
 class Journal:
-    """One line per change, none per run."""
+    """Sink of results. Writes one log line per change, not per run."""
 
     def __init__(self) -> None:
         self._failing: dict[TargetKey, Reason] = {}
         self._suspended: set[TargetKey] = set()
 
     def record(self, result: Result) -> None:
-        """A sink of the scheduler."""
+        """Log the result if it differs from the last conclusive one of this target and probe."""
         if result.outcome is Outcome.INCONCLUSIVE:
             return
         key, failure = result.target.key, result.failure
@@ -37,7 +37,7 @@ class Journal:
         (self._suspended.add if result.login_suspended else self._suspended.discard)(key)
 
     def load(self, config: EffectiveConfig) -> None:
-        """Forget the targets that have gone."""
+        """Forget the targets that are no longer in the configuration."""
         keys = config.keys
         self._failing = {key: reason for key, reason in self._failing.items() if key in keys}
         self._suspended.intersection_update(keys)

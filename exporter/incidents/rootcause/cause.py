@@ -9,32 +9,32 @@ from exporter.model import ProbeName, Scope
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Owner, Reason, about
 
-NAMED = 10  # targets that one sentence names
+NAMED = 10  # the maximum of targets that one sentence names
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why one or many targets fail. A target has exactly one; what follows from it is named in `also`."""
+    """Why one or many targets fail. A failing target has exactly one cause; `also` has the symptoms."""
 
-    key: str  # the same for as long as it lasts, whatever the reason: "host:imap.example.com"
+    key: str  # stays the same while the cause lasts, even if the reason changes, for example "host:imap.example.com"
     scope: Scope
     layer: Layer
     reason: Reason  # the most frequent one
-    targets: tuple[str, ...]  # all that it explains; of scope `target` the first is the one that has it
-    server: str = ""  # host of the server that fails, where one does
-    provider: str = ""  # id of the preset, where all targets agree
-    domain: str = ""  # where all targets agree
+    targets: tuple[str, ...]  # all targets that it explains; if the scope is `target`, the first one is the origin
+    server: str = ""  # host of the failing server, if there is one
+    provider: str = ""  # id of the preset, if it is the same for all targets
+    domain: str = ""  # if it is the same for all targets
     since: float = 0.0  # Unix time of the first failure
-    text: str = ""  # the server's words at the first failure
-    subject: str = ""  # what fails, for people: a host, a provider's name, a domain, a target, a port
-    mailboxes: int = 0  # of `targets`
-    of: int = 0  # mailboxes there: at the server, provider or domain
-    also: tuple[ProbeName, ...] = ()  # what else fails of them: symptoms
-    inconclusive: bool = False  # it only keeps us from telling anything
+    text: str = ""  # the server's reply at the first failure
+    subject: str = ""  # the name of what fails, for display: a host, a provider's name, a domain, a target, a port
+    mailboxes: int = 0  # number of mailboxes in `targets`
+    of: int = 0  # number of all mailboxes at the server, provider or domain
+    also: tuple[ProbeName, ...] = ()  # other failing probes of these targets: symptoms
+    inconclusive: bool = False  # True: it only makes runs inconclusive
 
 
 def sentence(cause: Cause, language: str) -> str:
-    """One line: how many of what, why, and whose fault it is."""
+    """Return one line: how many targets fail, why, and who must act."""
     say = Phrases(language, "causes")
     told = say(
         _template(cause, say),
@@ -50,7 +50,7 @@ def sentence(cause: Cause, language: str) -> str:
 
 
 def fold(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """The same, but targets that have one reason, each for itself, are told in one line."""
+    """Return the causes, with causes of single targets that have the same reason merged into one."""
     folded: dict[tuple[str, bool] | str, list[Cause]] = {}
     for cause in causes:
         single = cause.scope is Scope.TARGET and not cause.inconclusive

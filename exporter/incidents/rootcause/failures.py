@@ -13,25 +13,32 @@ from exporter.incidents.rootcause.topology import DNS, TRANSPORT, Failing, Topol
 from exporter.model import Kind, TargetKey
 from exporter.model.reasons import Reason
 
-ACCOUNTS = 3  # so many mailboxes make a provider's or a domain's outage, if they are half of those there
-TOGETHER = 900.0  # seconds within which logins were refused that are taken for one event
+ACCOUNTS = (
+    3  # the minimum of failing mailboxes for an outage of a provider or domain; they must also be half of its mailboxes
+)
+TOGETHER = 900.0  # seconds; logins refused within this time count as one event
 
 NOT_THE_ACCOUNTS = frozenset(
     {
         Reason.AUTH_UNAVAILABLE,
         Reason.AUTH_MISSING,
-        Reason.LOGIN_FROM_NEW_LOCATION_BLOCKED,  # our address, not the account
+        Reason.LOGIN_FROM_NEW_LOCATION_BLOCKED,  # the server blocks our address, not the account
         Reason.RATE_LIMITED,
     }
 )
-"""Reasons above transport that speak of the server, or of us. A wrong password and the like speak of one account."""
+"""Reasons above the transport layer that concern the server or us.
 
-_Said = dict[str, dict[TargetKey, str]]  # mailbox → what it cannot reach: a host, or "" for something above
+Others, such as a wrong password, concern one account.
+"""
+
+_Said = dict[
+    str, dict[TargetKey, str]
+]  # mailbox → the host that it cannot reach, or "" for a failure above the transport layer
 
 
 @dataclass(slots=True)
 class _Votes:
-    """What a provider's or a domain's mailboxes say, and what that amounts to until it changes."""
+    """The failures of the mailboxes of a provider or domain, and a cached decision whether they are an outage."""
 
     said: _Said = field(default_factory=dict)
     judged: tuple[int, Collection[str], bool] | None = None
@@ -44,7 +51,7 @@ class _Votes:
 
 @dataclass(slots=True)
 class _Server:
-    """Who cannot reach a server."""
+    """The targets that cannot reach a server."""
 
     endpoints: dict[TargetKey, Failing] = field(default_factory=dict)
     mailboxes: dict[TargetKey, Failing] = field(default_factory=dict)
@@ -55,19 +62,17 @@ class _Server:
 
 
 class Failures:
-    """Failures by what they speak of."""
+    """All current failures, indexed by the server, domain or provider that they concern."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self.found: dict[TargetKey, Failing] = {}
-        self.by_name: dict[str, tuple[Failing, ...]] = {}  # another tuple whenever something has changed
+        self.by_name: dict[str, tuple[Failing, ...]] = {}  # replaced by a new tuple after each change
         self._servers: dict[str, _Server] = {}
         self._providers: dict[str, _Votes] = {}
         self._domains: dict[str, _Votes] = {}
-        self._refused: dict[
-            str, dict[TargetKey, Failing]
-        ] = {}  # provider → logins refused for nobody knows which reason
-        self._zones: dict[str, set[TargetKey]] = {}  # domains whose names cannot be looked up
+        self._refused: dict[str, dict[TargetKey, Failing]] = {}  # provider → logins refused for an unknown reason
+        self._zones: dict[str, set[TargetKey]] = {}  # domains whose DNS fails
 
     def put(self, each: Failing) -> None:
         key = each.target.key
@@ -128,16 +133,16 @@ class Failures:
             if not refused:
                 del self._refused[target.provider]
 
-    # -- what it amounts to -------------------------------------------------------------------------------------
+    # -- conclusions --------------------------------------------------------------------------------------------
 
     def dead_zones(self) -> frozenset[str]:
-        """Watched domains whose names cannot be looked up."""
+        """Return the monitored domains whose DNS fails."""
         return frozenset(self._zones)
 
     def dead_servers(self) -> dict[str, Failing]:
-        """Servers that are down, host:port, each with a failure that shows it: its own, or that of a mailbox.
+        """Return the servers (host:port) that are down, each with a failure that shows it.
 
-        Its own tls probe has the word; without that, half of its mailboxes and at least two.
+        A server is down if its tls probe fails, or if at least two and half of its mailboxes cannot reach it.
         """
         dead = {}
         for name, server in self._servers.items():
@@ -149,16 +154,19 @@ class Failures:
         return dead
 
     def endpoint(self, server: str) -> Failing | None:
-        """The failure that a server's own probe found."""
+        """Return the failure of the server's tls probe, if it fails."""
         known = self._servers.get(server)
         return known.endpoint if known is not None else None
 
     def refused_together(self) -> dict[str, list[Failing]]:
-        """By provider, the logins that worked and were refused at one time, for reasons that nobody knows."""
+        """Return, by provider, logins that worked before and were refused at about the same time for unknown reasons."""
         return {provider: _together(refused.values()) for provider, refused in self._refused.items()}
 
     def provider_outages(self, unreachable: Collection[str]) -> Iterator[tuple[str, set[str]]]:
-        """Providers half of whose mailboxes fail, and the domains of these. `unreachable` hosts are explained."""
+        """Yield each provider half of whose mailboxes fail, with the domains of these mailboxes.
+
+        Failures to reach the hosts in `unreachable` do not count: another cause explains them.
+        """
         refused, domain_of = self.refused_together(), self.topology.domain_of
         for provider in {*self._providers, *refused}:
             votes = self._providers.get(provider) or _Votes()
@@ -170,19 +178,19 @@ class Failures:
                 yield provider, {domain_of.get(name, "") for name in votes.said}
 
     def domain_outages(self, unreachable: Collection[str]) -> Iterator[str]:
-        """Domains half of whose mailboxes fail."""
+        """Yield the domains half of whose mailboxes fail. `unreachable` as above."""
         for domain, votes in self._domains.items():
             if votes.is_outage(self.topology.at_domain[domain], unreachable):
                 yield domain
 
 
 def is_unreachable(each: Failing) -> bool:
-    """Whether the server was not even reached."""
+    """Return whether the failure happened before the server was reached."""
     return DNS <= each.rank <= TRANSPORT
 
 
 def _is_outage(votes: _Said, accounts: int, unreachable: Collection[str]) -> bool:
-    """Enough of them, and not explained by one server."""
+    """Return whether enough mailboxes fail, and not only because of one server."""
     if len(votes) < ACCOUNTS or 2 * len(votes) < accounts:
         return False
     said = [set(by_key.values()) for by_key in votes.values()]
@@ -198,7 +206,7 @@ def _is_outage(votes: _Said, accounts: int, unreachable: Collection[str]) -> boo
 
 
 def _together(refused: Collection[Failing]) -> list[Failing]:
-    """The most of them that began to be refused within TOGETHER."""
+    """Return the largest group of failures that began within TOGETHER seconds."""
     ordered = sorted(refused, key=lambda each: each.since)
     best: list[Failing] = []
     start = 0

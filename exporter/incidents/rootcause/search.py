@@ -27,21 +27,23 @@ _POLICY_FAULTS = frozenset(
     {Reason.RECORD_MISSING, Reason.RECORD_INVALID, Reason.RECORD_MULTIPLE, Reason.TOO_MANY_LOOKUPS}
 )
 
-Label = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
+Label = tuple[Layer, Reason, Scope, str]  # the last item is the server if the scope is a host, else ""
 _Every = tuple[Failing, ...]  # the failures of one target
-_Member = tuple[str, _Every, Failing]  # a target, its failures, and the one (or its server's) that explains them
+_Member = tuple[
+    str, _Every, Failing
+]  # target name, its failures, and the failure (its own or its server's) that explains them
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The causes, widest first, and for each target that fails the labels of its root cause."""
+    """The causes, widest scope first, and for each failing target the labels of its root cause."""
 
     causes: tuple[Cause, ...] = ()
     labels: Mapping[str, Label] = field(default_factory=dict)
 
 
 def causes(results: Mapping[TargetKey, Result], targets: Iterable[Target]) -> tuple[Cause, ...]:
-    """Of one result per target and probe. One that is missing counts as working."""
+    """Return the causes found in one result per target and probe. A missing result counts as success."""
     evidence = Failures(Topology(targets))
     for result in results.values():
         each = failing(result)
@@ -52,15 +54,15 @@ def causes(results: Mapping[TargetKey, Result], targets: Iterable[Target]) -> tu
 
 @dataclass(slots=True)
 class Memory:
-    """What the last search found, so that the next one looks only at what has changed since."""
+    """The result of the last search. The next search computes only what has changed since."""
 
-    decided: object = None  # what is down, as wide as it gets
+    decided: object = None  # the failed domains, servers and providers of the last search
     placed: dict[str, tuple[_Every, Failing, str]] = field(default_factory=dict)
     told: dict[str, tuple[list[_Member], Cause, dict[str, Label]]] = field(default_factory=dict)
 
 
 def find(evidence: Failures, memory: Memory | None = None) -> Findings:
-    """The causes of everything that fails now."""
+    """Return the causes of all current failures."""
     return _Search(evidence, memory or Memory()).findings()
 
 
@@ -122,7 +124,7 @@ class _Search:
         self._group_of[member[0]] = key
 
     def _root(self, every: Sequence[Failing]) -> Failing:
-        """Of one target's failures, and its servers' own, the one that explains the others."""
+        """Return the failure that explains all failures of one target: its own, or one of its servers."""
         best = every[0]
         if len(every) == 1 and best.rank <= TRANSPORT:
             return best
@@ -130,7 +132,7 @@ class _Search:
             if each is not best and self._order(each) < self._order(best):
                 best = each
             below = self._evidence.endpoint(each.server) if each.rank > TRANSPORT else None
-            # Its server's own failure, where that began after this probe had last got past it.
+            # The server's own failure, if it began after the last run of this probe in which the server worked.
             if below is not None and below.since > each.started and self._order(below) < self._order(best):
                 best = below
         return best
@@ -139,14 +141,14 @@ class _Search:
         return each.rank, each.server not in self._dead_servers, each.since
 
     def _zone_of(self, each: Failing) -> str:
-        """The watched domain whose dead DNS keeps it from looking the server up."""
+        """Return the monitored domain whose failing DNS prevents the lookup of the server; "" if there is none."""
         zone = self._topology.zone(each.host) if self._dead_zones and each.lookup and each.server else ""
         return zone if zone in self._dead_zones else ""
 
-    # -- where a failure belongs --------------------------------------------------------------------------------
+    # -- from a failure to its cause ----------------------------------------------------------------------------
 
     def _place(self, each: Failing) -> str:
-        """The key of its cause."""
+        """Return the key of the failure's cause."""
         target = each.target
         if each.rank == VANTAGE:
             return self._ours(each)
@@ -171,7 +173,7 @@ class _Search:
         return next((key for key in keys if key in self._groups), keys[0] if keys else f"vantage:{each.reason}")
 
     def _route(self, name: str, own: Failing) -> tuple[str, Failing]:
-        """A route is a symptom of what its mailboxes and domains suffer from, where that can explain it."""
+        """Return the key of a route's cause: a failure of its mailboxes or domains if that can explain it."""
         sender, receiver = own.target.route or ("", "")
         if own.rank == VANTAGE:
             return self._place(own), own
@@ -199,7 +201,7 @@ class _Search:
                     return self._group_of[watched], record
         return f"target:{name}", own
 
-    # -- telling it ---------------------------------------------------------------------------------------------
+    # -- from a group of failures to a Cause --------------------------------------------------------------------
 
     def _tell(self, key: str, members: list[_Member]) -> tuple[Cause, dict[str, Label]]:
         what, _, thing = key.partition(":")
@@ -236,7 +238,7 @@ class _Search:
         }
 
     def _total(self, what: str, thing: str) -> int:
-        """The mailboxes there."""
+        """Return the number of configured mailboxes at this host, provider or domain."""
         topology = self._topology
         match what:
             case "host":
@@ -263,17 +265,17 @@ _FIRST = {Kind.DOMAIN: 0, Kind.MAILBOX: 1, Kind.ENDPOINT: 2, Kind.ROUTE: 3}
 
 
 def _order(cause: Cause) -> tuple[int, int, str]:
-    """The widest first."""
+    """Sort key of a cause: the widest scope first."""
     return _WIDTH[cause.scope], -len(cause.targets), cause.key
 
 
 def _standing(member: _Member) -> tuple[int, str]:
-    """Always the same order, and what has the cause before its symptoms."""
+    """Sort key of a member: a fixed order, in which a cause comes before its symptoms."""
     return _FIRST[member[1][0].target.kind], member[0]
 
 
 def _most(failures: Sequence[Failing]) -> tuple[Layer, Reason]:
-    """The layer at which most fail, the lowest of several; and the reason that most have there."""
+    """Return the most frequent layer (the lowest if several are equal), and the most frequent reason at it."""
     if len(failures) == 1:
         return failures[0].layer, failures[0].reason
     counts = Counter([(each.layer, each.reason) for each in failures])
@@ -285,17 +287,17 @@ def _most(failures: Sequence[Failing]) -> tuple[Layer, Reason]:
 
 
 def _subject(what: str, thing: str) -> str:
-    """What fails, for people."""
+    """Return the name of what fails, for display."""
     if what == "provider" and thing in presets.presets():
         return presets.presets()[thing].name
     return thing.partition(":")[2] if what == "vantage" else thing
 
 
 def _is_bad_mx(record: Failing, own: Failing) -> bool:
-    """Whether mail to this domain cannot be delivered."""
+    """Return whether the MX of the receiving domain explains the failure of the route."""
     return record.bad_mx and own.reason not in _POLICIES
 
 
 def _is_bad_policy(record: Failing, own: Failing) -> bool:
-    """Whether a receiver has reason to distrust mail from this domain."""
+    """Return whether the policies of the sending domain explain the failure of the route."""
     return record.reason in _POLICY_FAULTS and own.reason in _POLICIES

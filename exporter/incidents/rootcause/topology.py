@@ -21,7 +21,7 @@ RANKS: Mapping[Layer, int] = {
     Layer.MAILBOX: MAILBOX,
     Layer.EXPORTER: EXPORTER,
 }
-"""A failure of a lower rank explains those of higher ones."""
+"""A failure of a lower rank explains failures of higher ranks."""
 
 _OURS = {Reason.LOCAL_ERROR: VANTAGE, Reason.CONFIG: AUTH}
 _LOOKUP = frozenset({Reason.DNS_TIMEOUT, Reason.DNS_SERVER_FAILURE, Reason.DNSSEC_BOGUS, Reason.HOST_NOT_FOUND})
@@ -29,19 +29,19 @@ _LOOKUP = frozenset({Reason.DNS_TIMEOUT, Reason.DNS_SERVER_FAILURE, Reason.DNSSE
 
 @dataclass(slots=True, eq=False)
 class Failing:
-    """One (target, probe) that does not work now. Made once per result, read at every look."""
+    """One (target, probe) that fails now. Created once per result, read by each search."""
 
     target: Target
     reason: Reason
     layer: Layer
     rank: int
-    server: str  # host:port; "" where it has none, or two (a route)
+    server: str  # host:port; "" if the target has no server, or two (a route)
     host: str
-    lookup: bool  # names cannot be looked up
-    bad_mx: bool  # of a domain: no mail can be delivered to it
-    since: float  # Unix time of the first failure in a row
-    started: float  # Unix time of the last
-    worked: bool  # before
+    lookup: bool  # names cannot be resolved
+    bad_mx: bool  # the target is a domain to which no mail can be delivered
+    since: float  # Unix time of the first of the consecutive failures
+    started: float  # Unix time of the last failure
+    worked: bool  # whether it has ever worked before
     inconclusive: bool
     text: str
 
@@ -49,7 +49,11 @@ class Failing:
 def failing(
     result: Result, since: float = 0.0, *, worked: bool = False, target: Target | None = None
 ) -> Failing | None:
-    """None where the run succeeded. `target`: that of the config, where the run was made for a guest of it."""
+    """Return the failure of a run; None if it succeeded.
+
+    `since` is the Unix time of the first consecutive failure, 0 if this is the first. `target` is the target as in the
+    configuration, if the result has another object for it.
+    """
     if result.outcome is Outcome.OK:
         return None
     target, failure = target or result.target, result.failure
@@ -77,15 +81,15 @@ def failing(
 
 
 class Topology:
-    """The config's targets, counted and indexed once."""
+    """The targets of the configuration, counted and indexed once."""
 
     def __init__(self, targets: Iterable[Target]) -> None:
         self.targets: dict[TargetKey, Target] = {target.key: target for target in targets}
         at_server: dict[str, set[str]] = {}
         at_host: dict[str, set[str]] = {}
         mailboxes: dict[str, Target] = {}
-        self.domains: dict[str, str] = {}  # domain → name of the target that watches it
-        self.endpoints: dict[str, list[TargetKey]] = {}  # host:port → the targets that look at it without a login
+        self.domains: dict[str, str] = {}  # domain → name of the target that monitors it
+        self.endpoints: dict[str, list[TargetKey]] = {}  # host:port → the targets that probe it without a login
         for target in self.targets.values():
             if target.kind is Kind.MAILBOX:
                 mailboxes[target.name] = target
@@ -106,11 +110,11 @@ class Topology:
         self._zones = {host: self._zone(host) for host in hosts}
 
     def zone(self, host: str) -> str:
-        """The nearest domain that is watched and holds this host; "" where none does."""
+        """Return the closest monitored domain that contains this host; "" if there is none."""
         return self._zones.get(host, "")
 
     def hosts_in(self, zones: Collection[str]) -> frozenset[str]:
-        """The servers' hosts in any of these domains."""
+        """Return the hosts of all servers in any of these domains."""
         return frozenset(host for host, zone in self._zones.items() if zone in zones)
 
     def _zone(self, host: str) -> str:

@@ -17,23 +17,21 @@ _TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
 
 
 class CauseTracker:
-    """Sink of results. `look` searches only where something has changed since the last time."""
+    """Sink of results. `look` searches again only if something has changed since the last call."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._evidence = Failures(Topology(()))
         self._interval_of: IntervalOf = EffectiveConfig().interval
-        self._verdicts: dict[
-            TargetKey, Failing
-        ] = {}  # what conclusive runs found, while a later one could tell nothing
+        self._verdicts: dict[TargetKey, Failing] = {}  # the last conclusive failure, while later runs are inconclusive
         self._worked: set[TargetKey] = set()
         self._findings = Findings()
         self._memory = Memory()
         self._changed = False
-        self._expires = float("inf")  # Unix time at which the first failure becomes too old
+        self._expires = float("inf")  # Unix time at which the first failure becomes stale
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a config over; what is known of targets that stay is kept."""
+        """Apply a configuration. Keeps the failures of targets that have not changed."""
         before, self._evidence = self._evidence, Failures(Topology(config.targets))
         self._memory = Memory()
         self._interval_of = config.interval
@@ -46,7 +44,7 @@ class CauseTracker:
         self._changed = True
 
     def record(self, result: Result) -> None:
-        """Take a result over. One that could tell nothing leaves what was known, unless it says what kept it."""
+        """Record a result. An inconclusive one keeps the known state, unless its reason is a fault on our side."""
         key = result.target.key
         target = self._evidence.topology.targets.get(key)
         if target is None:
@@ -69,7 +67,7 @@ class CauseTracker:
         self._put(key, failing(result, began, worked=key in self._worked, target=target))
 
     def vantage_back(self) -> None:
-        """Our network works again: what it kept us from finding out is no cause any more."""
+        """Remove the failures `vantage_offline`: our network works again."""
         for key, each in list(self._evidence.found.items()):
             if each.reason is Reason.VANTAGE_OFFLINE:
                 verdict = self._verdicts.pop(key, None)
@@ -94,7 +92,7 @@ class CauseTracker:
         return each.started + lifetime(self._interval_of(each.target))
 
     def look(self) -> Findings:
-        """The causes of what fails now, and the labels of each target's root cause."""
+        """Return the causes of the current failures, and the labels of each target's root cause."""
         now = self._now()
         if now > self._expires:
             for key in [key for key, each in self._evidence.found.items() if self._end(each) < now]:
@@ -113,6 +111,6 @@ def _is_inconclusive(result: Result) -> bool:
 
 
 def _tells(result: Result) -> bool:
-    """Whether an inconclusive run names what kept it from finding out."""
+    """Return whether the reason of an inconclusive run is a fault on our side."""
     reason = result.failure.reason if result.failure is not None else None
     return reason is not None and (reason in _TELLING or about(reason).layer is Layer.VANTAGE)

@@ -11,8 +11,8 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def label(name: str, value: str) -> str:
-    """`name="value"`, with the escapes of the exposition formats."""
-    if "\\" in value or '"' in value or "\n" in value:  # seldom, and translate() is slow
+    """Return `name="value"` with the escapes of the exposition formats."""
+    if "\\" in value or '"' in value or "\n" in value:  # rare, and translate() is slow
         value = value.translate(_ESCAPES)
     return f'{name}="{value}"'
 
@@ -22,9 +22,9 @@ def labels(pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def number(value: float) -> str:
-    """A sample's value: whole numbers without a point, others rounded to a microsecond."""
+    """Return the text of a sample's value: integers without a decimal point, others rounded to six decimals."""
     if isinstance(value, int):
-        return str(int(value))  # a bool is an int that would be written as True
+        return str(int(value))  # str() of a bool, which is an int, would be "True"
     text = f"{value:.6f}"
     if math.isfinite(value):
         return text.rstrip("0").rstrip(".")
@@ -36,7 +36,10 @@ def sample(family: MetricFamily, label_text: str, value: float) -> str:
 
 
 def header(family: MetricFamily, *, openmetrics: bool) -> str:
-    """HELP and TYPE. OpenMetrics names a counter or info family without its suffix; the text format has no info."""
+    """Return the lines HELP and TYPE.
+
+    In OpenMetrics a counter or info family is named without its suffix. The text format has no type info.
+    """
     name, shape = family.full_name, str(family.shape)
     if openmetrics:
         name = name.removesuffix("_total") if family.shape is Shape.COUNTER else name
@@ -47,7 +50,7 @@ def header(family: MetricFamily, *, openmetrics: bool) -> str:
 
 
 class Histogram:
-    """A classic histogram that remembers one exemplar per bucket, the latest."""
+    """A classic histogram. It keeps the latest exemplar of each bucket."""
 
     __slots__ = ("_counts", "_exemplars", "_family", "_total")
 
@@ -64,7 +67,7 @@ class Histogram:
         self._exemplars[index] = f" # {{{label('probe_id', probe_id)}}} {number(value)} {number(at)}"
 
     def render(self, label_text: str, *, openmetrics: bool) -> str:
-        """The samples; only OpenMetrics knows exemplars."""
+        """Return the lines of the samples. Only OpenMetrics has exemplars."""
         name = self._family.full_name
         lines: list[str] = []
         seen = 0

@@ -16,7 +16,7 @@ LAST = "Value of the last finished run."
 
 
 class Shape(StrEnum):
-    """The metric type, as TYPE names it in OpenMetrics."""
+    """The metric type, as written in the TYPE line of OpenMetrics."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -25,7 +25,7 @@ class Shape(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a series is about, which decides its first labels."""
+    """The object that a series describes. It decides the first labels of the series."""
 
     TARGET = "target"
     ROUTE = "route"
@@ -37,8 +37,8 @@ class Subject(StrEnum):
 
 
 BASE_LABELS: dict[Subject, tuple[str, ...]] = {
-    Subject.TARGET: ("target", "kind", "provider", "domain"),  # then the alert_labels
-    Subject.ROUTE: ("target", "kind", "provider", "domain"),  # then the alert_labels, from, to
+    Subject.TARGET: ("target", "kind", "provider", "domain"),  # followed by the alert_labels
+    Subject.ROUTE: ("target", "kind", "provider", "domain"),  # followed by the alert_labels, from and to
     Subject.ENDPOINT: ("protocol", "server", "port", "family", "provider"),
     Subject.DOMAIN: ("domain", "provider"),
     Subject.RECORD: ("domain",),
@@ -49,18 +49,18 @@ BASE_LABELS: dict[Subject, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricFamily:
-    """One row. Identity is the row itself, so that a family is a cheap dictionary key."""
+    """One row of the table. Compared by identity, so that hashing it as a dictionary key is cheap."""
 
-    name: str  # without the prefix, with the suffix (_total, _info) that its samples carry
+    name: str  # without the prefix mailprobe_, with the suffix (_total, _info) of its samples
     shape: Shape
     subject: Subject
     help: str
-    labels: tuple[str, ...] = ()  # after those of the subject
-    fact: FactName | None = None  # the fact that is its value
-    probe: ProbeName | None = None  # the only probe that feeds it; None = any
-    standing: bool = False  # a gauge that says nothing about a run: there from load, never withdrawn
-    kept: bool = False  # the fact's last value stays when a run brings none
-    replaced_by: str = ""  # deprecated: kept for one release beside the metric of this name, which has its values
+    labels: tuple[str, ...] = ()  # added after the labels of the subject
+    fact: FactName | None = None  # the fact that provides the value
+    probe: ProbeName | None = None  # the only probe that provides the fact; None = any
+    standing: bool = False  # a gauge that does not depend on a run: exported from loading on, never withdrawn
+    kept: bool = False  # the last value is kept if a run does not provide the fact
+    replaced_by: str = ""  # set if deprecated: the name of the metric that has the same values
     buckets: tuple[float, ...] = ()
     full_name: str = field(init=False)
 
@@ -69,7 +69,7 @@ class MetricFamily:
 
     @property
     def withdrawn(self) -> bool:
-        """Whether its series go away when the last result is too old."""
+        """Whether its series are removed when the last result is stale."""
         return self.shape in (Shape.GAUGE, Shape.INFO) and not self.standing and self.subject is not Subject.SELF
 
 
@@ -123,10 +123,10 @@ LAST_SUCCESS = MetricFamily(
     standing=True,
 )  # fmt: skip
 PROBE_INTERVAL = MetricFamily(
-    "probe_interval_seconds", _G, _T, "Interval between two runs in seconds, as in effect.", _PROBE, standing=True
+    "probe_interval_seconds", _G, _T, "Interval in effect between two runs, in seconds.", _PROBE, standing=True
 )
 LOGIN_SUSPENDED = MetricFamily(
-    "login_suspended", _G, _T, f"Whether the login guard did not allow a login (1). {LAST}", _PROBE
+    "login_suspended", _G, _T, f"Whether the login guard prevented a login (1). {LAST}", _PROBE
 )
 LOGIN_NEXT_ATTEMPT = MetricFamily(
     "login_next_attempt_timestamp_seconds", _G, _T,
@@ -152,7 +152,7 @@ ROUNDTRIP_DEADLINE = MetricFamily(
 
 ENDPOINT_UP = MetricFamily(
     "endpoint_up", _G, _E,
-    "Whether the last conclusive run of the tls probe reached the service (1), even with a bad certificate.",
+    "Whether the last conclusive run of the tls probe reached the service (1), even if the certificate was invalid.",
     probe=_TLS,
 )  # fmt: skip
 TLS_INFO = MetricFamily(
@@ -168,7 +168,7 @@ PROBE_LATENCY = MetricFamily(
 )
 
 BUILD_INFO = MetricFamily(
-    "build_info", _I, _S, "Version of mailprobe, of its source code and of Python.",
+    "build_info", _I, _S, "Version and source revision of mailprobe, and version of Python.",
     ("version", "revision", "pythonversion"),
 )  # fmt: skip
 WEB_INFO = MetricFamily(
@@ -199,7 +199,7 @@ VANTAGE_UP = MetricFamily(
     "vantage_up",
     _G,
     _S,
-    "Whether enough references answer, so that mailprobe's own network works (1). Always 1 without references.",
+    "Whether mailprobe's own network works (1): enough references answer. Always 1 if there are no references.",
 )
 TOTAL_SHARDS = MetricFamily("total_shards", _G, _S, "Number of daemons that share the targets (--total-shards).")
 SHARD_ORDINAL = MetricFamily(
@@ -254,8 +254,8 @@ def _fact(
 def _deprecated(
     name: str, new_name: str, fed: tuple[Subject, ProbeName], fact: FactName, labels: tuple[str, ...]
 ) -> MetricFamily:
-    """The old name of a metric that was renamed."""
-    text = f"Deprecated, the next release removes it: use mailprobe_{new_name}."
+    """Return the family for the old name of a renamed metric. Both names are exported for one release."""
+    text = f"Deprecated and removed in the next release. Use mailprobe_{new_name} instead."
     return MetricFamily(name, _G, fed[0], text, labels, fact=fact, probe=fed[1], replaced_by=new_name)
 
 
@@ -311,12 +311,12 @@ FAMILIES: tuple[MetricFamily, ...] = (
            "Delay between two Received lines of the last probe mail in seconds, by the servers' own clocks.",
            (*_ENDS, "hop"), fact=FactName.ROUNDTRIP_HOP_DELAY, probe=_TRIP, kept=True),
     MetricFamily("roundtrip_authentication_pass", _G, _R,
-           "Whether the last probe mail passed the check by the receiving server (dkim_verified: by mailprobe) (1).",
+           "Whether the last probe mail passed the check (1) by the receiving server, or by mailprobe (dkim_verified).",
            (*_ENDS, "method"), fact=FactName.ROUNDTRIP_AUTHENTICATION, probe=_TRIP, kept=True),
     # an endpoint
     ENDPOINT_UP,
     _fact("tls_certificate_valid", (_E, _TLS), FactName.CERT_VALID,
-          "Whether chain and host name of the certificate are valid (1)."),
+          "Whether the certificate's chain and host name are valid (1)."),
     _fact("tls_certificate_not_after_timestamp_seconds", (_E, _TLS), FactName.CERT_NOT_AFTER,
           "Unix time at which the server's certificate expires."),
     _fact("tls_chain_not_after_timestamp_seconds", (_E, _TLS), FactName.CHAIN_NOT_AFTER,
@@ -324,13 +324,13 @@ FAMILIES: tuple[MetricFamily, ...] = (
     TLS_INFO,
     # a domain
     _fact("dns_lookup_success", (_D, _DNS), FactName.DNS_LOOKUP,
-          "Whether the lookup gave a definite answer, even an empty one (1). 0: SERVFAIL, timeout, bogus, refused.",
+          "Whether the lookup got a definite answer, even an empty one (1). 0: SERVFAIL, REFUSED, bogus or timeout.",
           _TYPE),
     _fact("dns_lookup_duration_seconds", (_D, _DNS), FactName.DNS_LOOKUP_SECONDS,
           "Duration of the lookup in seconds.", _TYPE),
     _fact("dns_records", (_D, _DNS), FactName.DNS_RECORDS, "Number of records found.", _TYPE),
     _fact("dns_last_change_timestamp_seconds", (_D, _DNS), FactName.DNS_LAST_CHANGE,
-          "Unix time of the last change of the records that was seen. 0 if no change was seen.", _TYPE),
+          "Unix time at which mailprobe last saw the records change. 0 if it has not seen a change.", _TYPE),
     _fact("dns_policy_valid", (_D, _DNS), FactName.DNS_POLICY_VALID,
           "Whether the policy is published and valid (1) or not (0). Absent if unknown.", ("policy",)),
     _fact("dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
@@ -350,11 +350,11 @@ FAMILIES: tuple[MetricFamily, ...] = (
 
 
 SERVER_WORDS: frozenset[str] = frozenset({"folder", "quota_root", "selector", "algorithm"})
-"""Labels whose values come from servers, and which are therefore bounded."""
+"""Labels whose values come from servers. The number and length of these values are limited."""
 
 
 def document() -> str:
-    """docs/metrics.md."""
+    """Return the content of docs/metrics.md."""
     lines = [
         "# Metrics",
         "",

@@ -21,7 +21,7 @@ from exporter.outputs.metrics.series import Series
 from exporter.outputs.metrics.target_labels import identity, target_info
 
 _SeriesKey = tuple[str, ...]
-RootCause = tuple[Layer, Reason, Scope, str]  # the last is the server, where the scope is a host
+RootCause = tuple[Layer, Reason, Scope, str]  # the last item is the server if the scope is a host, else ""
 CHUNK = 128 * 1024
 AT_ONCE = 50
 
@@ -32,7 +32,7 @@ class Metrics:
     """Sink of results and source of /metrics. All methods are called on the event loop."""
 
     def __init__(self, own: SelfMetrics, *, now: Callable[[], float] = time.time) -> None:
-        self._own = own  # what mailprobe tells about itself: the end of /metrics
+        self._own = own  # the metrics about mailprobe itself, at the end of /metrics
         self._now = now
         self._series: dict[tuple[str, ProbeName], Series] = {}
         self._lines: dict[MetricFamily, dict[_SeriesKey, bytes]] = {
@@ -44,12 +44,16 @@ class Metrics:
         }
         self._reasons: dict[tuple[ProbeName, str, Reason], int] = {}
         self._latencies: dict[tuple[ProbeName, str], Histogram] = {}
-        self._observed: set[tuple[ProbeName, str]] = set()  # those of _latencies to be rendered anew
+        self._observed: set[tuple[ProbeName, str]] = set()  # keys of _latencies that must be rendered again
         self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
         self._root_causes: dict[str, RootCause] = {}
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a config over: new targets stand at 0, those that left go, those that changed labels begin anew."""
+        """Apply a configuration.
+
+        Counters of new targets start at 0, series of removed targets are dropped, and a target whose labels changed
+        gets new series.
+        """
         targets, names = config.targets, tuple(config.alert_labels)
         old, self._series = self._series, {}
         info: dict[_SeriesKey, bytes] = {}
@@ -77,13 +81,13 @@ class Metrics:
         self._load_providers({(t.probe, t.provider) for t in targets})
 
     def _relabel(self, own_labels: dict[str, str]) -> None:
-        """After a reload: root causes of targets that stayed keep their series, under the labels that are new."""
+        """After a reload, write the root causes of the remaining targets again, with their new labels."""
         shown = {name: cause for name, cause in self._root_causes.items() if name in own_labels}
         self._own_labels, self._root_causes, self._lines[table.ROOT_CAUSE] = own_labels, {}, {}
         self.root_causes(shown)
 
     def root_causes(self, found: Mapping[str, RootCause]) -> None:
-        """Show these root causes, by the name of the target, and no others."""
+        """Replace all root causes by `found`, whose keys are target names."""
         lines = self._lines[table.ROOT_CAUSE]
         for name in self._root_causes.keys() - found.keys():
             lines.pop((name,), None)
@@ -109,7 +113,7 @@ class Metrics:
             self._observed.add(group)
 
     def record(self, result: Result) -> None:
-        """Count a result and render its target's lines. One of a target that has left is ignored."""
+        """Count a result and render the lines of its target. Ignores a result of a target that was removed."""
         series = self._series.get(result.target.key)
         if series is None:
             return
@@ -130,10 +134,10 @@ class Metrics:
         self._lines[table.FAILURE_REASONS][key] = sample(table.FAILURE_REASONS, text, count).encode()
 
     async def _render_latencies(self) -> None:
-        """Done at scrape: many results go into few histograms, most of which nobody would see."""
+        """Render the changed histograms. Done at scrape time, because many results go into each histogram."""
         for index, group in enumerate(sorted(self._observed), 1):
             histogram = self._latencies.get(group)
-            if histogram is not None:  # not dropped by a reload while we gave the loop its turn
+            if histogram is not None:  # None: a reload dropped it during the sleep below
                 self._observed.discard(group)
                 text = labels((("probe", group[0]), ("provider", group[1])))
                 self._lines[table.PROBE_LATENCY][group] = histogram.render(text, openmetrics=False).encode()
@@ -158,9 +162,9 @@ class Metrics:
             lines.pop(key, None)
 
     async def exposition(self, *, openmetrics: bool) -> AsyncGenerator[bytes, None]:
-        """The body of /metrics in pieces; between two of them the event loop gets its turn.
+        """Yield the body of /metrics in pieces, and let the event loop run between two of them.
 
-        What is shown is the state at one moment: all lines are picked up first (references, not copies).
+        The body is a snapshot: all lines (references, not copies) are collected before the first piece.
         """
         await self._withdraw()
         await self._render_latencies()
@@ -179,11 +183,11 @@ class Metrics:
         return list((source or self._lines[family]).values())
 
     async def _withdraw(self) -> None:
-        """Take the result gauges away whose result is too old: nobody vouches for them any more."""
+        """Remove the gauges of stale results."""
         now = self._now()
         expired = [series for series in self._series.values() if 0 < series.expires < now]
         for index, series in enumerate(expired, 1):
-            if series.expires < now:  # no result came while we gave the loop its turn
+            if series.expires < now:  # False: a new result arrived during the sleep below
                 series.expires, series.stale = 0.0, True
                 for family in WITHDRAWN:
                     self._lines[family].pop(series.target.key, None)
@@ -192,7 +196,7 @@ class Metrics:
 
 
 def _chunks(lines: Sequence[bytes]) -> Iterable[bytes]:
-    """Joined pieces of about CHUNK bytes."""
+    """Yield the lines joined to pieces of at least CHUNK bytes; the last one may be shorter."""
     batch: list[bytes] = []
     size = 0
     for line in lines:

@@ -24,14 +24,14 @@ from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS, MetricFa
 
 
 class SelfMetrics:
-    """mailprobe's own metrics: few series, so the client library may render them.
+    """The metrics about mailprobe itself. They are few series, so the client library can render them.
 
-    The scheduler, the pusher of alerts, the bridges and the log count here. `log_message` may be called in any thread,
-    the other methods are called on the event loop.
+    The scheduler, the Pusher of alerts, the bridges and the log call its methods. `log_message` may be called from any
+    thread; the other methods must be called on the event loop.
     """
 
     def __init__(self, *, version: str = __version__, revision: str = "", sharding: Sharding = WHOLE) -> None:
-        disable_created_series: Callable[[], None] = client.disable_created_metrics  # the library leaves it untyped
+        disable_created_series: Callable[[], None] = client.disable_created_metrics  # the library does not annotate it
         disable_created_series()
         self._registry = client.CollectorRegistry(auto_describe=True)
         client.ProcessCollector(registry=self._registry)
@@ -68,7 +68,7 @@ class SelfMetrics:
         self._bridges: set[str] = set()
 
     def load(self, config: EffectiveConfig) -> None:
-        """Take a config over: what is new stands at 0, Alertmanagers and bridges that left go."""
+        """Apply a configuration: create new counters at 0, remove those of removed Alertmanagers and bridges."""
         for probe in sorted({target.probe for target in config.targets}):
             self._in_progress.labels(probe)
             for reason in SKIP_REASONS:
@@ -80,7 +80,7 @@ class SelfMetrics:
         self._alertmanagers, self._bridges = alertmanagers, bridges
 
     def render(self, *, openmetrics: bool) -> bytes:
-        """Ends with the `# EOF` of OpenMetrics there."""
+        """Return the exposition. In OpenMetrics it ends with `# EOF`."""
         module = openmetrics_format if openmetrics else text_format
         text: bytes = module.generate_latest(self._registry)
         return text
@@ -99,7 +99,7 @@ class SelfMetrics:
     def lag(self, seconds: float) -> None:
         self._lag.observe(max(seconds, 0.0))
 
-    # -- the pusher of alerts -------------------------------------------------------------------------------------
+    # -- the Pusher of alerts -------------------------------------------------------------------------------------
 
     def notified(self, alertmanager: str, alerts: int) -> None:
         self._notified.labels(alertmanager).inc(alerts)
@@ -124,8 +124,8 @@ class SelfMetrics:
     # -- the daemon -----------------------------------------------------------------------------------------------
 
     def web(self, url: str) -> None:
-        """Where the pages are."""
-        if self._web is None:  # until told, there is nothing to show
+        """Set the URL of the pages."""
+        if self._web is None:  # the metric is absent until the URL is known
             name = table.WEB_INFO.full_name.removesuffix("_info")
             self._web = client.Info(name, table.WEB_INFO.help, registry=self._registry)
         self._web.info({"external_url": url})
@@ -134,17 +134,20 @@ class SelfMetrics:
         self._vantage_up.set(1 if up else 0)
 
     def config_reloaded(self, ok: bool, config_hash: str, now: float) -> None:
-        """`config_hash` is the hexadecimal digest of the config in use; a failed reload leaves it as it was."""
+        """Record a reload at `now` (Unix time).
+
+        `config_hash` is the hexadecimal digest of the configuration in use; a failed reload does not change it.
+        """
         self._reload_successful.set(1 if ok else 0)
         if ok:
             self._reload_time.set(now)
-            self._config_hash.set(int(config_hash[:12] or "0", 16))  # 48 bits: exact in a float
+            self._config_hash.set(int(config_hash[:12] or "0", 16))  # 48 bits, which a float represents exactly
 
     def log_message(self, level: str) -> None:
         self._log_messages.labels(level).inc()
 
     def state_write_failures(self, total: int) -> None:
-        """`total`: since the start."""
+        """Set the number of failed writes. `total` counts from the start of the daemon."""
         self._state_write_failures.inc(max(total - self._state_writes_failed, 0))
         self._state_writes_failed = max(total, self._state_writes_failed)
 
@@ -161,7 +164,7 @@ class SelfMetrics:
 
 
 class _PythonInfo(Collector):
-    """`python_info` of the client library, which declares it as a gauge, as what it is."""
+    """`python_info` with the type info. The client library declares it as a gauge."""
 
     def collect(self) -> Iterable[Metric]:
         for gauge in client.PlatformCollector(registry=None).collect():
@@ -171,7 +174,7 @@ class _PythonInfo(Collector):
 
 
 def _load(counters: Iterable[client.Counter], before: set[str], names: set[str]) -> None:
-    """Those that are new stand at 0, those that left go."""
+    """Create the series of new names at 0, and remove those of names that are gone."""
     for counter in counters:
         for gone in before - names:
             counter.remove(gone)

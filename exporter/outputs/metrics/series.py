@@ -23,7 +23,7 @@ CERTIFICATE_ONLY = frozenset(
         Reason.CERTIFICATE_UNTRUSTED,
     }
 )
-MAX_SERVER_WORDS = 8  # distinct values of a label that a server chooses, for one metric of one target
+MAX_SERVER_WORDS = 8  # limit of distinct values of a label in SERVER_WORDS, for one metric of one target
 MAX_WORD = 64
 
 FACT_GAUGES: dict[ProbeName, tuple[MetricFamily, ...]] = {
@@ -36,7 +36,7 @@ SHOWN_FACTS = frozenset(f.fact for f in FAMILIES) | {FactName.TLS_VERSION, FactN
 
 
 class Series:
-    """Counters and the last verdict of one (target, probe). `render()` is called once per recorded result."""
+    """The counters and the last verdict of one (target, probe). `render()` is called once per recorded result."""
 
     __slots__ = (
         "_attempts",
@@ -72,12 +72,12 @@ class Series:
         self.target = target
         self.alert_labels = alert_labels
         self.interval = target.interval
-        self.leads = True  # of several targets with the same endpoint or domain, one shows its series
+        self.leads = True  # of several targets with the same endpoint or domain, only one exports these series
         self._prefixes = prefixes(target, alert_labels)
         self.shared = shared_prefix(self._prefixes, target.probe)
         self.identity = identity(target, alert_labels)
-        self.expires = 0.0  # Unix time; 0 = no result to withdraw
-        self.stale = False  # the last result is too old to be shown
+        self.expires = 0.0  # Unix time at which the result becomes stale; 0 = there is none
+        self.stale = False  # the last result is too old to be exported
         self._runs = self._failures = self._inconclusive = self._attempts = self._refused = 0
         self._events: dict[MetricFamily, int] = {}
         self._roundtrip = Histogram(table.ROUNDTRIP_SECONDS) if target.probe is ProbeName.ROUNDTRIP else None
@@ -95,11 +95,11 @@ class Series:
 
     @property
     def own_labels(self) -> str:
-        """The labels that every series of the target begins with."""
+        """The labels at the start of every series of the target."""
         return self._prefixes[Subject.TARGET]
 
     def absorb(self, result: Result) -> None:
-        """Count a result and take its values over."""
+        """Count a result and store its values."""
         self._last = result
         self.stale = False
         self.expires = result.started + result.duration + lifetime(self.interval)
@@ -107,12 +107,12 @@ class Series:
         self._attempts += result.login_attempted
         self._refused += result.login_refused
         if result.outcome is Outcome.INCONCLUSIVE:
-            self._inconclusive += 1  # says nothing: what was known stays
+            self._inconclusive += 1  # gives no information: the known values stay
         else:
             self._judge(result)
             self._facts = {key: value for key, value in self._facts.items() if key[0] in KEPT_FACTS}
         if result.outcome is not Outcome.INCONCLUSIVE or not self.shared:
-            self._take(result.facts)  # of a server or a domain it would speak ill, where the fault is ours
+            self._take(result.facts)  # else a fault on our side would be shown as one of the server or domain
         if self._roundtrip is not None:
             self._count_messages(result, self._roundtrip)
 
@@ -152,9 +152,9 @@ class Series:
                     self._events[family] = self._events.get(family, 0) + count
 
     def render(self) -> dict[MetricFamily, bytes]:
-        """All lines by family, as they are in both formats but for the histogram's exemplars.
+        """Return all lines by family. They are the same in both formats, except for the histogram's exemplars.
 
-        Most facts are the same after most runs: their lines are made anew only when one has changed.
+        Facts seldom change between two runs, so their lines are rendered again only after a change.
         """
         setting = (self.target, self.interval, self.leads)
         if setting != self._fixed_for:
@@ -184,15 +184,15 @@ class Series:
         return {family: text.encode() for family, text in lines.items()}
 
     def render_histogram(self, *, openmetrics: bool) -> str:
-        """The lines of roundtrip_seconds; none if this is not a route."""
+        """Return the lines of roundtrip_seconds; "" if the target is not a route."""
         if self._roundtrip is None:
             return ""
         return self._roundtrip.render(self._prefixes[Subject.ROUTE], openmetrics=openmetrics)
 
-    # family, labels beside those of its subject, value
+    # The generators below yield: family, labels in addition to those of its subject, value.
 
     def _fixed_samples(self) -> Iterator[tuple[MetricFamily, str, float]]:
-        """What no run changes."""
+        """Yield the samples that only a reload changes."""
         yield table.PROBE_INTERVAL, self._probe, self.interval
         if self._roundtrip is not None:
             late_after = getattr(self.target.settings, "late_after", None)
@@ -203,7 +203,7 @@ class Series:
             yield table.ENDPOINT_INFO, labels(pairs), 1
 
     def _samples(self) -> Iterator[tuple[MetricFamily, str, float]]:
-        """What every run changes."""
+        """Yield the samples that each run may change."""
         probe = self._probe
         yield table.PROBES, probe, self._runs
         yield table.PROBE_FAILURES, probe, self._failures
@@ -246,7 +246,7 @@ class Series:
         for family, values in _by_family(self.target.probe, self._facts):
             names = family.labels
             if family.subject is Subject.ROUTE:
-                names = names[2:]  # from and to are in the prefix
+                names = names[2:]  # the prefix contains from and to already
             if not names:
                 yield from ((family, "", value) for words, value in values.items() if not words)
                 continue
@@ -264,7 +264,7 @@ def _step_labels(probe: ProbeName, step: Phase) -> str:
 def _by_family(
     probe: ProbeName, facts: dict[tuple[FactName, tuple[str, ...]], float | str]
 ) -> Iterator[tuple[MetricFamily, dict[tuple[str, ...], float]]]:
-    """The numbers of each family by their label values, these cut short."""
+    """Yield the values of each family by label values. Label values are cut to MAX_WORD characters."""
     found: dict[FactName, dict[tuple[str, ...], float]] = {}
     for (name, words), value in facts.items():
         if not isinstance(value, str):

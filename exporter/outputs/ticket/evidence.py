@@ -17,7 +17,7 @@ _BEFORE_TLS = frozenset({Phase.RESOLVE, Phase.CONNECT})
 
 
 class Says(StrEnum):
-    """Statements about a failure. Those of `AGAINST` say what it is not, the others what else there is."""
+    """Kinds of statements about a failure. Those in `AGAINST` exclude a cause, the others name other failures."""
 
     REACHED = "reached"  # server, address
     ENCRYPTED = "encrypted"  # version, cipher
@@ -37,7 +37,7 @@ AGAINST = frozenset(Says) - {Says.ENDPOINT_FAILS, Says.DOMAIN_FAILS, Says.NEIGHB
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One of them, with what fills its sentence in. `at` is Unix time, 0 where it plays no part."""
+    """One statement, with the values for the placeholders of its sentence. `at` is Unix time; 0 if not used."""
 
     says: Says
     words: tuple[tuple[str, str], ...] = ()
@@ -45,7 +45,7 @@ class Statement:
 
 
 def endpoints_of(target: Target) -> tuple[Endpoint, ...]:
-    """The servers that a target's settings name."""
+    """Return the servers that a target's settings name."""
     found = (getattr(target.settings, name, None) for name in ("endpoint", "smtp", "imap"))
     return tuple(each for each in found if isinstance(each, Endpoint))
 
@@ -56,12 +56,12 @@ def login_of(target: Target) -> Login | None:
 
 
 def statements(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> tuple[Statement, ...]:
-    """What is known about `result`, which has failed."""
+    """Return what the other results show about `result`, which has failed."""
     return (*_own_steps(result), *_same_place(result, targets, verdict_of), *_others(result, targets, verdict_of))
 
 
 def _own_steps(result: Result) -> Iterable[Statement]:
-    """How far the run itself came."""
+    """Return which steps of the run itself succeeded."""
     failed = result.failure.phase if result.failure else None
     done = {phase for phase, _ in result.phases} - {failed}
     ends = endpoints_of(result.target)
@@ -74,7 +74,7 @@ def _own_steps(result: Result) -> Iterable[Statement]:
 
 
 def _same_place(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> Iterable[Statement]:
-    """The same servers without a login, the same domain, the same account by other protocols."""
+    """Compare with the tls probes of the same servers, the same domain, and the same account by other protocols."""
     mine, login = result.target, login_of(result.target)
     for target in targets:
         if target.key == mine.key:
@@ -98,7 +98,7 @@ def _same_place(result: Result, targets: Sequence[Target], verdict_of: VerdictOf
 
 
 def _others(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> Iterable[Statement]:
-    """Other mailboxes on the same server; other servers seen from the same place."""
+    """Compare with other mailboxes on the same server, and with other servers."""
     mine = result.target
     neighbours: list[bool] = []
     elsewhere: dict[str, bool] = {}
@@ -130,7 +130,7 @@ def _others(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) ->
 
 
 def fresh_verdicts(history: History, interval_of: IntervalOf, now: float) -> VerdictOf:
-    """What finds the last conclusive result of a target, if that is not too old."""
+    """Return a function that returns the last conclusive result of a target, or None if it is missing or stale."""
 
     def verdict_of(target: Target) -> Result | None:
         found = history.last_conclusive(target.key)

@@ -21,7 +21,7 @@ from exporter.outputs.ticket.words import TicketWords, utc
 FORMATS = {"text": "text/plain", "md": "text/markdown", "json": "application/json"}
 """Name → media type."""
 
-MAX_DIALOGUE = 40  # lines of a transcript: its end
+MAX_DIALOGUE = 40  # lines of a transcript that are shown: the last ones
 
 F = FactName
 _PLAIN = re.compile(r"[\w .,:;=@/+()%’~–→-]*")
@@ -169,7 +169,7 @@ def _history(case: Case, words: TicketWords) -> Iterator[str]:
 
 
 def _ends(runs: tuple[Run, ...]) -> tuple[list[Run], list[Run]]:
-    """Failures and successes, newest first."""
+    """Return the failures and the successes, newest first."""
     return [r for r in runs if r.outcome is Outcome.FAILED], [r for r in runs if r.outcome is Outcome.OK]
 
 
@@ -211,13 +211,16 @@ def as_markdown(ticket: Ticket, words: TicketWords) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text in which nothing is markup: whole where it is harmless, else what could be markup gets a backslash."""
+    """Return the text for Markdown. If it may contain markup, a backslash is put before each special character."""
     flat = " ".join(text.split())
     return flat if _PLAIN.fullmatch(flat) else re.sub(r"([\\`*_{}\[\]<>#!|&~])", r"\\\1", flat)
 
 
 def as_object(ticket: Ticket, words: TicketWords) -> dict[str, Any]:
-    """For programs. Sentences are in the language asked for, keys and reasons in none."""
+    """Return the ticket as a JSON object.
+
+    Sentences are in the requested language; keys and reasons are not translated.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "language": words.language,
@@ -284,7 +287,10 @@ def as_json(ticket: Ticket, words: TicketWords) -> str:
 
 
 def render(ticket: Ticket, shape: str, language: str, zone: tzinfo | None = None) -> str:
-    """`shape` is one of FORMATS. `zone`: where local times are local; None is this machine's."""
+    """Return the ticket as text.
+
+    `shape` is a key of FORMATS. `zone` is the time zone of local times; None is the one of this machine.
+    """
     return _RENDER[shape](ticket, TicketWords(language, zone))
 
 

@@ -18,11 +18,11 @@ from exporter.model.effective import IntervalOf
 from exporter.outputs.history import History, Run
 from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, fresh_verdicts, login_of, statements
 
-MAX_CASES = 4  # probes told in full
+MAX_CASES = 4  # probes that are described in full
 STATES = ("failing", "recovered", "inconclusive", "working", "waiting")
-"""In the order in which they matter."""
+"""The most important one first."""
 
-# The code in a server's answer: SMTP's basic and enhanced one, a response code of IMAP or POP3, a status of HTTP.
+# The code in a server's reply: SMTP reply code with enhanced code, IMAP or POP3 response code, HTTP status.
 _CODES = (
     re.compile(r"^([245]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?(?=[ -]|$)", re.MULTILINE),
     re.compile(r"^(-ERR(?: \[[^\]\r\n]{1,80}\])?)(?= |$)", re.MULTILINE),
@@ -33,28 +33,28 @@ _CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One probe of the target. `result` is the run that is told: the one that failed, else the last, if any."""
+    """One probe of the target. `result` is the run to describe: the failed one, else the last one, if any."""
 
     target: Target
     state: str  # one of STATES
     result: Result | None
-    code: str  # as the server gave it, else what our diagnosis found
-    since: float | None  # Unix time at which the present verdict began
+    code: str  # from the server's reply, else the rule or reason of our diagnosis
+    since: float | None  # Unix time at which the current verdict began
     runs: tuple[Run, ...]  # newest first
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """All that is told. Times are Unix time."""
+    """The content of a ticket. Times are Unix time."""
 
     name: str
     first: Target
     account: str
-    cases: tuple[Case, ...]  # what matters most first
-    others: tuple[Case, ...]  # those not told in full
+    cases: tuple[Case, ...]  # the most important one first
+    others: tuple[Case, ...]  # those that are only in the history section
     ruled_out: tuple[Statement, ...]
     also: tuple[Statement, ...]
-    facts: dict[FactName, float | str]  # of the leading case, certificates also from the endpoint's own check
+    facts: dict[FactName, float | str]  # of the leading case; certificate facts also from the endpoint's tls probe
     endpoints: tuple[Endpoint, ...]
     made: float
 
@@ -69,7 +69,7 @@ class Ticket:
 
 @cache
 def client() -> str:
-    """Who we are, for the desk."""
+    """Return the name and versions of this client, for the support desk."""
     return (
         f"mailprobe {__version__} (Python {platform.python_version()}, {ssl.OPENSSL_VERSION}, "
         f"{platform.system()} {platform.machine()})"
@@ -85,9 +85,10 @@ def make(
     *,
     interval_of: IntervalOf,
 ) -> Ticket:
-    """The ticket about the target of this name. Raises KeyError where there is none.
+    """Return the ticket about the target of this name. Raises KeyError if there is none.
 
-    `recent` is `history.recent()`, taken on the event loop: all else may be done in a thread.
+    `recent` is `history.recent()`, which must be called on the event loop. This function may run in a thread.
+    `now` is Unix time.
     """
     own = [target for target in targets if target.name == name]
     if not own:
@@ -113,7 +114,7 @@ def make(
 
 
 def account_of(target: Target) -> str:
-    """Who has the trouble: a user name, the two ends of a route, else the target's own name."""
+    """Return the affected account: a user name, the two ends of a route, else the target's name."""
     login = login_of(target)
     if login is not None:
         return login.username
@@ -140,7 +141,7 @@ def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
 
 
 def _with_login(result: Result, recent: Sequence[Result]) -> Result:
-    """While logins are paused, the run that was refused says more than the one that did not try."""
+    """While logins are paused, return the run whose login was refused: it explains more than one without a login."""
     if not result.login_suspended or result.failure is None:
         return result
     reason = result.failure.reason
@@ -151,7 +152,7 @@ def _with_login(result: Result, recent: Sequence[Result]) -> Result:
 
 
 def code_of(result: Result | None) -> str:
-    """The error code of a failure: the server's, else the rule that decided, else the reason."""
+    """Return the error code of a failure: the server's, else the name of the matching rule, else the reason."""
     failure = result.failure if result is not None else None
     if failure is None:
         return ""
@@ -163,7 +164,10 @@ def code_of(result: Result | None) -> str:
 
 
 def _facts(case: Case, targets: Sequence[Target], history: History) -> dict[FactName, float | str]:
-    """Those without labels. A login does not read the certificate's dates: they come from the server's own check."""
+    """Return the facts without labels.
+
+    The certificate's dates come from the tls probe; login probes do not read them.
+    """
     found: dict[FactName, float | str] = {}
     servers = set(case.target.servers)
     for target in targets:

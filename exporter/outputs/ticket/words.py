@@ -9,7 +9,7 @@ from exporter.outputs.ticket.evidence import Statement
 
 
 class TicketWords(Phrases):
-    """The words of one language. `zone`: where local times are local; None is this machine's."""
+    """The texts of one language. `zone` is the time zone of local times; None is the one of this machine."""
 
     def __init__(self, language: str, zone: tzinfo | None = None) -> None:
         super().__init__(language, "ticket")
@@ -17,7 +17,7 @@ class TicketWords(Phrases):
 
     @property
     def colon(self) -> str:
-        """What stands between a label and its value."""
+        """The separator between a label and its value."""
         return self("common.colon")
 
     def sentence(self, statement: Statement) -> str:
@@ -27,7 +27,7 @@ class TicketWords(Phrases):
         return self(f"statements.{statement.says}", **places)
 
     def local(self, at: float) -> str:
-        """2026-01-31 09:30:00 +08:00 CST; the zone's name where it has one."""
+        """Return a local time such as 2026-01-31 09:30:00 +08:00 CST, with the zone's name if it has one."""
         moment = datetime.fromtimestamp(at, self._zone) if self._zone else datetime.fromtimestamp(at).astimezone()
         offset = moment.isoformat(timespec="seconds")[19:]
         if not moment.utcoffset():
@@ -36,11 +36,11 @@ class TicketWords(Phrases):
         return f"{moment:%Y-%m-%d %H:%M:%S} {offset}" + (f" {name}" if name.isalpha() else "")
 
     def both(self, at: float) -> str:
-        """Local and UTC, once where they are the same."""
+        """Return the local time and UTC; only one if they are the same."""
         local, universal = self.local(at), f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
         return local if local == universal else f"{local} = {universal}"
 
 
 def utc(at: float) -> str:
-    """As RFC 3339 has it."""
+    """Return UTC in the format of RFC 3339, with milliseconds."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
