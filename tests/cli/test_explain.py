@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +127,12 @@ def test_bytes_that_are_not_utf8_are_read_as_gbk():
     given = "535 Error: 请使用授权码登录".encode("gbk").decode("utf-8", "surrogateescape")
     assert as_received(given) == "535 Error: 请使用授权码登录"
     assert as_received("b'unterminated \\x'") == "b'unterminated \\x'"
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_example_of_the_readme_lists_its_five_causes(capsys, page):
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    (example,) = re.findall(r"`(535 Login fail[^`]*)`", text)
+    code, answer = told(capsys, example)
+    assert code == 0
+    assert (answer["reason"], len(answer["ambiguous"])) == ("ambiguous_login_refused", 5)
