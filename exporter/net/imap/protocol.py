@@ -27,15 +27,15 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 
 from aioimaplib.aioimaplib import AUTH, LOGOUT, NONAUTH, Abort, Commands, IMAP4ClientProtocol
 
-from exporter.model import Service, bounds
+from exporter.model import Service
 from exporter.model.errors import Garbage, Refusal, ServerClosed
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 from exporter.net.imap import parser
+from exporter.net.imap.capabilities import capability_words
 from exporter.net.imap.reader import Reader, Response
 from exporter.net.imap.transcript import MaskedTranscript
 from exporter.net.mask import SHOWN, Mask
@@ -44,7 +44,6 @@ from exporter.net.text import decode, garbage, is_binary
 from exporter.net.wire import Wire
 
 MAX_WARNINGS = 10
-MAX_REMEMBERED = 1024  # characters of capabilities that are kept for the next session
 BYE_GRACE = 0.5  # seconds to wait for a tagged NO, which explains a BYE better
 _STATUS = (b"OK ", b"NO ", b"BAD", b"BYE")
 _DATA = frozenset((b"LIST", b"STAT", b"FLAG", b"QUOT"))  # starts of responses that only the caller of the command needs
@@ -266,7 +265,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if kind[:3] in _STATUS:
             self._status(line, kind)
         elif kind == b"CAPA":
-            self.capabilities = _words(self.mask.hide(decode(line[13:])))
+            self.capabilities = capability_words(self.mask.hide(decode(line[13:])))
         elif kind[:1].isdigit():
             self._counted(line)
         if self.pending_sync_command is not None:
@@ -359,7 +358,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
 
     def _note_capabilities(self, text: str) -> None:
         if text[:12].upper() == "[CAPABILITY ":
-            self.capabilities = _words(self.mask.hide(parser.code(text)[1]))
+            self.capabilities = capability_words(self.mask.hide(parser.code(text)[1]))
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -389,16 +388,3 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         if self.pending_sync_command is not None:
             self._end(self.pending_sync_command, exc)
         self._wake()
-
-
-def _words(text: str) -> frozenset[str]:
-    """Split a capability list. Raises Garbage where there are more than any server has."""
-    if len(text) > bounds.IMAP_CAPABILITIES:
-        raise Garbage(f"more than {bounds.IMAP_CAPABILITIES} characters of capabilities: {clean(text[:200], 80)}")
-    return _remembered_words(text) if len(text) <= MAX_REMEMBERED else frozenset(text.upper().split())
-
-
-@lru_cache(maxsize=256)
-def _remembered_words(text: str) -> frozenset[str]:
-    """Cached, because thousands of mailboxes are on few servers with the same list."""
-    return frozenset(text.upper().split())
