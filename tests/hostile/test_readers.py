@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2] / "exporter"
 READERS = {
     "net/wire.py": ("MAX_TOTAL", "READ_SIZE"),
     "net/imap/reader.py": ("IMAP_COMMAND", "IMAP_LITERAL", "IMAP_LINE", "IMAP_LINES"),
-    "net/imap/protocol.py": ("IMAP_CAPABILITIES", "MAX_WARNINGS"),
+    "net/imap/protocol.py": ("MAX_WARNINGS",),
+    "net/imap/capabilities.py": ("IMAP_CAPABILITIES", "MAX_REMEMBERED"),
     "net/imap/parser.py": ("MAX_DEPTH", "MAX_DIGITS"),
     "net/imap/session.py": ("HEADER_FIELDS", "MAX_FOLDERS", "AT_ONCE"),
     "net/smtp/protocol.py": ("MAX_LINE", "MAX_REPLY"),
