@@ -22,19 +22,19 @@ from exporter.web.view import VIEW, AppView
 
 logger = logger_of(__name__)
 
-GRACE = 2.0  # seconds for HTTP requests under way when stopping
-OPEN_TO_ALL = "all who reach this address see the pages, mail addresses included: see --web.config.file"
-IN_THE_CLEAR = "passwords of the web pages travel in the clear: tls_server_config is missing in --web.config.file"
+GRACE = 2.0  # seconds for running HTTP requests to finish when stopping
+OPEN_TO_ALL = "anyone who can reach this address can read the pages, including mail addresses: see --web.config.file"
+IN_THE_CLEAR = "passwords of the web pages are sent unencrypted: tls_server_config is missing in --web.config.file"
 
 
 class StartError(Exception):
-    """The daemon cannot start; the message says what and where."""
+    """The daemon cannot start. The message says what failed and where."""
 
 
 class Listener:
-    """The web server on its addresses, and on a socket for the command line.
+    """The web server on its addresses, and on a Unix socket for the command line.
 
-    `told` hears why a web configuration that was good is not used as it is now; None: it is.
+    `told` is called with the reason when a changed web configuration is refused, and with None when it is used again.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Listener:
         told: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self._addresses = addresses
-        self._passed = passed  # sockets to use in place of the addresses
+        self._passed = passed  # returns listening sockets to use instead of the addresses
         self._control = control
         self._app = build(view, bridges)
         self._runner = Runner(self._app, shutdown_timeout=GRACE)
@@ -57,7 +57,7 @@ class Listener:
         self._admission: Admission | None = None
 
     async def start(self) -> None:
-        """Listen on all of them or none. Raises StartError, ConfigError."""
+        """Listen on all addresses, or on none. Raises StartError, ConfigError."""
         try:
             if self._keeper is not None:
                 await self._keeper.open()
@@ -103,7 +103,7 @@ class Listener:
             await ControlSite(self._runner, path).start()
         except OSError as exc:
             why = exc.strerror or str(exc)
-            logger.warning("no control socket", path=str(path), err=why)
+            logger.warning("cannot create the control socket", path=str(path), err=why)
 
     def _warn(self) -> None:
         settings = self._keeper.settings if self._keeper is not None else None
@@ -114,7 +114,7 @@ class Listener:
             logger.warning(IN_THE_CLEAR, listen=",".join(seen))
 
     async def reread(self) -> str | None:
-        """Look at the web configuration now. Returns why it is not used as it is, or None."""
+        """Check the web configuration for changes now. Returns why it is refused, or None."""
         if self._keeper is None:
             return None
         await self._keeper.now()
@@ -133,24 +133,24 @@ class Listener:
 
     @property
     def scheme(self) -> str:
-        """`https` where there is a certificate."""
+        """`https` if there is a certificate, else `http`."""
         return "https" if self._keeper is not None and self._keeper.settings.tls is not None else "http"
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Those listened on; port 0 in the flags has become a real one here."""
+        """The ports that it listens on. Port 0 in the flags is replaced by the port that the system chose."""
         return tuple(port for _, port in self._places())
 
     @property
     def url(self) -> str:
-        """Where the pages are, as far as the first address tells: for all addresses, this machine's name stands."""
+        """The URL of the pages, from the first address. If that means all addresses, the host name of this machine."""
         host, port = self._places()[0]
         if ipaddress.ip_address(host).is_unspecified:
             host = platform.node() or "localhost"
         return f"{self.scheme}://{listen_name(host, port)}{self._app[VIEW].route_prefix.path}"
 
     def _places(self) -> list[tuple[str, int]]:
-        """IP addresses and ports; the control socket's address is a path."""
+        """Return IP addresses and ports, without the control socket, whose address is a path."""
         return [(each[0], each[1]) for each in self._runner.addresses if isinstance(each, tuple)]
 
     def __str__(self) -> str:
@@ -158,12 +158,12 @@ class Listener:
 
 
 def without_login(url: str) -> str:
-    """The URL as it may be shown: no user, no password."""
+    """Return the URL without user and password, so that it can be shown."""
     scheme, mark, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def listen_name(host: str, port: int) -> str:
-    """As one writes it in a URL (RFC 3986 section 3.2.2)."""
+    """Return host and port as written in a URL (RFC 3986 section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

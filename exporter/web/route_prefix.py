@@ -16,17 +16,17 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 @dataclass(frozen=True, slots=True)
 class RoutePrefix:
-    """`path` is empty, or starts with a slash and does not end with one."""
+    """The path under which all pages are. `path` is empty, or starts with a slash and does not end with one."""
 
     path: str = ""
-    alone: bool = False  # nothing is served outside of it
+    alone: bool = False  # True: nothing is served outside of the prefix
 
     def below(self, path: str) -> bool:
         """Tell whether a path lies under this prefix."""
         return bool(self.path) and path.startswith(f"{self.path}/")
 
     def root(self, path: str) -> str:
-        """Return the relative path from a page to the front page; a proxy may have put more in front."""
+        """Return the relative path from a page to the front page. It also works behind a proxy that adds a prefix."""
         if self.below(path):
             return "../" * (path.count("/") - self.path.count("/") - 1) or "./"
         up = "../" * (path.count("/") - 1)

@@ -25,7 +25,7 @@ logger = logger_of(__name__)
 MAX_BODY = 64 * 1024
 MAX_HEADER = 8190
 SCRAPES_AT_ONCE = 8
-SCRAPE_WITHIN = 60.0  # seconds for a client to take /metrics
+SCRAPE_WITHIN = 60.0  # seconds for a client to receive /metrics
 FIRST_REQUEST_WITHIN = 10.0  # seconds from connecting to a complete request
 KEEPALIVE = 75.0
 MAX_CONNECTIONS = 512
@@ -65,7 +65,7 @@ def build(view: AppView, bridges: FindBridge | None = None) -> web.Application:
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
-    """The exposition, in pieces; compressed in a thread, since zlib would hold the event loop."""
+    """Send the exposition in pieces. A thread compresses them, since zlib would block the event loop."""
     scrapes = request.app[SCRAPES]
     if scrapes.locked():
         return web.Response(text="too many scrapes at once\n", status=503)
@@ -97,7 +97,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page for people whose address leads nowhere, and no inside stories for anybody."""
+    """Answer errors: an HTML page for browsers if the path is unknown, and no internal details for anybody."""
     request.app[SPOKEN].add(request.protocol)
     try:
         return await handler(request)
@@ -110,7 +110,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.RequestPayloadError:
         return web.Response(text="400: the body cannot be read\n", status=400)
     except (ConnectionError, TimeoutError):
-        if request.transport is not None:  # who does not take what was asked for is let go
+        if request.transport is not None:  # the client does not receive the response: close the connection
             request.transport.abort()
         raise
     except Exception:
@@ -129,7 +129,7 @@ async def _plain_bodies(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 class Runner(web.AppRunner):
-    """An AppRunner with bounds. aiohttp itself would let a client that never asks anything stay for ever."""
+    """An AppRunner with limits. aiohttp alone would keep a connection open for ever if no request is sent on it."""
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float = 2.0) -> None:
         super().__init__(
@@ -164,7 +164,10 @@ class Runner(web.AppRunner):
             self.reap(time.monotonic())
 
     def reap(self, now: float) -> None:
-        """Close connections that have not asked anything in time, and the oldest silent ones if there are too many."""
+        """Close connections without a request in time, and the oldest of these if there are too many connections.
+
+        `now` is `time.monotonic()`.
+        """
         connections = self.server.connections if self.server is not None else []
         self._seen = {connection: self._seen.get(connection, now) for connection in connections}
         self._spoken.intersection_update(connections)

@@ -18,7 +18,7 @@ from exporter.web.route_prefix import RoutePrefix
 
 
 class AppView(Protocol):
-    """Implemented by the app; a fake in tests."""
+    """What the web server reads from the daemon. Implemented by the app, and by a fake in tests."""
 
     @property
     def history(self) -> History: ...
@@ -28,83 +28,89 @@ class AppView(Protocol):
 
     @property
     def external_url(self) -> str:
-        """As configured, or empty."""
+        """The configured URL of the pages, or empty."""
         ...
 
     @property
     def route_prefix(self) -> RoutePrefix:
-        """Under which path the pages lie."""
+        """The path under which the pages are."""
         ...
 
     @property
     def telemetry_path(self) -> str:
-        """Where the metrics are: /metrics."""
+        """The path of the metrics, by default /metrics."""
         ...
 
     @property
     def timeout_offset(self) -> float:
-        """Seconds taken off the scrape timeout that Prometheus tells /probe."""
+        """Seconds that /probe subtracts from the scrape timeout sent by Prometheus."""
         ...
 
     @property
     def sharding(self) -> Sharding:
-        """Which daemon of several this is."""
+        """The number of this daemon, if several share the targets."""
         ...
 
     def targets(self) -> Sequence[Target]:
-        """Those of the config in use."""
+        """Return the targets of the configuration in use."""
         ...
 
     def waiting(self) -> Mapping[str, str]:
-        """Mailboxes that are not watched yet, because their servers are not known: name → why."""
+        """Return mailboxes that are not monitored yet because their servers are unknown: name → why."""
         ...
 
     def notices(self) -> Sequence[Notice]:
-        """What the DNS says of the mailboxes' domains and the user should know."""
+        """Return what DNS shows about the mailboxes' domains and the user should know."""
         ...
 
     def interval(self, target: Target) -> float:
-        """Seconds between two runs of a target, as they are in effect. May be asked in any thread."""
+        """Return the interval in effect between two runs of a target, in seconds. May be called from any thread."""
         ...
 
     def causes(self) -> Sequence[Cause]:
-        """Why what fails now fails, the widest first."""
+        """Return the causes of the current failures, widest scope first."""
         ...
 
     def vantage(self) -> tuple[int, int] | None:
-        """So many of so many references answer; None where there are none."""
+        """Return how many references answer, and how many there are; None if there are none."""
         ...
 
     def incidents(self) -> Sequence[Incident]:
-        """The open ones, latest first, then those resolved lately."""
+        """Return the open incidents, latest first, then the recently resolved ones."""
         ...
 
     def config_text(self) -> str:
-        """The config in use as YAML, its secrets as `<secret>`."""
+        """Return the configuration in use as YAML, with secrets replaced by `<secret>`."""
         ...
 
     def config_error(self) -> str | None:
-        """Why the configuration files are not what runs: they were refused when they were last loaded. Else None."""
+        """Return why the configuration files were refused at the last load; None if they are in use."""
         ...
 
     def state_error(self) -> str:
-        """Why the state file cannot be written at present; empty: it can."""
+        """Return why the state file cannot be written at the moment; empty if it can."""
         ...
 
     def ready(self) -> bool:
-        """Config loaded, state open, schedule built. Says nothing about the mail services."""
+        """Return whether the configuration is loaded, the state is open and the schedule is built.
+
+        Does not depend on the mail services.
+        """
         ...
 
     async def reload(self) -> str | None:
-        """Load the configuration files anew. Returns which are refused, why, and what holds; None: all are used."""
+        """Load the configuration files again.
+
+        Returns None if all are in use, else which are refused, why, and which configuration stays in use.
+        """
         ...
 
     async def run_now(
         self, name: str, probe: ProbeName, *, wait: Wait = Wait.LATE, force: bool = False
     ) -> Result | None:
-        """One run inside the limits and (unless `force`, once) the login guard; None if there is no such target.
+        """Run a probe once, within the limits and, unless `force`, the login guard. None if there is no such target.
 
-        `wait`: for how long a round trip does. May raise `schedule.Interrupted`.
+        `wait` tells how long a round trip waits for its mail. Raises `schedule.Interrupted`.
         """
         ...
 
@@ -113,5 +119,5 @@ VIEW: web.AppKey[AppView] = web.AppKey("view")
 
 
 def find(view: AppView, name: str) -> list[Target]:
-    """The probes of the target with this name."""
+    """Return all probes of the target with this name."""
     return [target for target in view.targets() if target.name == name]

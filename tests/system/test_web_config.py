@@ -115,7 +115,7 @@ def test_prometheus_scrapes_with_user_and_client_certificate_and_through_a_rotat
     first = daemon.metric("mailprobe_config_last_reload_success_timestamp_seconds")
     daemon.web_config.write_text("basic_auth_users: {}\n")
     server.wait_for("mailprobe_config_last_reload_successful == 0")
-    assert "cannot be taken away while running" in daemon.tail()
+    assert "cannot be removed while the daemon is running" in daemon.tail()
     daemon.web_config.write_text(LOCKED)
     Material.place(authority.good("localhost"), daemon.folder)
     server.wait_for("mailprobe_config_last_reload_successful == 1")

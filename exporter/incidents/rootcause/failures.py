@@ -159,7 +159,7 @@ class Failures:
         return known.endpoint if known is not None else None
 
     def refused_together(self) -> dict[str, list[Failing]]:
-        """Return, by provider, logins that worked before and were refused at one time for unknown reasons."""
+        """Return, by provider, working logins that were refused at about the same time for unknown reasons."""
         return {provider: _together(refused.values()) for provider, refused in self._refused.items()}
 
     def provider_outages(self, unreachable: Collection[str]) -> Iterator[tuple[str, set[str]]]:

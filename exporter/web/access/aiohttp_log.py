@@ -21,20 +21,20 @@ from exporter.model.logger import logger_of
 
 logger = logger_of(__name__)
 
-TOLD_EVERY = 60.0  # seconds between lines about the same
-FRAMES = 4  # of a stack, the innermost
-BAD = "a request is no proper HTTP and is refused"
-LEFT = "a client left before it had its answer"
-SLOW = "a request is given up, its client is too slow"
-FAILED = "the web server failed at a request"
+TOLD_EVERY = 60.0  # seconds between two lines about the same event
+FRAMES = 4  # number of stack frames that are logged, innermost first
+BAD = "an invalid HTTP request was rejected"
+LEFT = "a client disconnected before it had the response"
+SLOW = "a request was aborted because the client is too slow"
+FAILED = "the web server failed to handle a request"
 
 
 class Complaints(logging.Handler):
-    """Takes aiohttp's lines and writes ours."""
+    """Receives aiohttp's log records and writes our own log lines."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        # By what is told, which has a bound: it is a line of a program.
+        # By message and fields. The number of keys is limited, because none contains data from clients.
         self._silent: Counter[str] = Counter()  # occurrences since the last line
         self._told_at: dict[str, float] = {}
 
@@ -51,7 +51,7 @@ class Complaints(logging.Handler):
 
 
 def complaints() -> logging.Logger:
-    """For aiohttp to write to: what it says goes nowhere else."""
+    """Return the logger for aiohttp. Its records go only to Complaints."""
     made = logging.getLogger(f"{__name__}.aiohttp")
     made.setLevel(logging.WARNING)
     made.propagate = False
@@ -60,7 +60,10 @@ def complaints() -> logging.Logger:
 
 
 def judged(record: logging.LogRecord) -> tuple[int, str, dict[str, str]]:
-    """Level, message and fields. What a client can bring about is a warning; an error's text may quote the request."""
+    """Return level, message and fields for a record.
+
+    What a client can cause is only a warning. The text of an error is left out, because it may quote the request.
+    """
     _, error, stack = record.exc_info or (None, None, None)
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         return logging.WARNING, BAD, {}
@@ -68,17 +71,21 @@ def judged(record: logging.LogRecord) -> tuple[int, str, dict[str, str]]:
         return logging.WARNING, LEFT, {}
     if error is not None:
         return logging.ERROR, FAILED, {"err": type(error).__name__, "at": _places(stack)}
-    if record.args:  # that a handler's time was up is told without an exception
+    if record.args:  # aiohttp reports the timeout of a handler without an exception
         return logging.WARNING, SLOW, {}
-    return logging.ERROR, FAILED, {"err": str(record.msg).partition(",")[0]}  # a repr of ours follows the comma
+    return (
+        logging.ERROR,
+        FAILED,
+        {"err": str(record.msg).partition(",")[0]},
+    )  # after the comma aiohttp adds the repr of one of our objects
 
 
 def _client(record: logging.LogRecord) -> dict[str, str]:
-    """Its address, where aiohttp tells it."""
+    """Return the client's address, if the record has it."""
     return {"client": str(record.args[0])} if isinstance(record.args, tuple) and record.args else {}
 
 
 def _places(stack: TracebackType | None) -> str:
-    """`file:line function`, the innermost first."""
+    """Return the stack frames as `file:line function`, innermost first."""
     frames = traceback.extract_tb(stack)[-FRAMES:]
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))

@@ -19,14 +19,14 @@ from exporter.web.config.users import Busy, Users, credentials
 
 logger = logger_of(__name__)
 
-TOLD_EVERY = 60.0  # seconds between lines about refused logins
+TOLD_EVERY = 60.0  # seconds between two log lines about refused logins
 CHALLENGE = 'Basic realm="mailprobe", charset="UTF-8"'
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Admission:
-    """The door of one server. `attach` it to the application."""
+    """Decides for each request of one server whether it is allowed. `attach` it to the application."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -34,11 +34,11 @@ class Admission:
         self._bucket: TokenBucket | None = None
         self._rate = (0.0, 0)
         self._answering: set[RequestHandler] = set()
-        self._refused = 0  # logins since the last line about them
+        self._refused = 0  # refused logins since the last log line about them
         self._told_at = float("-inf")
 
     def attach(self, app: web.Application) -> None:
-        """Before everything that the application does itself, and with the last word on headers."""
+        """Add the check as the first middleware of `app`, and set the configured response headers last."""
 
         @web.middleware
         async def first(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,7 +57,7 @@ class Admission:
             self._answering.discard(request.protocol)
 
     def let_go(self, connections: Iterable[RequestHandler]) -> None:
-        """Close these, because what they were let in by no longer holds: now, or after the answer under way."""
+        """Close connections that were accepted with previous TLS settings: now, or after the current response."""
         for connection in list(connections):
             if connection in self._answering:
                 connection.close()
@@ -71,7 +71,7 @@ class Admission:
         if not certificate_fits(settings, request):
             return _let_go(web.Response(text="403: this client certificate is not among those allowed\n", status=403))
         if settings.tls is not None and not request.secure:
-            # Connected before there was a certificate.
+            # The client connected before there was a certificate.
             return _let_go(web.Response(text="400: this port speaks TLS now: use https://\n", status=400))
         if settings.users and request.match_info.handler is not receive:  # a bridge's token is in the same header
             refusal = await self._log_in(settings, request)
@@ -108,7 +108,7 @@ class Admission:
         )
 
     def _tell(self, client: str) -> None:
-        """No user name: it may be a password in the wrong field."""
+        """Log a refused login, without the user name: it may be a password in the wrong field."""
         self._refused += 1
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY:
@@ -125,14 +125,14 @@ class Admission:
 
 
 def from_this_account(request: web.Request) -> bool:
-    """Through the socket in the storage folder, which only our own account and root can open."""
+    """Return whether the request came through the control socket, which only our own user and root can open."""
     transport = request.transport
     peer = transport.get_extra_info("socket") if transport is not None else None
     return peer is not None and peer.family == socket.AF_UNIX
 
 
 def certificate_fits(settings: Settings, request: web.Request) -> bool:
-    """Whether the client's certificate has one of the allowed names, where there is a list. TLS has verified it."""
+    """Return whether the client's certificate has an allowed name, if names are configured. TLS has verified it."""
     if not settings.allowed_sans:
         return True
     tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
@@ -140,7 +140,7 @@ def certificate_fits(settings: Settings, request: web.Request) -> bool:
 
 
 def alternative_names(tls: SSLObject) -> set[str]:
-    """Those of the kinds that exporter-toolkit compares: DNS, e-mail, IP address, URI."""
+    """Return the subject alternative names that exporter-toolkit compares: DNS, e-mail, IP address, URI."""
     kinds = {"DNS", "email", "IP Address", "URI"}
     found = (tls.getpeercert() or {}).get("subjectAltName", ())
     return {str(each[1]) for each in found if each[0] in kinds}

@@ -16,7 +16,7 @@ from aiohttp import web
 
 
 class ControlSite(web.BaseSite):
-    """Listens there. `start` raises OSError where the file system or the length of the path do not allow it."""
+    """The control socket. `start` raises OSError if the file system or the length of the path does not allow it."""
 
     def __init__(self, runner: web.BaseRunner, path: Path) -> None:
         super().__init__(runner)
@@ -41,8 +41,8 @@ class ControlSite(web.BaseSite):
 
 
 def _bind(path: Path) -> socket.socket:
-    """Raises OSError."""
-    # Left by a daemon that was killed; that no other one runs is sure, because we hold the lock of the folder.
+    """Return the listening socket. Raises OSError."""
+    # A killed daemon left it. No other daemon uses it, because we hold the lock of the folder.
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)

@@ -21,7 +21,10 @@ from aiohttp import web
 from exporter.web.view import VIEW
 
 PROGRAM = "X-Mailprobe"
-"""A header by which a program says that it means it. A browser sends it across sites only after asking us, in vain."""
+"""A header that proves that a request does not come from another site's page.
+
+Browsers send such a header across sites only if the server allows it (CORS), and this server never does.
+"""
 
 _PRIVATE = (".localhost", ".local", ".internal", ".home.arpa", ".test")  # RFC 6761, 6762, 8375; .internal by ICANN
 _PORTS = {"http": 80, "https": 443}
@@ -32,7 +35,7 @@ def from_browser(request: web.Request) -> bool:
 
 
 def own_page(request: web.Request) -> bool:
-    """Whether a browser asks from a page of ours."""
+    """Return whether a browser sent the request from one of our pages."""
     site, origin = request.headers.get("Sec-Fetch-Site"), _split(request.headers.get("Origin", ""))
     if site not in (None, "same-origin"):
         return False
@@ -42,17 +45,17 @@ def own_page(request: web.Request) -> bool:
     host = _split(f"//{request.host}")
     if not (_nobodys(host.hostname or "") or (host.hostname and host.hostname == external.hostname)):
         return False
-    # A proxy may have put another Host than the browser's: then only Sec-Fetch-Site knows.
+    # A proxy may have replaced the browser's Host header. Then only Sec-Fetch-Site is reliable.
     return site == "same-origin" or (bool(origin.netloc) and origin.netloc.lower() == host.netloc.lower())
 
 
 def may_act(request: web.Request) -> bool:
-    """For what costs a login: a page of ours, or a program that shows that it is none."""
+    """Return whether the request may cause a login: it is from one of our pages, or has the header PROGRAM."""
     return own_page(request) if from_browser(request) else request.headers.get(PROGRAM) == "1"
 
 
 def _nobodys(name: str) -> bool:
-    """Whether no stranger's DNS can answer for this name."""
+    """Return whether this name cannot be in the DNS of a stranger (protects against DNS rebinding)."""
     if "." not in name or name.endswith(_PRIVATE) or name in _our_names():
         return bool(name)
     try:
@@ -70,14 +73,14 @@ def _our_names() -> frozenset[str]:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no number
+        parts.port  # noqa: B018 - raises ValueError if it is not a number
     except ValueError:
         return urlsplit("")
     return parts
 
 
 def _place(url: SplitResult) -> tuple[str, str, int | None] | None:
-    """Scheme, host, port: an origin."""
+    """Return the origin: scheme, host, port; None if the URL has none."""
     if not url.scheme or not url.hostname:
         return None
     return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)

@@ -22,9 +22,9 @@ logger = logger_of(__name__)
 
 BACKLOG = 128
 HANDSHAKE_WITHIN = 10.0  # seconds from connecting to the end of the handshake
-MAX_SHAKING = 256  # connections that are not through yet: one more pushes out the oldest
+MAX_SHAKING = 256  # limit of connections during the handshake; one more closes the oldest
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-PAUSE = 1.0  # seconds until the next accept where descriptors have run out
+PAUSE = 1.0  # seconds until the next accept if there are no file descriptors
 TLS_HANDSHAKE = b"\x16"  # the first byte of a ClientHello's record (RFC 8446 section 5.1)
 NOT_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nServer: mailprobe\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -33,7 +33,7 @@ NOT_TLS = (
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:
-    """Listening sockets; None = all addresses of both families, as far as this machine has them. Raises OSError."""
+    """Return listening sockets. Host None means all IPv4 and IPv6 addresses of this machine. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     made: list[socket.socket] = []
     try:
@@ -53,7 +53,7 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
 
 
 class GuardedSite(web.BaseSite):
-    """A listening place of a runner."""
+    """The sockets of a runner, with a limit on TLS handshakes and certificates that can change."""
 
     def __init__(self, runner: web.BaseRunner, sockets: Sequence[socket.socket], keeper: Keeper) -> None:
         super().__init__(runner)
@@ -80,7 +80,7 @@ class GuardedSite(web.BaseSite):
 
 
 class _Acceptor:
-    """As much of an asyncio server as aiohttp asks for."""
+    """The methods of an asyncio server that aiohttp needs."""
 
     def __init__(
         self, sockets: Sequence[socket.socket], keeper: Keeper, factory: Callable[[], asyncio.BaseProtocol]
@@ -92,7 +92,7 @@ class _Acceptor:
         self._accepting = [asyncio.create_task(self._accept(each)) for each in sockets]
 
     async def stop(self) -> None:
-        """Accept no more, and drop those that are not through."""
+        """Stop accepting, and close connections whose handshake is not finished."""
         tasks = [*self._accepting, *self._shaking]
         for task in tasks:
             task.cancel()
@@ -127,7 +127,7 @@ class _Acceptor:
                 context = (await self._keeper.now()).tls
                 if context is not None and not await _speaks_tls(connection):
                     return
-                handed_over = True  # whatever comes of it, the socket is no longer ours
+                handed_over = True  # from here on asyncio closes the socket, also after an error
                 await asyncio.get_running_loop().connect_accepted_socket(
                     self._factory,
                     connection,
@@ -135,14 +135,14 @@ class _Acceptor:
                     ssl_handshake_timeout=HANDSHAKE_WITHIN if context is not None else None,
                 )
         except (OSError, ssl.SSLError, TimeoutError) as exc:
-            logger.debug("a connection came to nothing", err=str(exc) or type(exc).__name__)
+            logger.debug("a connection failed before its first request", err=str(exc) or type(exc).__name__)
         finally:
             if not handed_over:
                 connection.close()
 
 
 async def _speaks_tls(connection: socket.socket) -> bool:
-    """Whether a ClientHello comes. Who speaks plain HTTP is told; nothing is taken out of the connection."""
+    """Return whether the client starts with a ClientHello, without consuming it. Answers plain HTTP with an error."""
     loop = asyncio.get_running_loop()
     readable: asyncio.Future[None] = loop.create_future()
     loop.add_reader(connection, lambda: None if readable.done() else readable.set_result(None))
@@ -155,5 +155,5 @@ async def _speaks_tls(connection: socket.socket) -> bool:
         return True
     if first:
         await loop.sock_sendall(connection, NOT_TLS)
-        connection.recv(4096)  # unread bytes would make the close a reset, and take the answer along
+        connection.recv(4096)  # with unread data the close would be a reset, and the client could lose the response
     return False

@@ -17,7 +17,7 @@ from exporter.web.api.negotiate import TEXT
 from exporter.web.api.run_log import log_text
 from exporter.web.view import VIEW, AppView, find
 
-LONGEST_WAIT = 120.0  # seconds; Prometheus tells its own, shorter one
+LONGEST_WAIT = 120.0  # seconds; Prometheus sends its own, shorter timeout
 
 HELP = {
     "probe_success": "Displays whether or not the probe was a success",
@@ -35,7 +35,7 @@ HELP = {
 
 
 async def probe(request: web.Request) -> web.Response:
-    """The last result while that is younger than the interval; else a new run, but never one that sends mail."""
+    """Return the last result if it is younger than the interval, else run the probe, unless it sends mail."""
     view = request.app[VIEW]
     target = _wanted(view, request.query.get("target", ""), request.query.get("module", ""))
     result = view.history.last(target.key)
@@ -63,7 +63,7 @@ def _age(result: Result) -> float:
 
 
 def _wanted(view: AppView, name: str, module: str) -> Target:
-    """A configured target, never a host from outside."""
+    """Return the configured target. Never probes a host that the request names. Raises HTTPBadRequest."""
     if not name:
         raise web.HTTPBadRequest(text="the parameter target is missing: the name of a configured target\n")
     probes = {target.probe: target for target in find(view, name)}
@@ -78,7 +78,7 @@ def _wanted(view: AppView, name: str, module: str) -> Target:
 
 
 def _patience(request: web.Request, offset: float) -> float:
-    """How long the scrape may take. Prometheus says how long it waits."""
+    """Return the seconds that the response may take, from the scrape timeout in the header of Prometheus."""
     try:
         told = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
     except ValueError:
@@ -87,7 +87,10 @@ def _patience(request: web.Request, offset: float) -> float:
 
 
 async def run_within(view: AppView, target: Target, patience: float) -> Result | None:
-    """A run, if it is done in time. It is not cancelled: its result will be in the history."""
+    """Run the probe; None if it does not finish in `patience` seconds.
+
+    A late run is not cancelled: its result goes to the history.
+    """
     task = asyncio.ensure_future(view.run_now(target.name, target.probe))
     done, _ = await asyncio.wait({task}, timeout=patience)
     if not done:
@@ -101,17 +104,20 @@ async def run_within(view: AppView, target: Target, patience: float) -> Result |
 
 
 _unfinished: set[asyncio.Future[Result | None]] = set()
-"""The event loop itself holds its tasks only weakly."""
+"""References to the late runs, because the event loop has only weak references to its tasks."""
 
 
 def _settle(task: asyncio.Future[Result | None]) -> None:
     _unfinished.discard(task)
     if not task.cancelled():
-        task.exception()  # the scheduler has told of it; here nobody waits for it any more
+        task.exception()  # marks the exception as retrieved: the scheduler has logged it already
 
 
 def blackbox_text(result: Result, verdict: Result | None) -> str:
-    """The names of blackbox_exporter. probe_success is left out while there is no conclusive verdict."""
+    """Return metrics with the names of blackbox_exporter.
+
+    Without a conclusive verdict there is no probe_success.
+    """
     samples: list[tuple[str, str, float]] = []
     if verdict is not None:
         samples.append(("probe_success", "", verdict.outcome is Outcome.OK))

@@ -21,7 +21,7 @@ class _Range:
 
 
 def _ranges(header: str) -> list[_Range]:
-    """The elements of Accept, Accept-Encoding or Accept-Language. What is not understood is left out."""
+    """Return the elements of Accept, Accept-Encoding or Accept-Language. Invalid elements are ignored."""
     found = []
     for element in header.split(",")[:MAX_RANGES]:
         name, *rest = [part.strip() for part in element.split(";")]
@@ -38,9 +38,10 @@ def _ranges(header: str) -> list[_Range]:
 
 
 def exposition_type(accept: str) -> str:
-    """The Content-Type of /metrics: the format of highest quality, the first named among equals, else text 0.0.4.
+    """Return the Content-Type of /metrics.
 
-    OpenMetrics is capped at 1.0.0: a later version asked for is answered with that, and labelled so.
+    It is the format with the highest quality, the first one if several are equal, else text 0.0.4. A request for a
+    later version of OpenMetrics gets 1.0.0.
     """
     best, quality = TEXT, 0.0
     for wanted in _ranges(accept):
@@ -65,11 +66,11 @@ def accepts_gzip(header: str) -> bool:
 
 
 def language(header: str, chosen: str = "") -> str:
-    """As chosen in the address, else the preferred one of the browser, else English."""
+    """Return the language chosen in the URL, else the preferred one of the browser, else English."""
     wanted = [chosen] if chosen else [r.name for r in sorted(_ranges(header), key=lambda r: -r.quality) if r.quality]
     return next(filter(None, map(matching, wanted)), FALLBACK)
 
 
 def wants_html(accept: str) -> bool:
-    """Whether a browser asks, and not a program."""
+    """Return whether the client is a browser, which prefers HTML."""
     return any(wanted.name == "text/html" and wanted.quality > 0 for wanted in _ranges(accept))

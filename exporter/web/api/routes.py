@@ -24,7 +24,7 @@ RELOADING: web.AppKey[asyncio.Lock] = web.AppKey("reloading")
 
 
 def api(app: web.Application) -> list[web.RouteDef]:
-    """The routes for programs, and what they keep between requests."""
+    """Return the routes for programs, and set up what they keep between requests."""
     app[RELOADING] = asyncio.Lock()
     return [
         web.get("/probe", probe),
@@ -70,13 +70,13 @@ async def target(request: web.Request) -> web.Response:
 
 
 async def causes(request: web.Request) -> web.Response:
-    """GET /api/v1/causes: why what fails now fails, the widest first."""
+    """GET /api/v1/causes: the causes of the current failures, widest scope first."""
     found = [whole_object(cause) for cause in request.app[VIEW].causes()]
     return web.json_response({"schema_version": SCHEMA_VERSION, "causes": found})
 
 
 async def incidents(request: web.Request) -> web.Response:
-    """GET /api/v1/incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
+    """GET /api/v1/incidents: the open ones, latest first, then those resolved in the last 15 minutes."""
     found = [incident_object(each) for each in request.app[VIEW].incidents()]
     return web.json_response({"schema_version": SCHEMA_VERSION, "incidents": found})
 
@@ -104,7 +104,10 @@ async def report(request: web.Request) -> web.Response:
 
 
 async def run(request: web.Request) -> web.Response:
-    """POST /api/v1/run?target=&probe=[&wait=]: a run now, inside the limits and (unless `force=1`) the login guard."""
+    """POST /api/v1/run?target=&probe=[&wait=]: run a probe now.
+
+    The limits apply and, unless `force=1`, the login guard.
+    """
     if not may_act(request):
         return _error(403, "refused: a program sends the header X-Mailprobe: 1; a browser asks from a page of ours")
     view, name = request.app[VIEW], request.query.get("target", "")
@@ -125,7 +128,7 @@ async def run(request: web.Request) -> web.Response:
 
 
 async def discovery(request: web.Request) -> web.Response:
-    """GET /sd: http_sd for /probe. Everything is in the labels, so a scrape config needs no relabeling."""
+    """GET /sd: http_sd for /probe. The labels contain all parameters, so that a scrape config needs no relabeling."""
     view = request.app[VIEW]
     address = urlsplit(view.external_url) if view.external_url else None
     groups = []
@@ -148,7 +151,7 @@ async def discovery(request: web.Request) -> web.Response:
 
 
 async def healthy(request: web.Request) -> web.Response:
-    """Alive. Never about the mail services."""
+    """Answer that the daemon is running. Does not depend on the mail services."""
     del request
     return web.Response(text="mailprobe is healthy.\n")
 
@@ -160,7 +163,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """POST or PUT /-/reload. Files that are wrong are refused, and what they held before stays."""
+    """POST or PUT /-/reload. If files are invalid, they are refused and the previous configuration stays in use."""
     if from_browser(request) and not own_page(request):
         return web.Response(text="refused: asked by another web site\n", status=403)
     async with request.app[RELOADING]:

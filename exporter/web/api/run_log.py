@@ -8,7 +8,7 @@ from exporter.model import Result
 
 
 def log_text(result: Result) -> str:
-    """Verdict, phases, facts and the transcript, in which credentials are masked."""
+    """Return verdict, phases, facts and the transcript, in which credentials are masked."""
     at = datetime.fromtimestamp(result.started, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     lines = [
         f"target={result.target.name} probe={result.target.probe} id={result.probe_id} started={at}",

@@ -28,38 +28,40 @@ from exporter.web.bridge import message, robots
 from exporter.web.bridge.robots import MARKUPS, PACES, Verdict
 from exporter.web.bridge.webhook import Notification
 
-MAX_WAITING = 50  # notifications for one robot
-PATIENCE = 8.0  # seconds for a turn to come: Alertmanager waits for 10 s at least, for its group_interval if longer
-WITHIN = 10.0  # seconds for a request to a robot
-MAX_ANSWER = 4096  # bytes of an answer that are read
-MAX_WORDS = 300  # characters of a robot's words that are told
+MAX_WAITING = 50  # limit of waiting notifications for one robot
+PATIENCE = (
+    8.0  # seconds that a notification may wait. Alertmanager waits for 10 s, or for group_interval if that is longer.
+)
+WITHIN = 10.0  # timeout of a request to a robot in seconds
+MAX_ANSWER = 4096  # bytes of a response that are read
+MAX_WORDS = 300  # characters of a robot's error text that are reported
 
 STOPPED = Verdict(ok=False, text="this bridge was stopped or changed", retry=robots.BUSY)
-CROWDED = Verdict(ok=False, text="more comes than the robot may be sent", retry=robots.BUSY)
+CROWDED = Verdict(ok=False, text="there are more messages than the robot's rate limit allows", retry=robots.BUSY)
 BUG = Verdict(ok=False, text="a bug of mailprobe, see its log", retry=robots.BUSY)
 
 logger = logger_of(__name__)
 
 
 class BridgeMetrics(Protocol):
-    """Who counts."""
+    """Receives the counts for the metrics about bridges."""
 
     def bridged(self, bridge: str) -> None:
-        """A message goes to the robot."""
+        """Count a message that is being sent to the robot."""
         ...
 
     def bridge_failed(self, bridge: str) -> None:
-        """It was in vain."""
+        """Count a message that failed."""
         ...
 
     def bridge_dropped(self, bridge: str) -> None:
-        """A notification was turned away, for Alertmanager to come again."""
+        """Count a notification that was rejected so that Alertmanager retries."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A notification until it is known what became of it."""
+    """A notification that waits for its verdict."""
 
     notification: Notification
     since: float
@@ -71,7 +73,7 @@ class _Waiting:
 
 
 class Bridge:
-    """One robot, and what waits for it."""
+    """Sends the notifications for one robot, within its rate limit."""
 
     def __init__(
         self,
@@ -89,14 +91,14 @@ class Bridge:
         self._sleep = sleep
         pace = PACES[settings.kind]
         self._turns = TokenBucket(pace.burst, pace.every)
-        self._rest_until = 0.0  # what the robot has asked for
+        self._rest_until = 0.0  # time (of `now`) until which the robot has asked for a pause
         self._waiting: list[_Waiting] = []
         self._news = asyncio.Event()
-        self._failing = ""  # with which cause
+        self._failing = ""  # cause of the last failure; "" if the last message succeeded
         self._ended = False
 
     async def deliver(self, notification: Notification) -> Verdict:
-        """Wait for its turn, perhaps together with others, and tell what the robot said."""
+        """Queue the notification and return the verdict on its message. A message may have several notifications."""
         if self._ended:
             return STOPPED
         if resting := self._resting():
@@ -104,14 +106,14 @@ class Bridge:
             return resting
         if len(self._waiting) >= MAX_WAITING:
             self._watcher.bridge_dropped(self.settings.name)
-            return Verdict(ok=False, text="too many notifications wait", retry=robots.BUSY)
+            return Verdict(ok=False, text="too many notifications are waiting", retry=robots.BUSY)
         each = _Waiting(notification, self._now(), asyncio.get_running_loop().create_future())
         self._waiting.append(each)
         self._news.set()
         return await each.heard
 
     async def run(self) -> None:
-        """Send what waits, for ever."""
+        """Send the waiting notifications. Runs until cancelled."""
         timeout = aiohttp.ClientTimeout(total=WITHIN)
         async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session:
             while True:
@@ -119,7 +121,7 @@ class Bridge:
                 await self._turn(session)
 
     def end(self, task: asyncio.Task[None]) -> None:
-        """`run` is over, or never began: whoever waits hears it."""
+        """Callback for the end of the task of `run`: give all waiting notifications the verdict STOPPED."""
         del task
         self._ended = True
         for each in self._waiting:
@@ -128,7 +130,7 @@ class Bridge:
 
     def _resting(self) -> Verdict | None:
         rest = self._rest_until - self._now()
-        return Verdict(ok=False, text="the robot has asked for a rest", retry=rest) if rest > 0 else None
+        return Verdict(ok=False, text="the robot has asked for a pause", retry=rest) if rest > 0 else None
 
     async def _turn(self, session: aiohttp.ClientSession) -> None:
         pause = self._turns.wait(self._now())
@@ -144,7 +146,7 @@ class Bridge:
             self._news.clear()
 
     async def _say(self, session: aiohttp.ClientSession, batch: Sequence[_Waiting]) -> None:
-        """One message. What it has no room for stays for the next, where that can be soon enough."""
+        """Send one message. Notifications that do not fit wait for the next one, unless it would be too late."""
         told = (True,) * len(batch)
         try:
             verdict, told = await self._send(session, [each.notification for each in batch])
@@ -166,7 +168,7 @@ class Bridge:
     async def _send(
         self, session: aiohttp.ClientSession, notifications: Sequence[Notification]
     ) -> tuple[Verdict, tuple[bool, ...]]:
-        """What the robot said, and of each notification whether the message had it."""
+        """Return the verdict, and for each notification whether the message contains it."""
         kind = self.settings.kind
         everybody = (True,) * len(notifications)
         self._turns.take(self._now())
@@ -191,7 +193,7 @@ class Bridge:
         return self._judged(replace(verdict, text=text)), composed.told
 
     async def _post(self, session: aiohttp.ClientSession, call: robots.Call) -> Verdict:
-        """Never with the words of an exception that may quote the URL."""
+        """Send a request. The verdict has no text of an exception that may contain the URL, which is secret."""
         context = self._contexts.get(None) if call.url.startswith("https:") else True
         headers = {"Content-Type": "application/json; charset=utf-8"}
         try:
@@ -228,7 +230,7 @@ class Bridge:
 
 
 class Bridges:
-    """All that are configured."""
+    """All configured bridges."""
 
     def __init__(self, watcher: BridgeMetrics) -> None:
         self._watcher = watcher
@@ -236,7 +238,7 @@ class Bridges:
         self._found: dict[BridgeSettings, tuple[Bridge, asyncio.Task[None]]] = {}
 
     def load(self, config: EffectiveConfig) -> None:
-        """Make its bridges ours; one that stays keeps its pace. On the event loop."""
+        """Apply a configuration. A bridge that has not changed keeps its rate limit. Call on the event loop."""
         wanted = dict.fromkeys(config.bridges)
         for gone in self._found.keys() - wanted.keys():
             self._found.pop(gone)[1].cancel()

@@ -10,13 +10,13 @@ from enum import StrEnum
 from exporter.model.phrases import Phrases
 from exporter.web.bridge.webhook import Alert, Notification
 
-MOST_NAMES = 10  # mailboxes that are named for one kind of alert
-FEW_NAMES = 3  # in the title
-KEYWORD = "mailprobe"  # in every message: for robots that are told to take messages with a keyword only
+MOST_NAMES = 10  # limit of mailbox names for one kind of alert
+FEW_NAMES = 3  # limit of names in the title
+KEYWORD = "mailprobe"  # in each message, because a robot can be set to accept only messages with a keyword
 
 
 class Level(StrEnum):
-    """The worst that a message tells, which decides its colour."""
+    """The worst alert of a message. It decides the colour."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -25,7 +25,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """How a robot wants lines, and what it calls colours."""
+    """How a robot's Markdown marks lines and colours."""
 
     newline: str
     heading: Callable[[str, Level], str]
@@ -33,7 +33,7 @@ class Markup:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A title for the phone's lock screen, and the text."""
+    """A message: the title, which the phone's lock screen shows, and the text."""
 
     title: str
     text: str
@@ -45,7 +45,7 @@ _RANKS = {"critical": 0, "warning": 1}
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Alerts that say the same."""
+    """Alerts with the same name, state and summary."""
 
     alerts: tuple[Alert, ...]
 
@@ -59,7 +59,7 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A message, and of each notification whether it is in it: what is not wants another one."""
+    """A message, and for each notification whether it contains it. The others need another message."""
 
     message: Message
     told: tuple[bool, ...]
@@ -72,10 +72,11 @@ def compose(
     fits: Callable[[Message], bool],
     zone: tzinfo | None = None,
 ) -> Composed:
-    """One message for as many of them as fit whole, the most urgent first. `zone`: else this host's.
+    """Return one message with as many complete notifications as fit, the most urgent first.
 
-    The first alone may be too long: then as many kinds of alerts as fit, and how many do not. It counts as told, for
-    bringing it again would show the same again. However much comes, no more text is made than a few times what fits.
+    If the first one alone is too long, the message has as many kinds of alerts as fit, and the number of the others.
+    This notification counts as sent, because a retry would give the same message. The work is limited: the text that
+    is built is only a few times as long as what fits. `zone` is the time zone; None is the one of this host.
     """
     words = Phrases(language, "bridge")
     keys = [each.key or index for index, each in enumerate(notifications)]
@@ -98,7 +99,7 @@ def compose(
 
 
 class _Page:
-    """A message in the making. A block is made when it is first asked for."""
+    """Builds a message. Each block is built when it is first needed."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class _Page:
         self._blocks: list[list[str]] = []
 
     def message(self, shown: int) -> Message:
-        """With the first `shown` kinds of alerts, and how many more there are. 0: only its title."""
+        """Return the message with the first `shown` kinds of alerts and the number of the others. 0: only the title."""
         for group in self.groups[len(self._blocks) : shown]:
             self._blocks.append(_block(group, self._words, self._markup, self._zone))
         tail = [self._words("kinds", n=self._kinds - shown)] if shown < self._kinds else []
@@ -124,12 +125,12 @@ class _Page:
         return Message(self._title, self._markup.newline.join(lines), self._level)
 
     def first(self) -> str:
-        """The text of the most urgent kind."""
+        """Return the text about the most urgent kind of alerts."""
         return self._markup.newline.join([*_block(self.groups[0], self._words, self._markup, self._zone), KEYWORD])
 
 
 def _doubling(most: int) -> Iterator[int]:
-    """1, 2, 4 … and `most`."""
+    """Yield 1, 2, 4 … and `most`."""
     count = 1
     while count < most:
         yield count
@@ -138,7 +139,7 @@ def _doubling(most: int) -> Iterator[int]:
 
 
 def _most(most: int, good: Callable[[int], bool]) -> int:
-    """The largest number up to `most` that is good, 0 where none is; small ones are tried first."""
+    """Return the largest number up to `most` that is good, 0 if none is. Small numbers are tried first."""
     low, high = 0, most
     for count in _doubling(most):
         if not good(count):
@@ -152,7 +153,7 @@ def _most(most: int, good: Callable[[int], bool]) -> int:
 
 
 def _cut(message: Message, text: str, fits: Callable[[Message], bool]) -> Message:
-    """As much of the text as fits, whole characters."""
+    """Return the message with as many characters of the text as fit."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
@@ -179,7 +180,7 @@ def _kind(alert: Alert) -> tuple[bool, str, str]:
 
 
 def _groups(alerts: Iterable[Alert]) -> list[_Group]:
-    """What fires before what is over, the critical first."""
+    """Return the groups: firing alerts before resolved ones, the critical ones first."""
     found: dict[tuple[bool, str, str], list[Alert]] = {}
     for alert in sorted(alerts, key=_rank):
         found.setdefault(_kind(alert), []).append(alert)

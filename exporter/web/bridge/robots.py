@@ -22,7 +22,7 @@ from exporter.web.bridge.message import Level, Markup, Message
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """So many messages at once, and then one each time so many seconds have passed."""
+    """A rate limit: `burst` messages at once, then one each `every` seconds."""
 
     burst: int
     every: float
@@ -30,7 +30,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: POST, JSON. The URL holds secrets."""
+    """One POST request with a JSON body. The URL contains secrets."""
 
     url: str
     body: bytes
@@ -39,41 +39,41 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a message. `retry`: seconds after which it is worth another try; None = it never is."""
+    """The result of sending a message. `retry` is the number of seconds until a retry makes sense; None = never."""
 
     ok: bool
     text: str = ""
     retry: float | None = None
-    code: str = ""  # of an answer: what stays the same while the words change
+    code: str = ""  # HTTP status and the robot's code, which stay the same while the text changes
 
     @property
     def cause(self) -> str:
-        """The same for failures that are the same."""
+        """A text that is equal for repetitions of the same failure."""
         return self.code or self.text
 
 
-# burst + 60 / every stays below what a minute allows, and for Feishu burst + 1 within a second, too.
+# burst + 60 / every is below the robot's limit per minute. For Feishu, burst + 1 is also below its limit per second.
 PACES: Mapping[RobotKind, Pace] = {
     RobotKind.DINGTALK: Pace(4, 4.0),
     RobotKind.FEISHU: Pace(4, 1.0),
     RobotKind.WECOM: Pace(4, 4.0),
 }
 MAX_TITLE = 120  # characters
-SIGNED = 150  # bytes that a signature adds to Feishu's body
+SIGNED = 150  # bytes that a signature adds to the body of a request to Feishu
 LIMITS: Mapping[RobotKind, int] = {RobotKind.DINGTALK: 20_000, RobotKind.FEISHU: 20_000, RobotKind.WECOM: 4096}  # bytes
 LIMITED: Mapping[RobotKind, float] = {
     RobotKind.DINGTALK: 600.0,
     RobotKind.FEISHU: 60.0,
     RobotKind.WECOM: 60.0,
-}  # seconds of rest
-BUSY = 5.0  # seconds after which one may ask a server again that is busy or broken
+}  # seconds to pause after the robot's rate limit was reached
+BUSY = 5.0  # seconds until a retry if the server is busy or broken
 TOO_FAST: Mapping[RobotKind, frozenset[int]] = {
     RobotKind.DINGTALK: frozenset({130101, 410100, 90030}),
     RobotKind.FEISHU: frozenset({11232, 99991400}),
     RobotKind.WECOM: frozenset({45009, 45033}),
 }
-TRY_AGAIN = frozenset({-1, 6000, 404})  # busy, by the robots' own tables
-RESET = "x-ogw-ratelimit-reset"  # Feishu: seconds
+TRY_AGAIN = frozenset({-1, 6000, 404})  # codes for "busy" in the documentation of the robots
+RESET = "x-ogw-ratelimit-reset"  # Feishu: seconds until the rate limit is reset
 
 _COLOURS = {Level.CRITICAL: "red", Level.WARNING: "orange", Level.RESOLVED: "green"}
 _FONTS = {Level.CRITICAL: "warning", Level.WARNING: "warning", Level.RESOLVED: "info"}
@@ -85,14 +85,14 @@ MARKUPS: Mapping[RobotKind, Markup] = {
 
 
 def fits(kind: RobotKind, message: Message) -> bool:
-    """Whether the robot would take it."""
+    """Return whether the message is within the robot's size limit."""
     if kind is RobotKind.WECOM:
         return len(message.text.encode()) <= LIMITS[kind]
     return len(_json(_body(kind, message))) + SIGNED <= LIMITS[kind]
 
 
 def call(kind: RobotKind, url: str, secret: str, message: Message, now: float) -> Call:
-    """`secret`: "" where the robot asks for no signature."""
+    """Return the request for a message. `secret` signs it; "" if the robot needs no signature. `now` is Unix time."""
     body, signature = _body(kind, message), ""
     if kind is RobotKind.DINGTALK and secret:
         stamp = str(round(now * 1000))
@@ -106,7 +106,10 @@ def call(kind: RobotKind, url: str, secret: str, message: Message, now: float) -
 
 
 def judge(kind: RobotKind, status: int, headers: Mapping[str, str], body: object) -> Verdict:
-    """An answer. `body`: its JSON, None where it is none. HTTP 200 says nothing: the code inside does."""
+    """Return the verdict on a response. `body` is its JSON, or None.
+
+    HTTP 200 does not mean success: the code in the body decides.
+    """
     code, words = _code(kind, body)
     same = f"HTTP {status}" + (f", code {code}" if code is not None else "")
     told = same + (f": {words}" if code is not None else "")
@@ -122,7 +125,7 @@ def judge(kind: RobotKind, status: int, headers: Mapping[str, str], body: object
 
 
 def _code(kind: RobotKind, body: object) -> tuple[int | None, str]:
-    """The robot's own code and words: `errcode`, Feishu's `code` or, of old, `StatusCode`."""
+    """Return the robot's code and text: `errcode`, for Feishu `code` or, in older versions, `StatusCode`."""
     if not isinstance(body, dict):
         return None, ""
     names = ("code", "StatusCode") if kind is RobotKind.FEISHU else ("errcode",)

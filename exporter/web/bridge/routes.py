@@ -19,15 +19,15 @@ from exporter.web.bridge.webhook import Notification, WebhookError, parse
 
 logger = logger_of(__name__)
 
-MAX_BODY = 2 * 1024 * 1024  # bytes; some thousand alerts
-AT_ONCE = 20  # requests whose bodies are read
-READ_WITHIN = 20.0  # seconds
+MAX_BODY = 2 * 1024 * 1024  # bytes: a few thousand alerts
+AT_ONCE = 20  # limit of requests whose bodies are read at the same time
+READ_WITHIN = 20.0  # seconds to read a body
 _WINDOW = {"identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 15}  # Content-Encoding → `wbits` of zlib
 READING: web.AppKey[asyncio.Semaphore] = web.AppKey("bridge requests")
 
 
 class FindBridge(Protocol):
-    """Knows the bridges that are configured now, by name."""
+    """Finds a configured bridge by its name."""
 
     def get(self, name: str, /) -> Bridge | None: ...
 
@@ -36,14 +36,14 @@ BRIDGES: web.AppKey[FindBridge] = web.AppKey("bridges")
 
 
 def taking_notifications(app: web.Application, bridges: FindBridge) -> list[web.RouteDef]:
-    """The route on which these take notifications, and what it keeps between requests."""
+    """Return the route that receives notifications for the bridges, and set up what it keeps between requests."""
     app[BRIDGES] = bridges
     app[READING] = asyncio.Semaphore(AT_ONCE)
     return [web.post("/bridge/{name}", receive)]
 
 
 async def receive(request: web.Request) -> web.Response:
-    """The answer tells Alertmanager what to do: 5xx, come again; 4xx, nothing that it can do helps."""
+    """POST /bridge/NAME: a notification. After 5xx Alertmanager retries; after 4xx it does not."""
     bridge = request.app[BRIDGES].get(request.match_info["name"])
     if bridge is None:
         return _answer(404, "there is no bridge of this name")
@@ -51,7 +51,7 @@ async def receive(request: web.Request) -> web.Response:
         if not await _may(bridge, request.headers.get("Authorization", "")):
             return _answer(401, "the bridge's token, please: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
     except ProbeError as exc:
-        logger.error("a bridge cannot read its token", err=exc.text)  # noqa: TRY400 - told
+        logger.error("a bridge cannot read its token", err=exc.text)  # noqa: TRY400 - the text says enough
         return _answer(500, "the bridge cannot read its token, see the log")
     if request.content_type != "application/json":
         return _answer(415, "must be application/json")
@@ -68,7 +68,10 @@ async def receive(request: web.Request) -> web.Response:
 
 
 async def _may(bridge: Bridge, header: str) -> bool:
-    """Compared in constant time, the token read anew: a changed one needs no reload. Raises ProbeError."""
+    """Compare the token in constant time.
+
+    It is read each time, so that a new one needs no reload. Raises ProbeError.
+    """
     scheme, _, given = header.partition(" ")
     wanted = (await bridge.settings.token.read()).reveal()
     same = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), wanted.encode())
@@ -80,7 +83,10 @@ def _encoding(request: web.Request) -> str:
 
 
 async def _read(request: web.Request, language: str) -> Notification:
-    """Raises WebhookError, HTTPRequestEntityTooLarge. It is unpacked and read in a thread."""
+    """Read, unpack and parse the body, in a thread.
+
+    Raises WebhookError, HTTPRequestEntityTooLarge, TimeoutError.
+    """
     window = _WINDOW[_encoding(request)]
     raw = bytearray()
     async with asyncio.timeout(READ_WITHIN):

@@ -12,45 +12,45 @@ from typing import Any
 from exporter.model.phrases import FALLBACK, languages
 
 MAX_ALERTS = 2000
-SUMMARY, DESCRIPTION, NAME = 80, 300, 64  # characters of each that are kept
+SUMMARY, DESCRIPTION, NAME = 80, 300, 64  # limits in characters
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 _URL = re.compile(r"https?://[^\s<>\"()\[\]\x00-\x20\x7f-\x9f\u200b-\u206f\ufeff\ud800-\udfff]{1,500}")
-# A server's words must stay words: no tag, no mention, no link that says one thing and leads to another, no layout.
+# Text from servers must stay plain text: no tags, no mentions, no links with a misleading text, no layout.
 _MARKUP = str.maketrans("<>[]*`~|\\", "‹›［］＊'～｜＼")
 
 
 class WebhookError(ValueError):
-    """What came is not a notification of Alertmanager. The text says why."""
+    """The body is not a notification of Alertmanager. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert, its texts in one language and made harmless."""
+    """One alert. Its texts are in one language and have no markup."""
 
     firing: bool
     kind: str  # alertname
     severity: str
-    who: str  # whom it is about: a mailbox, a server, a domain …
+    who: str  # the affected object: a mailbox, a server, a domain …
     summary: str
     description: str
-    starts: float  # Unix time; 0 = not told
+    starts: float  # Unix time; 0 = unknown
     ends: float
-    runbook: str  # a URL, or nothing
+    runbook: str  # a URL, or ""
     dashboard: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What one request says. A later one with the same key takes its place."""
+    """The content of one request. A later notification with the same key replaces it."""
 
     key: str
     alerts: tuple[Alert, ...]
-    left_out: int  # alerts that Alertmanager (max_alerts), or we, left out
+    left_out: int  # number of alerts that Alertmanager (max_alerts) or this parser left out
 
 
 def parse(body: object, language: str) -> Notification:
-    """Raises WebhookError."""
+    """Return the notification in the JSON of a request. Raises WebhookError."""
     if not isinstance(body, dict):
         raise WebhookError("not a JSON object")
     if body.get("version") != "4":
@@ -89,14 +89,14 @@ def _alert(body: Mapping[str, Any], language: str) -> Alert:
 
 @cache
 def _suffixes(language: str) -> tuple[str, ...]:
-    """What stands after an annotation's name, the reader's own language first: summary_zh_TW, summary_zh, summary."""
+    """Return suffixes of annotation names, the reader's language first: summary_zh_TW, summary_zh, summary."""
     own = () if language == FALLBACK else (f"_{language.replace('-', '_')}",)
     nearest = ("_zh",) if languages()[language].like == "zh" else ()
     return tuple(dict.fromkeys((*own, *nearest, "")))
 
 
 def _who(labels: Mapping[str, str]) -> str:
-    """The narrowest that the labels name, as in the templates for Alertmanager."""
+    """Return the most specific object that the labels name, as in the templates for Alertmanager."""
     server = labels.get("server", "")
     place = f"{server}:{labels['port']}" if server and labels.get("port") else server
     names = (labels.get("target"), labels.get("mailbox"), place, labels.get("domain"), labels.get("provider"))
@@ -104,7 +104,7 @@ def _who(labels: Mapping[str, str]) -> str:
 
 
 def clean(text: str, most: int) -> str:
-    """One line without anything that a robot takes for markup; cut with an ellipsis."""
+    """Return one line without markup of any robot, cut to `most` characters with an ellipsis."""
     line = _BLANK.sub(" ", text[: 4 * most + 100]).strip().translate(_MARKUP)
     return line if len(line) <= most else f"{line[: most - 1]}…"
 

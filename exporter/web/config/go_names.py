@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Go's tls.CipherSuites() up to version 1.21; 1.22 no longer counts those without forward secrecy among them.
+# Go's tls.CipherSuites() up to version 1.21. Go 1.22 removed the suites without forward secrecy from it.
 CIPHERS = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
@@ -19,6 +19,6 @@ CIPHERS = {
     "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
     "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
 }
-# Go's list holds them and never asks it about them: the suites of TLS 1.3 are not for choosing, here as there.
+# Go's list contains these, but TLS 1.3 suites cannot be selected: neither in Go nor here.
 TLS13_CIPHERS = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}

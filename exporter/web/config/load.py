@@ -16,43 +16,43 @@ from exporter.model import Secret
 from exporter.web.config import tls as tls_part
 from exporter.web.config.schema import Headers, TlsServer, WebConfig
 
-MAX_BYTES = 1024 * 1024  # of a certificate's file
+MAX_BYTES = 1024 * 1024  # limit of the size of each file
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the HTTP server."""
+    """The settings of the HTTP server."""
 
     tls: ssl.SSLContext | None
-    tls_digest: bytes  # another one: what was built before must not be spoken any longer
+    tls_digest: bytes  # if it changes, connections with the previous TLS settings must be closed
     certificate_required: bool
     allowed_sans: frozenset[str]  # empty = all
     users: Mapping[str, Secret] = field(repr=False)
     headers: Mapping[str, str]
-    interval: float  # of the rate limit, seconds; 0 = off
+    interval: float  # seconds per request in the rate limit; 0 = no limit
     burst: int
     warnings: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
     @property
     def open_to_all(self) -> bool:
-        """Nobody has to say who he is."""
+        """Whether neither a login nor a client certificate is required."""
         return not self.users and not self.certificate_required
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One read of everything. `settings` is None where `problems` has something."""
+    """The result of reading all files. `settings` is None if there are `problems`."""
 
     path: Path
-    files: tuple[Path, ...] = ()  # all that were read, or should have been
+    files: tuple[Path, ...] = ()  # all files that were read, or could not be read
     digest: bytes = b""
     settings: Settings | None = None
     problems: list[Problem] = field(default_factory=list)
 
 
 def load(path: Path) -> Settings:
-    """Blocks: call it through a thread. Raises ConfigError."""
+    """Load the settings. Blocks: call it in a thread. Raises ConfigError."""
     found = attempt(path)
     if found.settings is None:
         raise ConfigError(found.problems)
@@ -60,7 +60,7 @@ def load(path: Path) -> Settings:
 
 
 def attempt(path: Path) -> Attempt:
-    """The same for those who look again later: it tells on what it stood."""
+    """Load the settings, with the files and their digest, so that the caller can detect changes. Blocks."""
     made = Attempt(path, (path,))
     contents: dict[Path, _Found] = {path: _read(path)}
     try:
@@ -76,7 +76,7 @@ def attempt(path: Path) -> Attempt:
 
 
 def digest_of(files: tuple[Path, ...]) -> bytes:
-    """Of the files as they are now: equal to an attempt's where nothing has changed. Blocks."""
+    """Return the digest of the current files. It equals the one of an Attempt if nothing has changed. Blocks."""
     return _digest({path: _read(path) for path in files})
 
 
@@ -112,11 +112,11 @@ def _judge(made: Attempt, file: Shaped[WebConfig], contents: dict[Path, _Found])
             return
     warnings = [inside(*each) for each in tls_part.doubts(tls)]
     if day := tls_part.ended(parts["cert"] or b""):
-        warnings.append(inside((tls_part.written_as(tls, "cert"),), f"the certificate ended on {day}"))
+        warnings.append(inside((tls_part.written_as(tls, "cert"),), f"the certificate expired on {day}"))
     http = config.http_server_config
     notes = []
     if http.http2 and "http2" in http.model_fields_set:
-        notes.append(problem(("http_server_config", "http2"), "HTTP/2 is not spoken here: clients get HTTP/1.1"))
+        notes.append(problem(("http_server_config", "http2"), "HTTP/2 is not supported: clients get HTTP/1.1"))
     made.settings = Settings(
         tls=context,
         tls_digest=_tls_digest(tls, parts),
@@ -132,14 +132,14 @@ def _judge(made: Attempt, file: Shaped[WebConfig], contents: dict[Path, _Found])
 
 
 def _written(headers: Headers) -> list[tuple[str, str]]:
-    """Names and values of the headers that the file has."""
+    """Return names and values of the headers that the file sets."""
     known = type(headers).model_fields
     return [(known[name].alias or name, getattr(headers, name)) for name in known if name in headers.model_fields_set]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A file: what it holds, or why that is not known; and whose it is, since a mode may be what it is refused for."""
+    """One file: its content, or the error, and its owner and mode, because a wrong mode may be the error."""
 
     content: bytes | None = field(repr=False)
     why: str = ""

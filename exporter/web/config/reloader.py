@@ -20,11 +20,15 @@ logger = logger_of(__name__)
 
 T = TypeVar("T")
 
-PATIENCE = 1.0  # seconds that a request waits for slow files; then it goes by what was read last
+PATIENCE = 1.0  # seconds that a request waits for slow files; then the last settings are used
 
 
 class Keeper:
-    """`told` hears why the files are not what holds (None: they are), `tls_changed` that another TLS part holds now."""
+    """Keeps the settings in use.
+
+    `told` is called with the reason when changed files are refused, and with None when they are used again.
+    `tls_changed` is called after the TLS settings have changed.
+    """
 
     def __init__(
         self,
@@ -41,11 +45,11 @@ class Keeper:
         self._files: tuple[Path, ...] = ()
         self._digest = b""
         self._looking: asyncio.Task[None] | None = None
-        # Of its own: a hung file system must not hold up anything else.
+        # A separate thread, so that a hanging file system does not block anything else.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web.config")
 
     async def open(self) -> None:
-        """The first look. Raises ConfigError."""
+        """Load the files for the first time. Raises ConfigError."""
         found = await self._in_thread(lambda: attempt(self.path))
         if found.settings is None:
             raise ConfigError(found.problems)
@@ -54,7 +58,7 @@ class Keeper:
         self._say(found.settings)
 
     async def now(self) -> Settings:
-        """As the files are now, or as they were when they were last good."""
+        """Return the settings from the current files; if these are invalid, the last valid settings."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._looked)
@@ -71,7 +75,7 @@ class Keeper:
     def _looked(self, task: asyncio.Task[None]) -> None:
         self._looking = None
         if not task.cancelled() and task.exception() is not None:
-            logger.error("the web configuration was not looked at", exc_info=task.exception())
+            logger.error("bug: the web configuration could not be checked", exc_info=task.exception())
 
     async def _look(self) -> None:
         files = self._files
@@ -83,13 +87,13 @@ class Keeper:
         if settings is None:
             self._refuse(str(ConfigError(found.problems)))
         elif lost := _lost(before, settings):
-            self._refuse(f"{self.path}: {lost} cannot be taken away while running: restart")
+            self._refuse(f"{self.path}: {lost} cannot be removed while the daemon is running: restart it")
         else:
             self.settings = settings
             self._say(settings)
             if settings.tls_digest != before.tls_digest:
                 self._tls_changed()
-            logger.info("web configuration read again", file=str(self.path))
+            logger.info("web configuration reloaded", file=str(self.path))
             if self.error is not None:
                 self.error = None
                 self._told(None)
@@ -98,7 +102,7 @@ class Keeper:
         self._files, self._digest = found.files, found.digest
 
     def _refuse(self, why: str) -> None:
-        logger.error("the web configuration is not used, the old one holds", err=why)
+        logger.error("the web configuration is not used, the previous one stays in use", err=why)
         self.error = why
         self._told(why)
 
@@ -113,7 +117,10 @@ class Keeper:
 
 
 def _lost(before: Settings, after: Settings) -> str:
-    """The lock that would be gone. A file that is being written may look like that, so only a restart does it."""
+    """Return which access check the new settings would remove, or "".
+
+    A file that is only partly written may look like that. Therefore only a restart can remove a check.
+    """
     if before.tls is not None and after.tls is None:
         return "tls_server_config"
     if before.users and not after.users:

@@ -17,15 +17,16 @@ from exporter.config.schema.mapping import Shape
 from exporter.model import Secret, durations
 from exporter.web.config.go_names import CIPHERS, CURVES, TLS13_CIPHERS
 
-# What exporter-toolkit's YAML library takes for a truth value.
+# The boolean values of the YAML library that exporter-toolkit uses.
 _TRUTH = {**dict.fromkeys(("y", "yes", "true", "on"), True), **dict.fromkeys(("n", "no", "false", "off"), False)}
 _BCRYPT = re.compile(r"\$2[abxy]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _WITHOUT_AUTHORITY = {
-    "RequestClientCert": "checks no certificate, so it is no protection; write NoClientCert or VerifyClientCertIfGiven",
-    "RequireAnyClientCert": "takes certificates of anybody's making, so it is no protection, and Python's TLS verifies "
-    "what it asks for; write RequireAndVerifyClientCert",
+    "RequestClientCert": "checks no certificate, so it gives no protection; "
+    "write NoClientCert or VerifyClientCertIfGiven",
+    "RequireAnyClientCert": "accepts any certificate, so it gives no protection, and Python's TLS always verifies a "
+    "certificate that it requests; write RequireAndVerifyClientCert",
 }
-_WITHOUT_AUTHORITY["RequireClientCert"] = _WITHOUT_AUTHORITY["RequireAnyClientCert"]  # its old name
+_WITHOUT_AUTHORITY["RequireClientCert"] = _WITHOUT_AUTHORITY["RequireAnyClientCert"]  # the old name
 
 
 def _truth(value: object) -> object:
@@ -48,7 +49,7 @@ def _cipher(value: str) -> str:
     found = [go for go, openssl in CIPHERS.items() if openssl == value.upper()]
     found = found or difflib.get_close_matches(value.upper()[:100], CIPHERS, n=1, cutoff=0.8)
     hint = f"; did you mean {found[0]}?" if found else ""
-    raise ValueError(f"is not a cipher suite that Go calls secure, by Go's name{hint}")
+    raise ValueError(f"is not the Go name of a secure cipher suite{hint}")
 
 
 def _curve(value: str) -> str:
@@ -59,7 +60,7 @@ def _curve(value: str) -> str:
 
 def _user(value: str) -> str:
     if ":" in value or not (value.isprintable() or not value):
-        raise ValueError("a user name cannot hold a colon or a control character (RFC 7617)")
+        raise ValueError("a user name must not contain a colon or a control character (RFC 7617)")
     return value
 
 
@@ -92,7 +93,7 @@ class Part(Shape):
 
 
 class TlsServer(Part):
-    """Our certificate, and whose certificates we trust."""
+    """The server's certificate, and which client certificates are trusted."""
 
     cert: str | None = Field(default=None, description="the certificate and its chain (PEM)")
     cert_file: fields.LocalPath | None = Field(default=None, description="file with them")
@@ -116,7 +117,7 @@ class TlsServer(Part):
 
 
 class Headers(Part):
-    """Response headers. An empty text takes away the one that mailprobe would send."""
+    """Response headers. An empty value removes the header that mailprobe would send."""
 
     content_security_policy: Header | None = Field(default=None, alias="Content-Security-Policy")
     x_frame_options: Literal["deny", "sameorigin"] | None = Field(default=None, alias="X-Frame-Options")
@@ -126,7 +127,7 @@ class Headers(Part):
 
 
 class HttpServer(Part):
-    """How HTTP is spoken."""
+    """Settings of the HTTP protocol."""
 
     http2: Truth = Field(default=True, description="taken, but HTTP/1.1 is what is spoken")
     headers: Headers = Field(default_factory=Headers, description="response headers")
@@ -146,7 +147,7 @@ class RateLimit(Part):
 
 
 class WebConfig(Part):
-    """The file."""
+    """The whole file."""
 
     tls_server_config: TlsServer = Field(default_factory=TlsServer)
     http_server_config: HttpServer = Field(default_factory=HttpServer)

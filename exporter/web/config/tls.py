@@ -32,7 +32,7 @@ _AUTH = {
 
 
 class TlsError(Exception):
-    """No server can be made of it. `key` says of which key."""
+    """The TLS settings cannot be used. `key` is the key that is wrong."""
 
     def __init__(self, key: str, text: str) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class TlsError(Exception):
 
 
 def faults(tls: TlsServer) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong between keys that are right each for itself."""
+    """Yield the errors in combinations of keys that are valid separately: (key, message)."""
     for name in ("cert", "key", "client_ca"):
         if getattr(tls, name) is not None and getattr(tls, f"{name}_file") is not None:
             yield (name,), f"{name} and {name}_file exclude each other"
@@ -55,31 +55,31 @@ def faults(tls: TlsServer) -> Iterator[tuple[KeyPath, str]]:
     if tls.client_allowed_sans is not None and tls.client_auth_type != "RequireAndVerifyClientCert":
         yield ("client_allowed_sans",), "is not used without client_auth_type: RequireAndVerifyClientCert"
     if _ORDER.index(tls.max_version) < _ORDER.index("TLS12"):
-        yield ("max_version",), "must be TLS12 or TLS13: OpenSSL no longer speaks older versions"
+        yield ("max_version",), "must be TLS12 or TLS13: OpenSSL no longer supports older versions"
     elif _ORDER.index(tls.max_version) < _ORDER.index(tls.min_version):
         yield ("max_version",), "is older than min_version: nobody could connect"
     elif tls.max_version == "TLS12" and tls.cipher_suites and not _ciphers(tls):
-        yield ("cipher_suites",), "holds suites of TLS 1.3 only, and max_version is TLS12: nobody could connect"
+        yield ("cipher_suites",), "contains only suites of TLS 1.3, but max_version is TLS12: nobody could connect"
 
 
 def doubts(tls: TlsServer) -> Iterator[tuple[KeyPath, str]]:
-    """What is served otherwise than written, never wider."""
+    """Yield warnings, (key, message), where the server differs from the file. It is never less strict."""
     if tls.min_version in ("TLS10", "TLS11"):
-        yield ("min_version",), "TLS 1.2 is the oldest version that is spoken"
+        yield ("min_version",), "TLS 1.2 is the oldest supported version"
     if len(tls.curve_preferences) > 1:
         first = tls.curve_preferences[0]
-        yield ("curve_preferences",), f"Python's TLS takes one curve: only {first} is offered"
+        yield ("curve_preferences",), f"Python's TLS supports one curve: only {first} is offered"
     if tls.client_auth_type != "NoClientCert" and tls.client_ca is None and tls.client_ca_file is None:
         yield (
             ("client_auth_type",),
-            "no client_ca_file: certificates of every authority that this system trusts are let in",
+            "no client_ca_file: certificates of every authority that this system trusts are accepted",
         )
 
 
 def build(tls: TlsServer, cert: bytes, key: bytes, authorities: bytes | None) -> ssl.SSLContext:
-    """Raises TlsError."""
+    """Return the context of the server. Raises TlsError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Set outright, so that Python 3.11 and 3.13 judge alike; an intermediate authority may be trusted, as in Go.
+    # Set explicitly, so that all Python versions verify in the same way. As in Go, an intermediate CA may be trusted.
     context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.minimum_version = _VERSIONS[tls.min_version]
@@ -104,7 +104,7 @@ def build(tls: TlsServer, cert: bytes, key: bytes, authorities: bytes | None) ->
 
 
 def ended(cert: bytes) -> str:
-    """The day on which a certificate ended, or nothing. Clients will refuse it, and we serve it."""
+    """Return the day on which the certificate expired, or "". It is only a warning: clients refuse the certificate."""
     from cryptography import x509
 
     found = _CERTIFICATE.search(cert)
@@ -116,7 +116,7 @@ def ended(cert: bytes) -> str:
 
 
 def written_as(tls: TlsServer, name: str) -> str:
-    """`cert` or `cert_file`, whichever the file has."""
+    """Return `cert` or `cert_file`, whichever the file contains."""
     return name if getattr(tls, name) is not None else f"{name}_file"
 
 
@@ -126,11 +126,11 @@ def _ciphers(tls: TlsServer) -> list[str]:
 
 def _load(context: ssl.SSLContext, cert: bytes, key: bytes, cert_key: str, key_key: str) -> None:
     if not _CERTIFICATE.search(cert):
-        raise TlsError(cert_key, "no certificate in PEM form in it")
+        raise TlsError(cert_key, "contains no certificate in PEM format")
     if b"PRIVATE KEY-----" not in key:
-        raise TlsError(key_key, "no private key in PEM form in it")
+        raise TlsError(key_key, "contains no private key in PEM format")
     if b"ENCRYPTED" in key:
-        raise TlsError(key_key, "is encrypted, and nobody is there to type its password: store it without one")
+        raise TlsError(key_key, "is encrypted, and mailprobe cannot ask for its password: store it unencrypted")
     try:
         with _file(cert) as cert_path, _file(key) as key_path:
             context.load_cert_chain(cert_path, key_path, password=lambda: "")
@@ -143,7 +143,7 @@ def _load(context: ssl.SSLContext, cert: bytes, key: bytes, cert_key: str, key_k
 def _trust(context: ssl.SSLContext, authorities: bytes, key: str) -> None:
     found = b"\n".join(_CERTIFICATE.findall(authorities))
     if not found:
-        raise TlsError(key, "no certificate in PEM form in it")
+        raise TlsError(key, "contains no certificate in PEM format")
     try:
         context.load_verify_locations(cadata=found.decode("ascii"))
     except ssl.SSLError as exc:
@@ -152,7 +152,7 @@ def _trust(context: ssl.SSLContext, authorities: bytes, key: str) -> None:
 
 @contextmanager
 def _file(content: bytes) -> Iterator[str]:
-    """A file in memory alone: Python's ssl takes no bytes, and a key must not lie about in /tmp."""
+    """Yield the path of a file in memory. Python's ssl needs a file, and a key must not be written to /tmp."""
     number = os.memfd_create("web.config", os.MFD_CLOEXEC)
     try:
         with open(number, "wb", closefd=False) as file:

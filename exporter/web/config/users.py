@@ -18,9 +18,9 @@ import bcrypt
 
 from exporter.model import Secret
 
-REMEMBERED = 100  # accepted logins
-WAITING = 50  # comparisons that wait for their turn: more are not begun
-MAX_PASSWORD = 72  # bytes that bcrypt looks at; Go ignores the rest, the Python library wants it cut off
+REMEMBERED = 100  # number of accepted logins in the cache
+WAITING = 50  # limit of waiting comparisons
+MAX_PASSWORD = 72  # bytes that bcrypt uses. Go ignores the rest; the Python library requires that we cut it off.
 
 
 class Busy(Exception):
@@ -28,7 +28,7 @@ class Busy(Exception):
 
 
 def credentials(header: str) -> tuple[str, bytes] | None:
-    """User and password in an Authorization header (RFC 7617); None where there is no such thing."""
+    """Return user and password from an Authorization header (RFC 7617); None if it has none."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -40,22 +40,22 @@ def credentials(header: str) -> tuple[str, bytes] | None:
 
 
 class Users:
-    """Compares passwords with hashes, and remembers what was right; what was wrong is compared each time.
+    """Compares passwords with bcrypt hashes, and caches the accepted logins.
 
-    Passwords are not remembered: only a keyed digest of them, with a key that ends with this process.
+    The cache has no passwords, only keyed digests. The key exists only in this process.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._accepted: OrderedDict[bytes, None] = OrderedDict()
         self._comparing: dict[bytes, asyncio.Future[bool]] = {}
-        # One: the probes' clocks must not feel it when somebody guesses passwords.
+        # Only one thread: bcrypt for many wrong passwords must not disturb the times that probes measure.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
         body = bcrypt.hashpw(secrets.token_bytes(32), bcrypt.gensalt(4)).decode().rpartition("$")[2]
         self._nobody = body
 
     async def allowed(self, users: Mapping[str, Secret], user: str, password: bytes) -> bool:
-        """Raises Busy."""
+        """Return whether the password is right. Raises Busy if too many comparisons wait."""
         known = users.get(user)
         hashed = known.reveal() if known is not None else self.decoy(users, user)
         sign = self._sign(user.encode(), hashed.encode(), password)
@@ -70,7 +70,7 @@ class Users:
             running = loop.run_in_executor(self._thread, _equal, password, hashed)
             self._comparing[sign] = running
             running.add_done_callback(lambda _: self._comparing.pop(sign, None))
-        # Who hangs up must not end it for others who sent the same.
+        # A client that disconnects must not cancel the comparison for others that sent the same password.
         right = await asyncio.shield(running) and known is not None
         if right:
             self._accepted[sign] = None
@@ -79,7 +79,7 @@ class Users:
         return right
 
     def decoy(self, users: Mapping[str, Secret], user: str) -> str:
-        """A hash for a user who does not exist, as costly as one of those who do, always the same for a name."""
+        """Return a hash for an unknown user. It costs the same time, so that user names cannot be guessed by timing."""
         costs = sorted(hashed.reveal()[4:6] for hashed in users.values()) or ["10"]
         chosen = costs[int.from_bytes(self._sign(user.encode())[:8], "big") % len(costs)]
         return f"$2b${chosen}${self._nobody}"

@@ -15,34 +15,34 @@ from exporter.web.pages.formatting import Moment, moment
 from exporter.web.pages.rows import path_of
 from exporter.web.pages.words import Words
 
-MOST = 12  # lines
-MAX_SENTENCE = 300  # characters
+MOST = 12  # limit of lines
+MAX_SENTENCE = 300  # limit of characters
 MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One cause."""
+    """One cause, as shown on a page."""
 
     key: str
-    scope: str  # of the contract's closed list
+    scope: str  # a value of Scope
     layer: str
     reason: str
-    told: str  # in one sentence
-    text: str  # the server's words, or ours, at the first failure; "" where several targets have words of their own
+    told: str  # the cause in one sentence
+    text: str  # the server's reply or our error text at the first failure; "" if targets have different texts
     since: Moment | None
-    count: int  # targets
+    count: int  # number of targets
     remedy: str
     waiting_helps: bool
-    target: str  # path of the page of the only target; "" where there are several
-    alert: str  # of the incident that is open for it; its runbook tells more
-    unclear: bool  # it only keeps us from telling anything
+    target: str  # path of the target's page; "" if there are several targets
+    alert: str  # alert name of its open incident, for the link to the runbook
+    unclear: bool  # True: it only makes runs inconclusive
 
 
 def lines(causes: Iterable[Cause], incidents: Iterable[Incident], words: Words, now: float) -> tuple[Line, ...]:
-    """The widest first, as they were given; targets that fail each for itself for one reason are one line."""
+    """Return the lines in the order of `causes`. Single targets that fail for the same reason share one line."""
     alerts: dict[str, str] = {}
-    alone: dict[str, str] = {}  # by the target that fails for itself
+    alone: dict[str, str] = {}  # alert name by name of the single target
     for each in incidents:
         if each.open:
             alert = dict(each.labels).get("alertname", "")
@@ -53,12 +53,12 @@ def lines(causes: Iterable[Cause], incidents: Iterable[Incident], words: Words, 
 
 
 def named(causes: Iterable[Cause], key: str) -> Cause | None:
-    """The line's cause with this key."""
+    """Return the cause with this key, after merging as in `lines`; None if there is none."""
     return next((cause for cause in fold(causes) if cause.key == key), None)
 
 
 def wider(causes: Iterable[Cause], name: str) -> Cause | None:
-    """The cause of a target's failure that lies beyond it, where there is one."""
+    """Return the cause of a target's failure if its scope is wider than the target, else None."""
     wide = (cause for cause in causes if cause.scope is not Scope.TARGET and len(cause.targets) > 1)
     return next((cause for cause in wide if name in cause.targets), None)
 

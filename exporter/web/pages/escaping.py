@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-# Control characters (but tab and newline), separators that break lines, everything that turns the writing direction
-# (Unicode Bidirectional Algorithm, UAX 9), invisible annotations and tags, and halves of surrogate pairs, which UTF-8
-# cannot say at all. Joiners stay: Persian and emoji need them.
+# Control characters except tab and newline, line separators, characters that change the writing direction (Unicode
+# Bidirectional Algorithm, UAX 9), invisible annotations and tags, and single surrogates, which UTF-8 cannot encode.
+# Joiners are allowed, because Persian and emoji need them.
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -14,7 +14,7 @@ _STEERING = re.compile(
 
 
 def shown(value: object) -> object:
-    """The value as a template may write it. Markup of ours and words of closed lists pass."""
+    """Return the value as a template may write it. Markup and members of enums are not changed."""
     if type(value) is not str or _STEERING.search(value) is None:
         return value
     return _STEERING.sub(_visible, value.replace("\r\n", "\n"))

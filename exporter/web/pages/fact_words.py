@@ -31,13 +31,13 @@ TOLD_WITH_OTHERS = frozenset(
         FactName.ROUNDTRIP_AUTHENTICATION,
     }
 )
-"""Facts without a name of their own: they stand in the row of another, or their label names the row."""
+"""Facts without a name of their own: they are in the row of another fact, or their label is the name of the row."""
 
 _RECORDS: Mapping[str, str] = {"mta_sts": "MTA-STS", "tls_rpt": "TLS-RPT"}
 
 
 class FactWords(Phrases):
-    """The words of one language."""
+    """The names of facts in one language."""
 
     dot = " · "
 
@@ -49,7 +49,7 @@ class FactWords(Phrases):
         return self("common.comma")
 
     def name(self, fact: FactName) -> str:
-        """What a fact is called."""
+        """Return the name of a fact."""
         return self(f"fact_names.{fact}")
 
     def folder(self, role: str) -> str:
@@ -59,11 +59,11 @@ class FactWords(Phrases):
         return self.find(f"hops.{hop}") or hop
 
     def record(self, kind: str) -> str:
-        """What a record type or policy is called: SPF, MX, MTA-STS."""
+        """Return the name of a record type or policy: SPF, MX, MTA-STS."""
         return _RECORDS.get(kind, kind.upper())
 
     def method(self, method: str) -> str:
-        """What a check of a mail's sender is called; the receiver's own, but for the last."""
+        """Return the name of an authentication method. The receiving server checks, except for dkim_verified."""
         if method == "dkim_verified":
             return self("method_of_ours")
         return self("method_of_theirs", kind=self.record(method))

@@ -14,7 +14,7 @@ from exporter.web.pages.fact_words import FactWords
 from exporter.web.pages.formatting import duration, moment, number, size
 from exporter.web.pages.words import Words
 
-CERTIFICATE_SOON = 21 * 86400  # seconds; as the alerts' thresholds, which a test compares
+CERTIFICATE_SOON = 21 * 86400  # seconds; a test compares it with the thresholds of the alerts
 CERTIFICATE_URGENT = 7 * 86400
 QUOTA_HIGH, QUOTA_FULL = 0.90, 0.97
 
@@ -23,26 +23,26 @@ Facts = Mapping[FactName, Mapping[tuple[str, ...], float | str]]
 
 @dataclass(frozen=True, slots=True)
 class FactRow:
-    """One line. `sign` is ok, failed, unclear or nothing."""
+    """One row. `sign` is ok, failed, unclear or ""."""
 
     label: str
     value: str
     sign: str = ""
     note: str = ""
-    code: bool = False  # written by a machine for machines
-    share: float | None = None  # of a quota that is used, 0 to 1
+    code: bool = False  # True: shown in a monospaced font
+    share: float | None = None  # used share of a quota, 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that belong together."""
+    """A title and its rows."""
 
     title: str
     rows: tuple[FactRow, ...]
 
 
 def groups(result: Result, words: Words, now: float) -> tuple[Group, ...]:
-    """The groups of which something is known, in the order in which they matter."""
+    """Return the groups that have facts, the most important one first. `now` is Unix time."""
     found: dict[FactName, dict[tuple[str, ...], float | str]] = {}
     for fact in result.facts:
         values = found.setdefault(fact.name, {})
@@ -57,7 +57,7 @@ def groups(result: Result, words: Words, now: float) -> tuple[Group, ...]:
 
 
 class _Page:
-    """The facts of one run, and the language they are told in."""
+    """The facts of one run, and the texts of one language."""
 
     def __init__(self, facts: Facts, words: Words, says: FactWords, now: float) -> None:
         self._facts = facts
@@ -77,7 +77,7 @@ class _Page:
         return None if value is None or isinstance(value, str) else value
 
     def labels(self, *names: FactName) -> list[tuple[str, ...]]:
-        """Those that any of these facts has, in the order in which they came."""
+        """Return the label values that any of these facts has, in the order of the facts."""
         return list(dict.fromkeys(labels for name in names for labels in self._facts.get(name, {})))
 
     def when(self, at: float) -> str:
@@ -85,7 +85,7 @@ class _Page:
         return self.says("when", time=known.text, distance=known.ago)
 
     def plain(self, *names: FactName, code: bool = False) -> Iterable[FactRow]:
-        """Words that need no explanation, of those facts that are there."""
+        """Yield a plain row for each of these facts that the run has."""
         for name in names:
             if text := self.text(name):
                 yield FactRow(self.says.name(name), text, code=code)

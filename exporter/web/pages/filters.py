@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LONGEST = 200  # characters of a value
+LONGEST = 200  # limit of a value in characters
 MOST_WORDS = 8
-UNKNOWN = "-"  # the provider of targets whose provider nobody knows
+UNKNOWN = "-"  # filter value for targets with an unknown provider
 
 SORTS = ("state", "name", "provider", "since", "took")
-"""What fails first · by name · what changed last · what is slowest. With - before it: backwards."""
+"""Sort keys: state (failures first), name, last change, duration. A leading - reverses the order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All are optional; what is not understood is left out."""
+    """The filters of the status page. All are optional; invalid values are ignored."""
 
     text: str = ""
-    words: tuple[str, ...] = ()  # of the text, each of which must be there
+    words: tuple[str, ...] = ()  # words that must all be in the text of a target
     state: str = ""
     kind: str = ""
     provider: str = ""
     label: str = ""  # name=value
-    cause: str = ""  # the key of a cause
+    cause: str = ""  # key of a cause
     sort: str = ""
     page: int = 1
 
     @property
     def narrow(self) -> bool:
-        """Whether they leave out targets of any state."""
+        """Whether a filter other than the state is set."""
         return bool(self.words or self.kind or self.provider or self.label)
 
     @property
     def any(self) -> bool:
-        """Whether anything may be hidden by them."""
+        """Whether any filter is set."""
         return bool(self.narrow or self.state or self.cause)
 
 
 def parse(query: Mapping[str, str], states: tuple[str, ...]) -> Filters:
-    """From the query of an address."""
+    """Return the filters from the query of a URL."""
     given = {key: query.get(key, "").strip()[:LONGEST] for key in ("q", "state", "kind", "provider", "label", "cause")}
     sort, page = query.get("sort", ""), query.get("page", "1")
     return Filters(

@@ -21,25 +21,27 @@ from exporter.outputs.history import History
 from exporter.web.pages.filters import UNKNOWN, Filters
 
 STATES = ("failed", "stale", "inconclusive", "waiting", "ok")
-"""In the order in which they are shown. A target is in the first one that any of its probes is in."""
+"""States in the order on the page. The state of a target is the first one that any of its probes has."""
 
 FAILED, STALE, INCONCLUSIVE, WAITING, OK = range(len(STATES))
-MAX_CHOICES = 200  # of a filter
-BREATHE = 250  # targets after which other threads get the interpreter
-CHEAP = 0.005  # seconds: a look that took less is never kept
-SHARE = 20  # a look is kept for so many times as long as it took
+MAX_CHOICES = 200  # limit of values of a filter
+BREATHE = 250  # number of targets after which other threads may run
+CHEAP = 0.005  # seconds; a snapshot that took less is not cached
+SHARE = 20  # a snapshot is cached for this many times the time it took
 
 _DIGITS = re.compile(r"\d+")
 
 
 class Entry(NamedTuple):
-    """A target with its probes, and what it is found by."""
+    """A target with its probes, and the texts by which filters find it."""
 
     name: str
-    probes: tuple[tuple[TargetKey, Target], ...]  # made once: a look takes each key of thousands
-    labels: tuple[str, ...]  # team=export
-    text: str  # all that a word of the filter may stand in
-    order: tuple[str, str]  # by name
+    probes: tuple[
+        tuple[TargetKey, Target], ...
+    ]  # with keys, which are computed once because a snapshot needs all of thousands
+    labels: tuple[str, ...]  # for example team=export
+    text: str  # the text in which words of the filter are searched
+    order: tuple[str, str]  # sort key by name
 
     @property
     def first(self) -> Target:
@@ -47,32 +49,32 @@ class Entry(NamedTuple):
 
 
 class TargetState(NamedTuple):
-    """How a target is doing."""
+    """The current state of a target."""
 
     entry: Entry
-    rank: int  # of its state in STATES
-    since: float  # Unix time at which that began; 0 = not known
-    took: float  # seconds, of its slowest probe
+    rank: int  # index of its state in STATES
+    since: float  # Unix time at which the state began; 0 = unknown
+    took: float  # duration of the last run of its slowest probe, in seconds
 
 
 class _Kept(NamedTuple):
-    """The state of a target, and until when it is true."""
+    """The cached state of a target."""
 
     state: TargetState
-    seen: Sequence[Result | None]  # the last result of each probe, of which it was made
-    until: float  # Unix time at which one of them may be stale
+    seen: Sequence[Result | None]  # the last result of each probe, from which the state was computed
+    until: float  # Unix time until which no result becomes stale
 
 
 class Snapshot(NamedTuple):
-    """All of them at one moment, what fails first."""
+    """The states of all targets at one time, failures first."""
 
     targets: Sequence[TargetState]
-    counts: Mapping[str, int]  # of each state
+    counts: Mapping[str, int]  # number of targets by state
     at: float  # Unix time
 
 
 class Fleet:
-    """The targets of one config."""
+    """The targets of one configuration."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = targets
@@ -84,7 +86,7 @@ class Fleet:
         self._kept: list[_Kept | None] = [None] * len(entries)
         self._keys = [key for each in self.entries for key, _ in each.probes]
         ends = list(itertools.accumulate(len(each.probes) for each in self.entries))
-        self._own = [slice(start, end) for start, end in itertools.pairwise([0, *ends])]  # of _keys
+        self._own = [slice(start, end) for start, end in itertools.pairwise([0, *ends])]  # slices of _keys
         first = [each.first for each in entries]
         self.kinds = _choices(str(each.kind) for each in first)
         self.providers = _choices(each.provider for each in first)
@@ -92,7 +94,7 @@ class Fleet:
         self.some_unrecognised = not all(each.provider for each in first)
 
     def look(self, history: History, interval_of: IntervalOf, now: float) -> Snapshot:
-        """What fails first, of that what broke last; the rest by name."""
+        """Return a snapshot: failures first, the latest first; other targets by name. `now` is Unix time."""
         states: list[list[TargetState]] = [[] for _ in STATES]
         lasts = history.lasts(self._keys)
         for number, (entry, own) in enumerate(zip(self.entries, self._own, strict=True)):
@@ -110,14 +112,14 @@ class Fleet:
 
 
 class SnapshotCache:
-    """Gives looks to the pages of one server; may be asked by several threads."""
+    """Caches the snapshot for the pages of one server. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._fleet = Fleet(())
         self._look: Snapshot | None = None
-        self._until = 0.0  # on the clock
+        self._until = 0.0  # time of `clock` until which the snapshot is used
 
     def look(self, targets: Sequence[Target], history: History, interval_of: IntervalOf) -> tuple[Fleet, Snapshot]:
         with self._lock:
@@ -132,13 +134,13 @@ class SnapshotCache:
             return self._fleet, self._look
 
     def forget(self) -> None:
-        """The next look is a new one."""
+        """Drop the cached snapshot."""
         with self._lock:
             self._look = None
 
 
 def target_state(entry: Entry, history: History, interval_of: IntervalOf, now: float) -> TargetState:
-    """The worst of the probes' states, since it began, and how long the slowest took."""
+    """Return the worst of the probes' states, when it began, and the duration of the slowest run."""
     rank, since, took = OK, 0.0, 0.0
     for key, target in entry.probes:
         past = history.standing(key)
@@ -147,18 +149,18 @@ def target_state(entry: Entry, history: History, interval_of: IntervalOf, now: f
         else:
             last, verdict, began = past
             state = state_of(target, last, verdict, interval_of, now)
-            if last.duration > took:  # noqa: PLR1730 - max() is a tenth of a look at thousands
+            if last.duration > took:  # noqa: PLR1730 - max() would take a tenth of the time for thousands of targets
                 took = last.duration
         if state < rank:
             rank, since = state, began
         elif state == rank and began:
-            # Failing since the first of its probes does, working since the last one to come back.
+            # A target fails since its first probe fails, and works since its last probe works.
             since = max(since, began) if state == OK else min(since or began, began)
     return TargetState(entry, rank, since, took)
 
 
 def _true_until(entry: Entry, seen: Sequence[Result | None], interval_of: IntervalOf, now: float) -> float:
-    """Unix time up to which no other probe becomes stale."""
+    """Return the Unix time until which no other result becomes stale."""
     until = float("inf")
     for (_, target), last in zip(entry.probes, seen, strict=True):
         if last is not None:
@@ -169,7 +171,7 @@ def _true_until(entry: Entry, seen: Sequence[Result | None], interval_of: Interv
 
 
 def state_of(target: Target, last: Result, verdict: Result | None, interval_of: IntervalOf, now: float) -> int:
-    """An inconclusive run after a conclusive one leaves its verdict standing, as in the metrics."""
+    """Return the index in STATES. As in the metrics, an inconclusive run does not change the last verdict."""
     if now - last.started - last.duration > lifetime(interval_of(target)):
         return STALE
     if verdict is None:
@@ -180,7 +182,10 @@ def state_of(target: Target, last: Result, verdict: Result | None, interval_of: 
 def select(
     look: Snapshot, filters: Filters, names: Collection[str] | None = None
 ) -> tuple[list[TargetState], dict[str, int]]:
-    """Those that pass, sorted; and how many would in each state. `names`: no others."""
+    """Return the matching targets, sorted, and the number of matching targets by state.
+
+    The numbers do not depend on the filter by state. If `names` is given, only these targets match.
+    """
     if names is None and not filters.narrow:
         found, counts = list(look.targets), dict(look.counts)
     else:
@@ -200,7 +205,7 @@ def select(
 
 
 def matches(entry: Entry, filters: Filters) -> bool:
-    """By all but state and cause."""
+    """Return whether a target matches all filters except state and cause."""
     first = entry.first
     return (
         (not filters.kind or first.kind == filters.kind)
@@ -216,7 +221,7 @@ _KEYS: Mapping[str, Callable[[TargetState], Any]] = {
     "since": lambda each: -each.since,
     "took": lambda each: -each.took,
 }
-"""Beside the order by state, which is the look's own."""
+"""Sort keys in addition to the state, by which the snapshot is already sorted."""
 
 
 def _entry(name: str, probes: Sequence[Target]) -> Entry:
@@ -228,11 +233,11 @@ def _entry(name: str, probes: Sequence[Target]) -> Entry:
 
 
 def _natural(name: str) -> str:
-    """box2 comes before box10."""
+    """Return a sort key that puts box2 before box10."""
     return _DIGITS.sub(lambda digits: digits[0].zfill(8), name.casefold())
 
 
 def _choices(values: Iterable[str]) -> tuple[str, ...]:
-    """The most frequent ones, in alphabetical order."""
+    """Return the MAX_CHOICES most frequent values in alphabetical order."""
     counted = Counter(each for each in values if each)
     return tuple(sorted(each for each, _ in counted.most_common(MAX_CHOICES)))

@@ -11,15 +11,15 @@ from exporter.web.pages.words import Words
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time for people, and for machines."""
+    """A time as text for people, and in a format for programs."""
 
     iso: str
     text: str
-    ago: str  # or when it will be
+    ago: str  # how long ago, or how far in the future
 
 
 def moment(at: float, now: float, words: Words) -> Moment:
-    """In the server's time zone; the day is left out while it is today's."""
+    """Return the Unix time `at` in the server's time zone, without the date if it is today."""
     local, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone()
     text = local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M")
     distance = words("ahead", span=words.span(at - now)) if at > now + 1 else words("ago", span=words.span(now - at))
@@ -27,7 +27,7 @@ def moment(at: float, now: float, words: Words) -> Moment:
 
 
 def zone(at: float) -> str:
-    """The server's time zone as its distance from UTC: names like CST are several zones'."""
+    """Return the server's time zone as offset from UTC. A name such as CST would be ambiguous."""
     return timezone(datetime.fromtimestamp(at).astimezone().utcoffset() or timedelta()).tzname(None)
 
 
@@ -45,5 +45,5 @@ def size(octets: float) -> str:
 
 
 def number(value: float) -> str:
-    """With thousands set apart."""
+    """Return the number with separators of thousands."""
     return f"{value:,.0f}".replace(",", "\u202f")

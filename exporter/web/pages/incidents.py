@@ -13,15 +13,15 @@ from exporter.web.pages.rows import path_of
 from exporter.web.pages.words import Words
 
 MOST = 8  # on the status page
-MAX_TARGETS = 20  # named for each
+MAX_TARGETS = 20  # limit of target names for each incident
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One incident."""
+    """One incident, as shown on a page."""
 
     alert: str
-    what: str  # in one sentence
+    what: str  # what is wrong, in one sentence
     text: str  # the server's reply
     remedy: str
     since: Moment
@@ -29,11 +29,11 @@ class Item:
     affected: int
     severity: str
     reason: str
-    targets: tuple[tuple[str, str], ...]  # (name, path of its page), some of those affected
+    targets: tuple[tuple[str, str], ...]  # (name, path of its page) of some of the affected targets
 
 
 def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
-    """In the order given."""
+    """Return the incidents in the given order. `now` is Unix time."""
     found = []
     for each in incidents:
         known, labels = about(each.reason), dict(each.labels)

@@ -19,9 +19,9 @@ from markdown_it.token import Token
 from exporter.model.reasons import Reason
 
 REASONS = "reasons"
-"""The page beside the runbooks that tells what each reason means."""
+"""Path of the page that explains each reason, next to the runbooks."""
 
-_PAGES = {"/": "../", "/config": "../config", "/runbooks/": "./"}  # code spans that are pages of ours
+_PAGES = {"/": "../", "/config": "../config", "/runbooks/": "./"}  # code spans that become links to our pages
 _RUNBOOK = re.compile(r"(\w+)\.md")
 _OTHER_PAGE = re.compile(r"\.\./\.\./reasons\.md(?:#([a-z]+)[^/]*)?")
 
@@ -34,7 +34,7 @@ def markdown() -> MarkdownIt:
 
 
 def _links(state: StateCore) -> None:
-    """Point links at our pages; take away those that would lead nowhere from here, and leave their words."""
+    """Change links so that they point to our pages. Links to files that are not served become plain text."""
     for block in state.tokens:
         kept: list[Token] = []
         dropped = False
@@ -50,7 +50,7 @@ def _links(state: StateCore) -> None:
 
 
 def _target(href: str, query: str) -> str:
-    """Where a link of a file leads on the web; "" where that is not served."""
+    """Return the URL for a link in a file; "" if its target is not served."""
     if found := _RUNBOOK.fullmatch(href):
         return f"{found[1]}{query}"
     if found := _OTHER_PAGE.fullmatch(href):
@@ -59,7 +59,7 @@ def _target(href: str, query: str) -> str:
 
 
 class _Renderer(RendererHTML):
-    """Code that can be scrolled by keyboard, and code spans that lead on."""
+    """Renders code blocks that can be scrolled with the keyboard, and code spans as links to our pages."""
 
     def fence(self, tokens: Sequence[Token], idx: int, _: object, __: object) -> str:
         return f'<pre tabindex="0"><code>{escapeHtml(tokens[idx].content)}</code></pre>\n'

@@ -15,15 +15,15 @@ from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.rows import Check, Known, check_of, path_of
 from exporter.web.pages.words import Words
 
-WIDTH, HEIGHT = 600, 44  # of the latency chart, in its own units
-ASKED_FOR = 3600.0  # seconds for which the page speaks of a run that was asked for
+WIDTH, HEIGHT = 600, 44  # size of the latency chart in SVG units
+ASKED_FOR = 3600.0  # seconds for which the page shows a requested run
 MAX_RELATED = 12
-_PERCENTILE_FROM = 10  # runs
+_PERCENTILE_FROM = 10  # minimum of successful runs for a percentile
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A step of a run, drawn from `start` to `start + width` on a scale of 0 to 100."""
+    """A phase of a run, drawn from `start` to `start + width` on a scale of 0 to 100."""
 
     name: str
     took: str
@@ -44,30 +44,30 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Recent runs, the oldest first: their outcomes as cells, their latencies as a line."""
+    """Recent runs, oldest first: outcomes as cells, latencies as a line."""
 
     cells: tuple[Cell, ...]
-    line: str  # points of a polyline; "" where too few runs worked
+    line: str  # points of a polyline; "" if too few runs succeeded
     working: int
     total: int
-    middle: str  # the median latency of those that worked
-    slow: str  # the 95th percentile; "" where that says nothing
-    top: str  # the latency at the chart's upper edge
+    middle: str  # median latency of successful runs
+    slow: str  # 95th percentile; "" if there are too few runs
+    top: str  # latency at the upper edge of the chart
     first: Moment
     last: Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run that the reader has asked for."""
+    """A run that the reader has requested."""
 
     at: Moment
-    done: Moment | None  # when it ended; None: it is under way
+    done: Moment | None  # when it ended; None: it is in progress
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One probe of a target."""
+    """What the page shows about one probe of a target."""
 
     check: Check
     result: Result | None
@@ -84,7 +84,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another target, that this one depends on."""
+    """Another target that this one depends on."""
 
     name: str
     path: str
@@ -94,7 +94,7 @@ class Related:
 
 
 def details(targets: Sequence[Target], known: Known, asked: tuple[str, float] = ("", 0.0)) -> tuple[Detail, ...]:
-    """`asked`: the probe of which the reader has asked for a run, and when."""
+    """Return the details of each probe. `asked` is the probe of a requested run, and its Unix time."""
     return tuple(_detail(target, known, asked[1] if asked[0] == target.probe else 0.0) for target in targets)
 
 
@@ -123,7 +123,7 @@ def _asked(last: Result | None, asked: float, words: Words, now: float) -> Asked
 
 
 def bars(result: Result) -> tuple[Bar, ...]:
-    """The steps one after the other, as a waterfall."""
+    """Return the phases one after the other, as a waterfall chart."""
     total = sum(seconds for _, seconds in result.phases) or 1.0
     found, at = [], 0.0
     for phase, seconds in result.phases:
@@ -135,10 +135,10 @@ def bars(result: Result) -> tuple[Bar, ...]:
 
 
 def chart(runs: Sequence[tuple[Run, Moment, str]], words: Words) -> Chart | None:
-    """Nothing where there is only one run: that one is told in words."""
+    """Return the chart; None if there are fewer than two runs, because the page describes a single run in words."""
     if len(runs) < 2:
         return None
-    step, shift = WIDTH / RUNS, RUNS - len(runs)  # always on one scale, the newest at the right edge
+    step, shift = WIDTH / RUNS, RUNS - len(runs)  # a fixed scale, with the newest run at the right edge
     latencies = [run.duration for run, _, _ in runs if run.outcome is Outcome.OK]
     top = max(latencies, default=0.0)
     cells, points = [], []
@@ -164,7 +164,7 @@ def chart(runs: Sequence[tuple[Run, Moment, str]], words: Words) -> Chart | None
 
 
 def related(own: Sequence[Target], everything: Sequence[Target], known: Known) -> tuple[Related, ...]:
-    """Servers and domains that a target needs, each with what its own check says."""
+    """Return the monitored servers, domains and mailboxes that a target depends on, each with its state."""
     servers = {server for target in own for server in target.servers}
     domains = {target.domain for target in own if target.domain}
     ends = {end for target in own for end in target.route or ()}
@@ -180,7 +180,7 @@ def related(own: Sequence[Target], everything: Sequence[Target], known: Known) -
 
 
 def _related(targets: Sequence[Target], known: Known) -> Related:
-    """The worst of its probes, and until when its certificate holds."""
+    """Return the worst state of its probes, and when its certificate expires."""
     checks = [check_of(target, known) for target in targets]
     worst = min(checks, key=lambda check: STATES.index(check.state))
     last = known.history.last(targets[0].key)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "templates"
-MAX_ERROR = 500  # characters of why a reload was refused
-BREATHE = 500  # pieces of a page after which other threads get the interpreter
+MAX_ERROR = 500  # limit of the text of a refused reload, in characters
+BREATHE = 500  # pieces of a page after which other threads may run
 
 
 @cache
 def _templates() -> Environment:
-    """Made when the first page is shown."""
+    """Return the template environment. It is created when the first page is rendered."""
     import jinja2
 
     return jinja2.Environment(
@@ -45,12 +45,12 @@ def _templates() -> Environment:
 
 
 def words_of(request: web.Request) -> Words:
-    """In the language of the address, else of the browser."""
+    """Return the texts in the language of the URL, else of the browser."""
     return Words(language(request.headers.get("Accept-Language", ""), request.query.get("lang", "")))
 
 
 def lang_query(request: web.Request, words: Words) -> str:
-    """What keeps a language that was chosen in the address."""
+    """Return the query that keeps a language chosen in the URL: "" or for example "?lang=zh"."""
     return f"?lang={words.language}" if "lang" in request.query else ""
 
 
@@ -63,10 +63,11 @@ def render(
     unscripted: int | None = None,
     **context: object,
 ) -> str:
-    """`root` leads back to the front page, whatever stands before our paths in a reverse proxy.
+    """Return the HTML of a page.
 
-    `refresh`: seconds after which page.js renews the page in place, 0 = never. `unscripted`: the same for browsers that
-    do not run it and must load the page anew, which closes what the reader has opened.
+    `refresh` is the number of seconds after which page.js updates the page in place, 0 = never. `unscripted` is the
+    same for browsers without JavaScript, which reload the page and so close what the reader has opened. The variable
+    `root` of the templates is the relative path to the front page, which also works behind a reverse proxy.
     """
     view, paused = request.app[VIEW], request.query.get("refresh") == "off"
     made, pieces = _templates().get_template(template), list[str]()
@@ -88,12 +89,12 @@ def render(
     ):
         pieces.append(piece)
         if len(pieces) % BREATHE == 0:
-            time.sleep(0)  # pages are rendered in a thread: let the event loop have the interpreter
+            time.sleep(0)  # pages are rendered in a thread: let the event loop run
     return "".join(pieces)
 
 
 def query_with(request: web.Request, **changes: object) -> str:
-    """The present address's query with these changes; None takes a key out."""
+    """Return the query of the current URL with these changes; None removes a key."""
     query = request.rel_url.query
     kept = {key: value for key, value in query.items() if key not in changes}
     added = {key: str(value) for key, value in changes.items() if value is not None}

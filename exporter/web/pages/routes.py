@@ -20,20 +20,20 @@ from exporter.web.pages.rendering import render as _render
 from exporter.web.pages.rendering import words_of as _words
 from exporter.web.view import VIEW, find
 
-PER_PAGE = 200  # incidents
+PER_PAGE = 200  # incidents per page
 ICONS = {
     "ok": ("#17663a", "M8 16.5l5.5 5.5L24 11"),
     "failed": ("#b3261e", "M11 11l10 10M21 11L11 21"),
     "unclear": ("#5d6266", "M11 16h10"),
 }
-"""Of the browser's tab: a tick, a cross, a dash."""
+"""Icons of the browser tab by state: a tick, a cross, a dash."""
 
 _STYLE = (FOLDER / "style.css").read_bytes()
 _SCRIPT = (FOLDER / "page.js").read_bytes()
 
 
 def pages(app: web.Application) -> list[web.RouteDef]:
-    """The routes of all pages for people, and what the pages keep between requests."""
+    """Return the routes of all pages for people, and set up what the pages keep between requests."""
     status.setup(app)
     return [
         web.get("/", status.status),
@@ -52,7 +52,7 @@ def pages(app: web.Application) -> list[web.RouteDef]:
 
 
 async def incidents(request: web.Request) -> web.Response:
-    """GET /incidents: the open ones, latest first, then those resolved in the last quarter of an hour."""
+    """GET /incidents: the open ones, latest first, then those resolved in the last 15 minutes."""
     words, found = _words(request), request.app[VIEW].incidents()
 
     def make() -> str:
@@ -64,7 +64,7 @@ async def incidents(request: web.Request) -> web.Response:
 
 
 async def runbook(request: web.Request) -> web.Response:
-    """/runbooks/ALERT, where our alerts' runbook_url leads: what to do, and the incidents that are open."""
+    """GET /runbooks/ALERT, the runbook_url of our alerts: what to do, and the open incidents."""
     words, alert, now = _words(request), request.match_info["alert"], time.time()
     book = (await asyncio.to_thread(runbooks.library, words.language)).get(alert)
     if book is None:
@@ -78,14 +78,14 @@ async def runbook(request: web.Request) -> web.Response:
 
 
 async def runbook_index(request: web.Request) -> web.Response:
-    """/runbooks/: every alert, in a sentence."""
+    """GET /runbooks/: all alerts, each with one sentence."""
     words = _words(request)
     books = (await asyncio.to_thread(runbooks.library, words.language)).values()
     return _html(_render("runbooks.html.j2", request, words, books=books, inline=runbooks.inline, refresh=0))
 
 
 async def reasons(request: web.Request) -> web.Response:
-    """/runbooks/reasons: what each reason means that the runbooks name, and what to do."""
+    """GET /runbooks/reasons: the meaning of each reason, and what to do."""
     layers = runbooks.by_layer()
     return _html(_render("reasons.html.j2", request, _words(request), layers=layers, about=about, refresh=0))
 
@@ -103,7 +103,7 @@ async def script(request: web.Request) -> web.Response:
 
 
 def _kept(request: web.Request, content: bytes, content_type: str) -> web.Response:
-    """A file that the browser keeps, and asks about before each use: it is sent again only where it has changed."""
+    """Return a file that the browser caches but revalidates before each use. An unchanged file is not sent again."""
     tag = hashlib.sha256(content).hexdigest()[:32]
     known = {each.value for each in request.if_none_match or ()}
     headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
@@ -125,7 +125,7 @@ async def icon(request: web.Request) -> web.Response:
 
 
 async def logs(request: web.Request) -> web.Response:
-    """/logs?id= (an exemplar's probe_id) or /logs?target=&module= (the last run)."""
+    """GET /logs?id= (the probe_id of an exemplar) or /logs?target=&module= (the last run)."""
     view, query = request.app[VIEW], request.query
     if "id" in query:
         result = view.history.by_id(query["id"])

@@ -15,13 +15,13 @@ from exporter.web.pages.fleet import STATES, TargetState, state_of
 from exporter.web.pages.formatting import Moment, duration, moment
 from exporter.web.pages.words import Words
 
-MAX_WORDS = 200  # characters of the server's words in the table
-MAX_LABELS = 6  # of a target in the table
+MAX_WORDS = 200  # characters of the server's reply in the table
+MAX_LABELS = 6  # labels of a target in the table
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a page is made from, and in whose words."""
+    """The data and the texts from which a page is rendered."""
 
     history: History
     interval_of: IntervalOf
@@ -31,22 +31,22 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a check fails."""
+    """The failure of a check."""
 
-    reason: str  # the word of the label
+    reason: str  # the value of the label reason
     phase: str
     text: str
-    quoted: bool  # the text is the server's literal words
-    answer_to: str  # the protocol whose login got them, where it is not this one
+    quoted: bool  # True: the text is the literal reply of the server
+    answer_to: str  # the protocol of the login that got this reply, if it is another one
     remedy: str
     waiting_helps: bool
     suspended_until: str
-    ambiguous: tuple[tuple[str, str], ...] = ()  # (reason, what to do), where the words have several causes
+    ambiguous: tuple[tuple[str, str], ...] = ()  # (reason, what to do) if the reply can have several causes
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One probe of a target."""
+    """The state of one probe of a target."""
 
     probe: str
     state: str
@@ -56,7 +56,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """A line of the status table."""
+    """A row of the status table."""
 
     name: str
     path: str
@@ -118,10 +118,10 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
 
 
 def brief(text: str) -> str:
-    """A server's words, in one line of the table."""
+    """Return a server's reply as one line for the table."""
     return shortened(text, MAX_WORDS)
 
 
 def path_of(name: str) -> str:
-    """A target's page, below targets/."""
+    """Return the path of a target's page, relative to targets/."""
     return quote(name, safe="")

@@ -17,12 +17,12 @@ from exporter.model.reasons import Layer, Reason, about
 
 _PACKAGE = Path(__file__).parents[2]
 FOLDERS = (_PACKAGE / "data" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
-"""Where they lie in a wheel, and in a source checkout."""
+"""The folders of the runbooks in a wheel and in a source checkout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """One alert's, in one language."""
+    """The runbook of one alert, in one language."""
 
     alert: str
     lead: str  # what the alert means, in one sentence
@@ -31,20 +31,20 @@ class Runbook:
 
 
 def folder() -> Path:
-    """Where the runbooks are."""
+    """Return the folder of the runbooks."""
     return next((each for each in FOLDERS if each.is_dir()), FOLDERS[-1])
 
 
 @cache
 def library(language: str) -> Mapping[str, Runbook]:
-    """All runbooks of a language, by alert; of the nearest one that has any."""
+    """Return all runbooks of a language by alert name; if it has none, those of the closest language."""
     own = folder() / language
     files = sorted((own if own.is_dir() else folder() / languages()[language].like).glob("*.md"))
     return {file.stem: parse(file.stem, file.read_text(encoding="utf-8")) for file in files}
 
 
 def parse(alert: str, text: str) -> Runbook:
-    """Take a file apart: `# Alert`, the sentence, the facts, then the sections."""
+    """Parse a file: `# Alert`, the sentence, the facts, then the sections. Raises ValueError."""
     head, mark, sections = text.partition("\n## ")
     blocks = [" ".join(block.split("\n")) for block in head.strip().split("\n\n")]
     if len(blocks) != 3 or blocks[0] != f"# {alert}" or not mark:
@@ -54,20 +54,20 @@ def parse(alert: str, text: str) -> Runbook:
 
 @cache
 def body(alert: str, language: str, lang_query: str) -> Markup:
-    """The sections as HTML. `lang_query` ("" or "?lang=zh") goes on to every page that they lead to."""
+    """Return the sections as HTML. `lang_query` ("" or "?lang=zh") is added to all links to our pages."""
     from exporter.web.pages.markdown import markdown
 
-    return Markup(markdown().render(library(language)[alert].text, {"query": lang_query}))  # noqa: S704 - html is off
+    return Markup(markdown().render(library(language)[alert].text, {"query": lang_query}))  # noqa: S704 - raw HTML is disabled
 
 
 @cache
 def inline(text: str, lang_query: str) -> Markup:
-    """One line of Markdown as HTML."""
+    """Return one line of Markdown as HTML."""
     from exporter.web.pages.markdown import markdown
 
-    return Markup(markdown().renderInline(text, {"query": lang_query}))  # noqa: S704 - html is off
+    return Markup(markdown().renderInline(text, {"query": lang_query}))  # noqa: S704 - raw HTML is disabled
 
 
 def by_layer() -> Mapping[Layer, Sequence[Reason]]:
-    """Every reason, in the order of the layers."""
+    """Return all reasons by layer, in the order of the layers."""
     return {layer: [reason for reason in Reason if about(reason).layer is layer] for layer in Layer}

@@ -21,17 +21,17 @@ from exporter.web.view import VIEW
 PER_PAGE = 100
 REFRESH = 30  # seconds
 MAX_NOTICES = 20
-MAX_WAITING = 20  # mailboxes that are not watched yet
+MAX_WAITING = 20  # limit of listed mailboxes that are not monitored yet
 
 WATCH: web.AppKey[SnapshotCache] = web.AppKey("watch")
 RENDERING: web.AppKey[asyncio.Lock] = web.AppKey("rendering")
-"""One large page at a time: more would take the interpreter from the event loop, and be done no sooner."""
+"""Limits rendering to one large page at a time. More threads would slow down the event loop and not be faster."""
 
 
 async def status(request: web.Request) -> web.Response:
     """GET /?q=&state=&kind=&provider=&label=&cause=&sort=&page=&lang=&refresh=off"""
     view, words, filters = request.app[VIEW], words_of(request), parse(request.query, STATES)
-    # What belongs to the event loop is taken on it.
+    # Read here, on the event loop, what a thread must not read.
     causes, incidents, targets = view.causes(), view.incidents(), view.targets()
     notices = [notice.text(words.language) for notice in view.notices()[:MAX_NOTICES]]
     waiting = list(view.waiting().items())
@@ -82,7 +82,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 def _choices(fleet: Fleet, filters: Filters, words: Words) -> dict[str, list[tuple[str, str]]]:
-    """(value, what it is called) of each list to choose from; one that would not choose anything is left out."""
+    """Return (value, name) of the choices of each filter. A filter with nothing to choose is left out."""
     providers = [(each, provider_name(each, words.language)) for each in fleet.providers]
     if fleet.some_unrecognised:
         providers.append((UNKNOWN, words("provider_unknown")))
@@ -98,6 +98,6 @@ def _choices(fleet: Fleet, filters: Filters, words: Words) -> dict[str, list[tup
 
 
 def setup(app: web.Application) -> None:
-    """What the page keeps between requests."""
+    """Set up what the page keeps between requests."""
     app[WATCH] = SnapshotCache()
     app[RENDERING] = asyncio.Lock()

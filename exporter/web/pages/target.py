@@ -25,18 +25,18 @@ from exporter.web.pages.status import RENDERING
 from exporter.web.view import VIEW, find
 
 REFRESH = 30  # seconds
-LOOK_AGAIN = 3  # seconds, while a run that was asked for is under way
-PATIENCE = 8.0  # seconds for which the answer to the button waits for the run
+LOOK_AGAIN = 3  # seconds until the page is updated while a requested run is in progress
+PATIENCE = 8.0  # seconds that the response to the button waits for the run
 
 
 async def target(request: web.Request) -> web.Response:
-    """GET /targets/NAME: all that is known of one target."""
+    """GET /targets/NAME: everything about one target."""
     view, words, name = request.app[VIEW], words_of(request), request.match_info["name"]
     targets, everything, recent = find(view, name), view.targets(), view.history.recent()
     if not targets:
         raise web.HTTPNotFound
     asked = _asked(request.query)
-    cause = causes.wider(view.causes(), name)  # on the event loop, as the history
+    cause = causes.wider(view.causes(), name)  # must be read on the event loop, like the history
 
     def make() -> str:
         known = Known(view.history, view.interval, words, time.time())
@@ -48,7 +48,7 @@ async def target(request: web.Request) -> web.Response:
             "target.html.j2",
             request,
             words,
-            # Without page.js the page would have to be loaded anew, which closes what the reader has opened.
+            # A browser without page.js would reload the page, which closes what the reader has opened.
             refresh=LOOK_AGAIN if under_way else REFRESH,
             unscripted=LOOK_AGAIN if under_way else 0,
             first=targets[0],
@@ -68,28 +68,31 @@ async def target(request: web.Request) -> web.Response:
 
 
 async def run(request: web.Request) -> web.Response:
-    """POST /targets/NAME with probe=: a run now, inside the limits and the login guard; leads back to the page.
+    """POST /targets/NAME with probe=: run a probe now, within the limits and the login guard; redirects to the page.
 
-    A run that takes longer than a reader likes to wait goes on, and the page says that it is under way.
+    If the run takes longer than PATIENCE, it continues, and the page shows that it is in progress.
     """
     if not own_page(request):
         return html(await asyncio.to_thread(render, "refused.html.j2", request, words_of(request)), status=403)
     view, name = request.app[VIEW], request.match_info["name"]
     try:
         form = await request.post()
-    except (LookupError, ValueError):  # no such charset, no such text in it, no multipart; the error quotes the request
+    except (
+        LookupError,
+        ValueError,
+    ):  # unknown charset, undecodable text, invalid multipart; the error text may quote the request
         raise web.HTTPBadRequest(text="400: the form cannot be read\n") from None
     wanted = [each for each in find(view, name) if each.probe == form.get("probe")]
     if not wanted:
         raise web.HTTPNotFound
-    asked = math.floor(time.time() * 1000) / 1000  # rounded up it would lie in the future
+    asked = math.floor(time.time() * 1000) / 1000  # rounded down, so that it is not in the future
     await run_within(view, wanted[0], PATIENCE)
     back = query_with(request, asked=f"{asked:.3f}", probe=wanted[0].probe)
     raise web.HTTPSeeOther(f"{back}#{wanted[0].probe}")
 
 
 def _asked(query: Mapping[str, str]) -> tuple[str, float]:
-    """Of which probe a run was asked for, and when."""
+    """Return the probe of the requested run, and the Unix time of the request."""
     text = query.get("asked", "")
     plain = len(text) < 20 and text.isascii() and text.replace(".", "", 1).isdigit()
     return (query.get("probe", ""), float(text)) if plain else ("", 0.0)

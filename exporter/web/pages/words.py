@@ -6,13 +6,13 @@ from exporter.model.phrases import Phrases
 
 
 class Words(Phrases):
-    """The words of one language. `words("key", n=1)` fills the places in."""
+    """The texts of one language. `words("key", n=1)` fills in the placeholders."""
 
     def __init__(self, language: str) -> None:
         super().__init__(language, "pages")
 
     def span(self, seconds: float) -> str:
-        """A length of time in words, roughly."""
+        """Return an approximate duration in words."""
         for key, size, limit in (("seconds", 1, 90), ("minutes", 60, 90), ("hours", 3600, 48)):
             if seconds / size < limit:
                 return self(key, n=max(round(seconds / size), 0))

@@ -179,7 +179,7 @@ async def test_a_robot_that_others_have_tired_is_left_alone_for_as_long_as_it_ta
     assert (first.ok, first.retry) == (False, rest)
     before = robots.requests
     second = await ops.deliver(about("sales"))
-    assert (second.ok, second.retry, second.text) == (False, rest, "the robot has asked for a rest")
+    assert (second.ok, second.retry, second.text) == (False, rest, "the robot has asked for a pause")
     assert robots.requests == before
     clock.now += rest + 1
     assert await ops.deliver(about("sales")) == OK

@@ -77,12 +77,12 @@ async def test_a_port_in_use_is_told_and_nothing_stays_open(serve):
 async def test_all_addresses_are_listened_on_and_who_sees_the_pages_is_told(serve, caplog):
     served = await serve(TLS, host=None)
     assert await served.status() == 200
-    assert "all who reach this address see the pages" in caplog.text
+    assert "anyone who can reach this address can read the pages" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(USERS, "passwords of the web pages travel in the clear"), (TLS + USERS, ""), (MUTUAL, "")],
+    [(USERS, "passwords of the web pages are sent unencrypted"), (TLS + USERS, ""), (MUTUAL, "")],
     ids=["users", "tls-users", "mutual"],
 )
 async def test_what_an_open_address_lacks_is_told_once(serve, caplog, text, said):

@@ -105,4 +105,4 @@ async def test_the_control_socket_needs_no_login_and_no_certificate(serve, tmp_p
 async def test_a_daemon_does_without_a_control_socket_where_none_can_be(serve, tmp_path, caplog):
     served = await serve(USERS, control=tmp_path / ("x" * 200) / "control.sock")
     assert await served.status(auth=OPS) == 200
-    assert "no control socket" in caplog.text
+    assert "cannot create the control socket" in caplog.text

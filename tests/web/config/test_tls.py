@@ -70,7 +70,7 @@ async def test_half_a_rotation_keeps_the_old_pair_and_says_so(serve, folder, mat
     shutil.copy(material.other.chain, folder / "server.pem")
     assert await served.serial() == before
     assert "is not the key of the certificate in cert_file" in served.told[-1]
-    assert "the old one holds" in caplog.text
+    assert "the previous one stays in use" in caplog.text
     shutil.copy(material.other.key, folder / "server.key")
     assert await served.serial() != before
     assert served.told[-1] is None
@@ -133,7 +133,7 @@ async def test_a_curve_that_is_not_offered_is_not_spoken(serve):
         ("  min_version: TLS10\n", "min_version: TLS 1.2 is the oldest"),
         ("  curve_preferences: [X25519, CurveP256]\n", "only X25519 is offered"),
         ("  client_auth_type: RequireAndVerifyClientCert\n", "every authority that this system trusts"),
-        ("http_server_config: {http2: true}\n", "http2: HTTP/2 is not spoken here"),
+        ("http_server_config: {http2: true}\n", "http2: HTTP/2 is not supported"),
     ],
 )
 async def test_what_python_does_otherwise_is_said_by_name(serve, caplog, extra, said):
@@ -145,7 +145,7 @@ async def test_what_python_does_otherwise_is_said_by_name(serve, caplog, extra, 
 async def test_a_certificate_that_has_ended_is_served_and_told(serve, folder, authority, caplog):
     Material.place(authority.expired("127.0.0.1"), folder)
     await serve(TLS)
-    assert "cert_file: the certificate ended on" in caplog.text
+    assert "cert_file: the certificate expired on" in caplog.text
 
 
 def client(authority, folder: Path, *names: str, trusted: bool = True) -> Path:
