@@ -114,6 +114,7 @@ async def test_a_mail_stays_in_the_mailbox_until_it_is_stored_that_it_came(bench
     assert len(bench.left()) == 1
     if killed:
         assert len(await after_a_kill(bench)) == 1
+        await bench.state.close()
         bench.state = await State.open(bench.folder.parent / "copy")
     else:
         mend(disk)
@@ -135,6 +136,7 @@ async def test_a_kill_between_settling_and_removing_makes_no_duplicate(bench: Be
         patched.setattr("exporter.probes.roundtrip.inbox.InboxWatch.remove", killed)
         await bench.run(ConnectionResetError)
     assert len(bench.left()) == 1
+    await bench.state.close()
     bench.state = await State.open(bench.folder.parent / "copy")
     assert counts(await bench.run()) == {"sent": 1, "received": 1}
     assert bench.left() == []
