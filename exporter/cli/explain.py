@@ -21,6 +21,8 @@ from exporter.net.text import decode
 _PROTOCOLS = {"imap": Service.IMAP, "pop3": Service.POP3, "smtp": Service.SMTP, "http": Service.HTTPS}
 # Python's libraries print a reply like this: (535, b'Login fail. …'). Users paste it.
 _PYTHON = re.compile(r"""^\(?\s*(?:(\d{3})\s*,\s*)?(b(?:'[^']*'|"[^"]*"))\s*\)?$""", re.DOTALL)
+_ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
+_REPLY = re.compile(r"""^reply: b?(?:'([^']*)'|"([^"]*)")$""", re.DOTALL)
 
 
 class _UnknownProviderError(Exception):
@@ -72,6 +74,13 @@ def as_received(text: str) -> str:
         except (ValueError, SyntaxError):
             said = text
         text = f"{found[1]} {said}" if found[1] else said
+    if _ESCAPED.search(text):  # a line of smtplib's debug output
+        found_bytes = _ESCAPED.sub(lambda byte: chr(int(byte[1], 16)), text)
+        if found_bytes.isascii() is False and max(map(ord, found_bytes)) < 256:
+            text = decode(found_bytes.encode("latin-1"))
+    printed = _REPLY.match(text.strip())
+    if printed:
+        text = printed[1] or printed[2] or ""
     return text.replace("\\r\\n", "\n").replace("\\n", "\n")
 
 

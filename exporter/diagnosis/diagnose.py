@@ -167,9 +167,11 @@ def _meaning(
         protocol = closing_protocol(exc.text)
         said = protocol and classify(protocol, "", exc.text, phase, families=families, software=software)
         return said or Classification(Reason.CONNECTION_RESET, "closed")
-    known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
+    known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software, command=exc.command)
     known = known or Classification(Reason.UNKNOWN, "")
-    about_token = oauth_errors.of_server(known.reason, token_age, exc.text) if token_age else known.reason
+    if not token_age:
+        return known
+    about_token = oauth_errors.of_server(known.reason, token_age, exc.text, known.ambiguous)
     return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
 
 

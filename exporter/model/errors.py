@@ -5,7 +5,7 @@ Messages must never contain a credential.
 
 from __future__ import annotations
 
-from exporter.model import Failure, Service
+from exporter.model import Command, Failure, Service
 from exporter.model.reasons import Reason
 
 
@@ -45,11 +45,12 @@ class Refusal(Exception):
     """The server refused a command. `text` is its complete reply, unchanged; `code` is the first word or number.
 
     IMAP: code is "NO", "BAD", "BYE", or "NO" with a response code, e.g. text "NO [AUTHENTICATIONFAILED] …". SMTP: code
-    is the three digits, text all lines with their codes, joined by line feeds.
+    is the three digits, text all lines with their codes, joined by line feeds; `command` is what it answers, if known.
     """
 
-    def __init__(self, protocol: Service, code: str, text: str) -> None:
+    def __init__(self, protocol: Service, code: str, text: str, command: Command | None = None) -> None:
         super().__init__(text)
+        self.command = command
         self.protocol = protocol
         self.code = code
         self.text = text

@@ -99,7 +99,12 @@ def unverified(code: int) -> ssl.SSLCertVerificationError:
         (sqlite3.OperationalError("disk full"), None, Reason.LOCAL_ERROR, "exception:OperationalError"),
         (ServerClosed(), Phase.GREETING, Reason.CONNECTION_RESET, "closed"),
         (ServerClosed("Too bad"), Phase.GREETING, Reason.CONNECTION_RESET, "closed"),
-        (ServerClosed("* BYE [UNAVAILABLE] x"), Phase.SELECT, Reason.TEMPORARILY_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
+        (
+            ServerClosed("* BYE [UNAVAILABLE] x"),
+            Phase.SELECT,
+            Reason.TEMPORARILY_UNAVAILABLE,
+            "rfc5530:UNAVAILABLE | imap:BYE",
+        ),
         (ServerClosed("* BYE Autologout; idle"), Phase.SELECT, Reason.IDLE_DISCONNECT, "signature:any.idle"),
         (ServerClosed("421 4.7.0 h Error: too many connections"), None, Reason.RATE_LIMITED, "signature:any.limits"),
         (ServerClosed("421 4.4.2 h Error: timeout exceeded"), None, Reason.IDLE_DISCONNECT, "signature:any.idle"),
