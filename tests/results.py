@@ -116,6 +116,7 @@ def incident(**changes: object) -> Incident:
         "layer": Layer.TRANSPORT,
         "reason": Reason.CONNECTION_REFUSED,
         "text": "connection refused",
+        "advice": None,
         "told": ("The server fails.", "服务器失败。"),
         "server": "imap.example.com",
         "provider": "",

@@ -59,7 +59,7 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
         same = [each for each in mine if each["reason"] == cause.reason] or mine
         texts = list(dict.fromkeys(_words_of(each, say) for each in same if each["text"]))
         body.extend(Text(text, style="dim") for text in texts[:3])
-        body.append(Text(say.labelled("common.what_to_do", known.remedy(language).replace("`", ""))))
+        body.append(Text(say.labelled("common.what_to_do", known.remedy(language, cause.advice).replace("`", ""))))
         causes_of_words = dict.fromkeys(str(each) for result in same for each in result.get("ambiguous") or ())
         if causes_of_words:
             body.append(Text(say.labelled("common.one_of", ", ".join(causes_of_words))))

@@ -58,7 +58,7 @@ def explanation(meaning: Classification) -> dict[str, Any]:
         "ambiguous": [str(cause) for cause in meaning.ambiguous],
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
-        "remedy": known.remedies,
+        "remedy": known.remedies(),
     }
 
 

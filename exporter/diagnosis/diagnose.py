@@ -18,7 +18,9 @@ from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import Classification, classify
 from exporter.diagnosis.reply import closing_protocol
 from exporter.model import Failure, Outcome, Phase
+from exporter.model.advice import Advice
 from exporter.model.errors import (
+    CertificateFault,
     DnsFailure,
     Garbage,
     Inconclusive,
@@ -64,6 +66,24 @@ _VERIFY = {
     64: Reason.CERTIFICATE_NAME_MISMATCH,
 }
 
+_OF_CHAIN = {
+    Advice.LINK_EXPIRED: Reason.CERTIFICATE_UNTRUSTED,  # the server's own is good, so renewing it would not help
+    Advice.ROOT_EXPIRED: Reason.CERTIFICATE_UNTRUSTED,
+    Advice.NAME_ONLY_IN_CN: Reason.CERTIFICATE_NAME_MISMATCH,
+}
+
+# Codes of OpenSSL that are more exact than their reason. mailprobe never sends a client certificate, so an alert about
+# our certificate says that the server wants one.
+_ADVICE = {
+    "verify:66": Advice.WEAK_KEY,
+    "verify:67": Advice.WEAK_KEY,
+    "verify:68": Advice.WEAK_SIGNATURE,
+    "ssl:TLSV1_UNRECOGNIZED_NAME": Advice.UNKNOWN_NAME,
+    "ssl:TLSV13_ALERT_CERTIFICATE_REQUIRED": Advice.CLIENT_CERTIFICATE,
+    "ssl:SSLV3_ALERT_BAD_CERTIFICATE": Advice.CLIENT_CERTIFICATE,
+    "ssl:SSLV3_ALERT_HANDSHAKE_FAILURE": Advice.HANDSHAKE_REFUSED,
+}
+
 # What OpenSSL reports in a handshake if the other side does not speak TLS (the last two since 3.2).
 _NOT_TLS = frozenset(
     {
@@ -101,7 +121,8 @@ def diagnose(
         answer_to = exc.answer_to if isinstance(exc, Suspended) else None
         return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
     reason, rule, text = _cause(exc, phase)
-    return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc))
+    advice = exc.advice if isinstance(exc, CertificateFault) else _ADVICE.get(rule)
+    return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)
 
 
 def outcome_of(failure: Failure) -> Outcome:
@@ -185,6 +206,8 @@ def _deadline(phase: Phase | None) -> Reason:
 
 
 def _tls(exc: ssl.SSLError, phase: Phase | None) -> tuple[Reason, str]:
+    if isinstance(exc, CertificateFault):
+        return _OF_CHAIN[exc.advice], f"certificate:{exc.advice}"
     if isinstance(exc, ssl.SSLCertVerificationError):
         code = getattr(exc, "verify_code", 0)
         return _VERIFY.get(code, Reason.CERTIFICATE_UNTRUSTED), f"verify:{code}"

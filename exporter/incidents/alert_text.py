@@ -71,5 +71,5 @@ def _description(incident: Incident, language: str) -> str:
         parts.append(say("affected", count=len(incident.targets), names=shown))
     if incident.text:
         parts.append(say.labelled("common.server_said", say("quoted", text=cleaned(incident.text))))
-    parts += [say.labelled("common.what_to_do", known.remedy(language)), known.whose_job(language)]
+    parts += [say.labelled("common.what_to_do", known.remedy(language, incident.advice)), known.whose_job(language)]
     return say("common.gap").join(parts)

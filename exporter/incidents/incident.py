@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.model import Labels, ProbeName, Scope, TargetKey
+from exporter.model.advice import Advice
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Reason
 
@@ -30,6 +31,7 @@ class Incident:
     layer: Layer
     reason: Reason
     text: str  # the server's reply
+    advice: Advice | None  # the case, if it is known more exactly than its reason
     told: tuple[str, str]  # what is wrong, in one sentence, in English and in Chinese
     server: str
     provider: str
@@ -67,7 +69,7 @@ class Incident:
 
 
 _PLAIN = (
-    *("scope", "layer", "reason", "text", "told", "server", "provider", "domain", "targets", "labels"),
+    *("scope", "layer", "reason", "text", "advice", "told", "server", "provider", "domain", "targets", "labels"),
     *("since", "opened", "interval", "resolved"),
 )
 
@@ -87,6 +89,7 @@ def thaw(key: str, record: str) -> Incident | None:
             layer=Layer(data["layer"]),
             reason=Reason(data["reason"]),
             text=str(data["text"]),
+            advice=Advice(data["advice"]) if data.get("advice") else None,
             told=(str(english), str(chinese)),
             server=str(data["server"]),
             provider=str(data["provider"]),

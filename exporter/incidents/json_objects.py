@@ -9,6 +9,7 @@ from typing import Any
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import ProbeName, Scope
+from exporter.model.advice import Advice
 from exporter.model.reasons import Layer, Reason, about
 
 
@@ -20,7 +21,7 @@ def cause_object(cause: Cause) -> dict[str, Any]:
         "reason": str(cause.reason),
         "layer": str(cause.layer),
         "scope": str(cause.scope),
-        "remedy": known.remedies,
+        "remedy": known.remedies(cause.advice),
     }
 
 
@@ -39,6 +40,7 @@ def from_object(data: Mapping[str, Any]) -> Cause:
             "reason": Reason(data["reason"]),
             "targets": tuple(map(str, data["targets"])),
             "also": tuple(map(ProbeName, data["also"])),
+            "advice": Advice(data["advice"]) if data.get("advice") else None,
         }
     )
 
@@ -60,7 +62,7 @@ def incident_object(incident: Incident) -> dict[str, Any]:
         "told": {"en": incident.told[0], "zh": incident.told[1]},
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,
-        "remedy": known.remedies,
+        "remedy": known.remedies(incident.advice),
         "since": incident.since,
         "opened": incident.opened,
         "resolved": incident.resolved or None,

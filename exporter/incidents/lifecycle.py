@@ -158,7 +158,8 @@ class Incidents:
             still = tuple(name for name in incident.targets if name in unseen)
             incident.targets = (*cause.targets, *still) if still else cause.targets
             if cause != incident.cause:
-                incident.reason, incident.text, incident.told = cause.reason, cause.text[:MAX_TEXT], _told(cause)
+                incident.reason, incident.advice = cause.reason, cause.advice
+                incident.text, incident.told = cause.text[:MAX_TEXT], _told(cause)
                 incident.cause = cause
         return before != (incident.reason, incident.targets, len(incident.members))
 
@@ -193,6 +194,7 @@ class Incidents:
             layer=cause.layer,
             reason=cause.reason,
             text=cause.text[:MAX_TEXT],
+            advice=cause.advice,
             told=_told(cause),
             server=cause.server,
             provider=cause.provider,

@@ -5,7 +5,10 @@ Messages must never contain a credential.
 
 from __future__ import annotations
 
+import ssl
+
 from exporter.model import Command, Failure, Service
+from exporter.model.advice import Advice
 from exporter.model.reasons import Reason
 
 
@@ -84,6 +87,16 @@ class Garbage(Exception):
         super().__init__(text)
         self.text = text
         self.wrong_protocol = wrong_protocol
+
+
+class CertificateFault(ssl.SSLCertVerificationError):
+    """A certificate that does not verify, and its chain tells more than OpenSSL does: `advice` is the case."""
+
+    def __init__(self, advice: Advice, text: str, verify_code: int) -> None:
+        super().__init__(1, text)
+        self.advice = advice
+        self.verify_code = verify_code
+        self.verify_message = text
 
 
 class StartTlsUnavailable(Exception):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from exporter.model.advice import Advice
 from exporter.model.phrases import Phrases
 
 
@@ -151,9 +152,9 @@ class About:
     waiting_helps: bool
     reserved: bool  # no probe reports it yet
 
-    def remedy(self, language: str) -> str:
-        """What to do: the next step, for the person on duty."""
-        return Phrases(language, "remedies")(self.reason)
+    def remedy(self, language: str, advice: Advice | None = None) -> str:
+        """What to do: the next step, for the person on duty. `advice`: the case, if it is known more exactly."""
+        return Phrases(language)(f"advice.{advice}" if advice else f"remedies.{self.reason}")
 
     def whose_job(self, language: str) -> str:
         """Who mends it, and whether it may pass by itself, in two sentences."""
@@ -162,10 +163,9 @@ class About:
         told = say("owner_and_waiting", owner=say(f"owners.{self.owner}"), waiting=waiting)
         return say.labelled("whose_job", told)
 
-    @property
-    def remedies(self) -> dict[str, str]:
+    def remedies(self, advice: Advice | None = None) -> dict[str, str]:
         """`remedy` of the JSON interface: always these two languages."""
-        return {language: self.remedy(language) for language in ("en", "zh")}
+        return {language: self.remedy(language, advice) for language in ("en", "zh")}
 
 
 _FACTS: Mapping[Reason, tuple[Layer, Owner, bool]] = {  # layer, owner, waiting helps

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from exporter.model.advice import Advice
 from exporter.model.names import Outcome, Phase, Service
 from exporter.model.reasons import Reason
 from exporter.model.target import Target
@@ -99,6 +100,7 @@ class Failure:
     ambiguous: tuple[Reason, ...] = ()  # the possible causes if the server's text has several; at most six
     quoted: bool = False  # the text is the server's reply, unchanged
     answer_to: Service | None = None  # protocol of the login that was refused, if an earlier refusal still applies
+    advice: Advice | None = None  # the case, if it is known more exactly than its reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 
 MAX_NAMES = 20
 
@@ -17,7 +18,8 @@ class Certificate:
 
     subject: str
     issuer: str
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # DNS names of subjectAltName
+    common_names: tuple[str, ...]
     not_before: float
     not_after: float
     fingerprint: str  # SHA-256, hex
@@ -39,6 +41,7 @@ def parse(der: bytes) -> Certificate:
         cert.subject.rfc4514_string(),
         cert.issuer.rfc4514_string(),
         names,
+        tuple(str(each.value) for each in cert.subject.get_attributes_for_oid(NameOID.COMMON_NAME)),
         cert.not_valid_before_utc.timestamp(),
         cert.not_valid_after_utc.timestamp(),
         cert.fingerprint(hashes.SHA256()).hex(),

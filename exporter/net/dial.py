@@ -20,6 +20,7 @@ from exporter.model import AddressFamily, Endpoint, FactName, Phase, Security
 from exporter.model.errors import DnsFailure, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
+from exporter.net.chain_faults import exactly
 from exporter.net.dns.resolver import Resolver, has_route
 from exporter.net.tls import TlsContexts, note_session
 from exporter.net.wire import Wire
@@ -53,8 +54,15 @@ async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, tr
 
 async def secure(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext, trace: Trace) -> None:
     """Do the TLS handshake as phase `tls`: right after connecting, or after STARTTLS was accepted."""
+    name = endpoint.server_name or endpoint.host
     with trace.phase(Phase.TLS):
-        await wire.handshake(context, endpoint.server_name or endpoint.host)
+        try:
+            await wire.handshake(context, name)
+        except ssl.SSLCertVerificationError as exc:
+            told = exactly(exc, wire.tls, name) if wire.tls is not None else exc
+            if told is exc:
+                raise
+            raise told from exc
     if wire.tls is not None:
         note_session(wire.tls, trace)
 

@@ -65,6 +65,8 @@ def _build(ca_file: Path | None, verify: bool) -> ssl.SSLContext:
     context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
     # A server that asks for renegotiation would make a write wait for a read. TLS 1.3 has no renegotiation.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    # A name is looked for in subjectAltName alone, as phones, browsers and Go programs do (RFC 9525 section 6.3).
+    context.hostname_checks_common_name = False
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -80,12 +82,24 @@ def chain(tls: ssl.SSLSocket) -> list[bytes]:
 
     The verified chain if there is one, else the chain that the server sent.
     """
-    verified = tls.context.verify_mode is not ssl.CERT_NONE
+    return sent_chain(tls) if tls.context.verify_mode is ssl.CERT_NONE else built_chain(tls)
+
+
+def built_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the chain that OpenSSL built to verify the certificate, leaf first, in DER; also after it has failed."""
+    return _read(tls, "get_verified_chain")
+
+
+def sent_chain(tls: ssl.SSLSocket) -> list[bytes]:
+    """Return the certificates that the server sent, leaf first, in DER; also after they have failed to verify."""
+    return _read(tls, "get_unverified_chain")
+
+
+def _read(tls: ssl.SSLSocket, method: str) -> list[bytes]:
     if sys.version_info >= (3, 13):
-        return list(tls.get_verified_chain() if verified else tls.get_unverified_chain())
+        return list(getattr(tls, method)())
     # Public only from Python 3.13. The object inside SSLSocket has had both methods since 3.10.
-    inner = tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
-    found = inner.get_verified_chain() if verified else inner.get_unverified_chain()
+    found = getattr(tls._sslobj, method)()  # type: ignore[attr-defined]  # noqa: SLF001
     return [certificate.public_bytes(2) for certificate in found or []]  # 2 = DER
 
 

@@ -48,7 +48,7 @@ def result_object(result: Result) -> dict[str, Any]:
         "answer_to": str(failure.answer_to) if failure and failure.answer_to else None,
         "owner": str(known.owner) if known and not in_flight else None,
         "waiting_helps": known.waiting_helps if known else None,
-        "remedy": known.remedies if known else None,
+        "remedy": known.remedies(failure.advice) if known and failure else None,
         "started": result.started,
         "duration_seconds": result.duration,
         "phases": [{"name": str(phase), "seconds": seconds} for phase, seconds in result.phases],

@@ -25,7 +25,7 @@ async def with_right_server(target: Target, failure: Failure, resolver: Resolver
         async with asyncio.timeout(LOOK_UP):
             if failure.reason is Reason.WRONG_SERVER and target.domain:
                 host, says = await better_host(endpoint, target.domain, resolver.lookup)
-            elif failure.reason is Reason.CERTIFICATE_NAME_MISMATCH:
+            elif failure.reason is Reason.CERTIFICATE_NAME_MISMATCH and failure.advice is None:
                 host, says = await real_name(endpoint, resolver.lookup)
     if not host:
         return failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from exporter.model.advice import Advice
 from exporter.model.reasons import ABOUT, Layer, Owner, Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "reasons.md"
@@ -40,6 +41,16 @@ it may end by itself. *Reserved*: the name is fixed, but no probe reports this r
 “谁处理”：你（有配置和网页邮箱的人）、管理员（管邮件服务器、管理后台和 DNS）、服务商、网络。
 “可等”：可能自行恢复。“预留”：名称已经确定，但目前还没有检查会报告这个原因。
 """
+CASES = """
+## More exact cases · 更具体的情况
+
+Where mailprobe knows more than the reason says, it gives this advice in place of the reason's.
+
+如果知道得比原因更具体，显示的就是下面的办法。
+
+| case · 情况 | what to do | 怎么办 |
+| --- | --- | --- |
+"""
 
 
 def page() -> str:
@@ -49,7 +60,13 @@ def page() -> str:
         parts.append(f"\n## {layer}: {english} · {chinese}\n\n")
         parts.append("| reason | who · 谁处理 | wait · 可等 | what to do | 怎么办 |\n| --- | --- | --- | --- | --- |\n")
         parts.extend(_row(reason) for reason in Reason if ABOUT[reason].layer is layer)
+    parts.append(CASES)
+    parts.extend(f"| `{case}` | {_advised(case, 'en')} | {_advised(case, 'zh')} |\n" for case in Advice)
     return "".join(parts)
+
+
+def _advised(case: Advice, language: str) -> str:
+    return ABOUT[Reason.UNKNOWN].remedy(language, case)
 
 
 def _row(reason: Reason) -> str:

@@ -18,6 +18,7 @@ from exporter.config.presets import FLAGS, code_made_at, presets, provider_name
 from exporter.diagnosis import signatures
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.model import FactName, Scope
+from exporter.model.advice import Advice
 from exporter.model.phrases import FALLBACK, Phrases, languages, matching, texts
 from exporter.model.reasons import Owner, Reason, about
 from exporter.outputs.ticket.evidence import Says
@@ -35,6 +36,7 @@ OF_DATA = {
 LISTS: dict[str, set[str]] = {
     "owners": set(Owner),
     "remedies": set(Reason),
+    "advice": set(Advice),
     "statements": set(Says),
     "hops": {"sender", "relay", "receiver"},
     "flags": set(FLAGS),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.diagnosis import signatures
+from exporter.model.advice import Advice
 from exporter.model.reasons import ABOUT, Layer, Owner, Reason, about
 from tests.docs.generate_reasons import LAYERS, OWNERS, PAGE, page
 
@@ -25,9 +26,10 @@ def test_reasons_are_grouped_by_layer_from_the_ground_up() -> None:
     assert order == sorted(order)
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_a_remedy_is_a_short_sentence_in_each_language(reason: Reason) -> None:
-    english, chinese = about(reason).remedy("en"), about(reason).remedy("zh")
+@pytest.mark.parametrize("case", [*Reason, *Advice])
+def test_a_remedy_is_a_short_sentence_in_each_language(case: Reason | Advice) -> None:
+    known, advice = (about(case), None) if isinstance(case, Reason) else (about(Reason.UNKNOWN), case)
+    english, chinese = known.remedy("en", advice), known.remedy("zh", advice)
     assert 0 < len(english) <= MOST
     assert 0 < len(chinese) <= MOST
     assert english.endswith((".", "?"))
@@ -84,7 +86,7 @@ def test_every_reason_that_is_not_reserved_is_reported_somewhere() -> None:
 
 
 def test_a_reserved_reason_is_marked_in_both_languages() -> None:
-    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    rows = [line for line in page().partition("## More exact")[0].splitlines() if line.startswith("| `")]
     assert [row for row in rows if "(reserved · 预留)" in row] == [
         row for row in rows if about(Reason(row.split("`")[1])).reserved
     ]

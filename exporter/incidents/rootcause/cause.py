@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.model import ProbeName, Scope
+from exporter.model.advice import Advice
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Owner, Reason, about
 
@@ -26,6 +27,7 @@ class Cause:
     domain: str = ""  # if it is the same for all targets
     since: float = 0.0  # Unix time of the first failure
     text: str = ""  # the server's reply at the first failure
+    advice: Advice | None = None  # the case of that failure, if it is known more exactly than its reason
     subject: str = ""  # the name of what fails, for display: a host, a provider's name, a domain, a target, a port
     mailboxes: int = 0  # number of mailboxes in `targets`
     of: int = 0  # number of all mailboxes at the server, provider or domain
@@ -65,6 +67,7 @@ def _one(same: Sequence[Cause]) -> Cause:
         min(same, key=lambda cause: cause.since),
         key=f"targets:{same[0].reason}",
         targets=names,
+        advice=same[0].advice if len({cause.advice for cause in same}) == 1 else None,
         subject=", ".join(cause.subject for cause in same[:NAMED]) + more,
         mailboxes=sum(cause.mailboxes for cause in same),
         of=sum(cause.of for cause in same),

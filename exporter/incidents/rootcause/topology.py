@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.model import FactName, Kind, Outcome, Phase, Result, Target, TargetKey
+from exporter.model.advice import Advice
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.servers import host_and_port
 
@@ -44,6 +45,7 @@ class Failing:
     worked: bool  # whether it has ever worked before
     inconclusive: bool
     text: str
+    advice: Advice | None
 
 
 def failing(
@@ -77,6 +79,7 @@ def failing(
         worked=worked,
         inconclusive=result.outcome is Outcome.INCONCLUSIVE,
         text=failure.text if failure is not None else "",
+        advice=failure.advice if failure is not None else None,
     )
 
 

@@ -77,7 +77,7 @@ def _line(cause: Cause, alerts: dict[str, str], alone: dict[str, str], words: Wo
         "" if folded else shortened(cause.text, MAX_TEXT),
         moment(cause.since, now, words) if cause.since else None,
         len(cause.targets),
-        known.remedy(words.language),
+        known.remedy(words.language, cause.advice),
         known.waiting_helps,
         path_of(first[0]) if len(cause.targets) == 1 else "",
         alert,

@@ -42,7 +42,7 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
                 labels["alertname"],
                 each.what(words.language),
                 cleaned(each.text),
-                known.remedy(words.language),
+                known.remedy(words.language, each.advice),
                 moment(each.since, now, words),
                 moment(each.resolved, now, words) if each.resolved else None,
                 len(each.targets),

@@ -110,7 +110,7 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         failure.text,
         failure.quoted,
         failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
-        known.remedy(words.language),
+        known.remedy(words.language, failure.advice),
         known.waiting_helps,
         until if result.login_suspended else "",
         tuple((str(cause), each.remedy(words.language)) for cause, each in causes),
