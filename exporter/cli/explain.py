@@ -118,7 +118,8 @@ def _told(meaning: Classification, language: str) -> str:
 
 def _apart(meaning: Classification, say: Phrases) -> str:
     """Return how to tell possible reasons apart: from the row, or, if rows disagree, from the reasons."""
-    told = say.find(f"apart.{meaning.rule.removeprefix('signature:')}") or meaning.apart[say.like == "zh"]
+    own = (say.find(f"apart.{rule.removeprefix('signature:')}") for rule in meaning.rule.split(" | "))
+    told = meaning.apart[say.like == "zh"] and (next(filter(None, own), "") or meaning.apart[say.like == "zh"])
     if told:
         return told
     passing = [str(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]

@@ -8,6 +8,7 @@ A row of the server's own decides, unless a clause beside its words is more exac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from exporter.diagnosis import signatures, standard_codes
 from exporter.diagnosis.evidence import GENERAL, Evidence, Strength, exact, longest
@@ -160,7 +161,7 @@ class _Reading:
                 reasons = tuple(each for each in evidence.reasons if each is not Reason.SENDER_REJECTED)
             case _:
                 return evidence
-        return Evidence(reasons, evidence.rule, evidence.strength, evidence.words)
+        return replace(evidence, reasons=reasons)
 
 
 def _beside(own: Signature, strong: Sequence[Evidence]) -> Classification:
@@ -175,7 +176,7 @@ def _beside(own: Signature, strong: Sequence[Evidence]) -> Classification:
 
 def _evidence(row: Signature, words: str) -> Evidence:
     strength = Strength.WEAK if row.weak or row.shared else Strength.WORDS
-    return Evidence(row.causes or (row.reason,), f"signature:{row.id}", strength, words)
+    return Evidence(row.causes or (row.reason,), f"signature:{row.id}", strength, words, row.apart)
 
 
 def _one(row: Signature) -> Classification:

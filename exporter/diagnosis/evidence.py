@@ -30,6 +30,7 @@ class Evidence:
     rule: str
     strength: Strength
     words: str = ""
+    apart: tuple[str, str] = ("", "")  # how to tell several reasons apart over time: (English, Chinese)
 
 
 _R = Reason

@@ -6,7 +6,7 @@ In: the evidence that `classify` gathered. Out: a Classification, or None if not
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from exporter.diagnosis.evidence import Evidence, Strength, exact
@@ -60,6 +60,9 @@ def weigh(case: Case) -> Classification | None:
     certain = case.of(Strength.WORDS, Strength.CODE)
     if not certain:
         return _bare(case)
+    listed = _listed(certain, case.of(Strength.WEAK))
+    if listed is not None:
+        return replace(several(listed.reasons, [listed.rule], login=case.login), apart=listed.apart)
     joined = _alternatives(case)
     if joined:
         return several((cause for each in joined for cause in each.reasons), rules(joined), login=case.login)
@@ -92,6 +95,17 @@ def _join(found_by: Iterable[str]) -> str:
 
 def _names(evidence: Evidence, reason: Reason) -> bool:
     return reason in evidence.reasons
+
+
+def _listed(certain: Sequence[Evidence], weak: Sequence[Evidence]) -> Evidence | None:
+    """Return the evidence that lists several causes, if the rest of the reply names none or several of just these."""
+    lists = [each for each in certain if len(each.reasons) > 1]
+    if len(lists) != 1:
+        return None
+    causes = set(lists[0].reasons)
+    single = {each.reasons[0] for each in certain if len(each.reasons) == 1}
+    named = single or {cause for each in weak for cause in each.reasons} & causes
+    return lists[0] if single <= causes and len(named) != 1 else None
 
 
 def _agreed(certain: Sequence[Evidence], weak: Sequence[Evidence]) -> tuple[Reason, ...]:
