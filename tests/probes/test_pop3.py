@@ -139,7 +139,7 @@ def login_answers(*answers: str, offer: str = "+OK\r\nUSER\r\nRESP-CODES\r\n.") 
         (login_answers("+OK", "-ERR [IN-USE] locked by another session"), Phase.LOGIN, Reason.MAILBOX_IN_USE, False),
         (login_answers("+OK", "-ERR [LOGIN-DELAY] wait 300 s"), Phase.LOGIN, Reason.RATE_LIMITED, False),
         (login_answers("+OK", "-ERR [SYS/TEMP] later"), Phase.LOGIN, Reason.TEMPORARILY_UNAVAILABLE, False),
-        (login_answers("+OK", "-ERR [SYS/PERM] broken"), Phase.LOGIN, Reason.SERVER_ERROR, False),
+        (login_answers("+OK", "-ERR [SYS/PERM] broken"), Phase.LOGIN, Reason.SERVER_ERROR, True),
         (login_answers("+OK", "-ERR no"), Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, True),
         (login_answers("+OK", "+OK", "+OK many"), Phase.FOLDERS, Reason.PROTOCOL_ERROR, False),
         (login_answers("+OK", "+OK", "-ERR [SYS/TEMP] later"), Phase.FOLDERS, Reason.TEMPORARILY_UNAVAILABLE, False),
