@@ -26,6 +26,7 @@ mailboxes:
     password_file: secret
     imap: {imap}
     smtp: {smtp}
+    pop3: {pop3}
 """
 SERVER = "{{host: 127.0.0.1, port: {port}, security: plain}}"
 
@@ -64,13 +65,30 @@ class Refuser:
             else:
                 await peer.say(f"{tag} BAD not now")
 
+    async def pop3(self, peer: Peer) -> None:
+        await peer.say("+OK ready")
+        while line := await peer.hear():
+            match line.split():
+                case ["CAPA"]:
+                    await peer.say("+OK\r\nUSER\r\n.")
+                case ["USER", _]:
+                    await peer.say("+OK")
+                case ["PASS", word]:
+                    self.passwords += WORD in word
+                    if not self.answer:
+                        return
+                    await peer.say(self.answer)
+                case _:
+                    await peer.say("+OK bye")
+                    return
+
 
 @asynccontextmanager
 async def watched(folder: Path, server: Refuser, protocol: str, unsettled: int) -> AsyncIterator[Options]:
     """Return the options of `mailprobe check` for one mailbox on this server, with one state folder."""
     async with listening(getattr(server, protocol), None) as port:
         entry = SERVER.format(port=port)
-        off = {"imap": "off", "smtp": "off"} | {protocol: entry}
+        off = {"imap": "off", "smtp": "off", "pop3": "off"} | {protocol: entry}
         (folder / "secret").write_text(WORD)
         (folder / "secret").chmod(0o600)
         config = folder / "config.yaml"
@@ -92,7 +110,7 @@ async def watched(folder: Path, server: Refuser, protocol: str, unsettled: int) 
 
 async def check_once(options: Options, *, force: bool = False) -> int:
     """`mailprobe check --url ''`: in one process after the other, which share the state folder."""
-    wanted = Wanted((), ("imap", "smtp"), "", force=force, wait=Wait.LATE, as_json=False, language="en")
+    wanted = Wanted((), ("imap", "smtp", "pop3"), "", force=force, wait=Wait.LATE, as_json=False, language="en")
     async with asyncio.timeout(60):
         return await check(options, wanted)
 
@@ -108,6 +126,7 @@ async def check_once(options: Options, *, force: bool = False) -> int:
         ("imap", "NO LOGIN Server temporarily unavailable"),
         ("imap", "NO [ALERT] Too many simultaneous connections"),
         ("imap", "BAD Internal error, try again later"),
+        ("pop3", "-ERR system busy, service temporarily unavailable"),
     ],
 )
 async def test_a_refused_password_goes_out_twice(tmp_path, capsys, protocol, answer):
@@ -131,6 +150,8 @@ async def test_a_refused_password_goes_out_twice(tmp_path, capsys, protocol, ans
         ("smtp", ""),
         ("imap", "NO [UNAVAILABLE] Temporary authentication failure."),
         ("imap", ""),
+        ("pop3", "-ERR [SYS/TEMP] Login failed"),
+        ("pop3", ""),
     ],
 )
 async def test_what_a_server_leaves_open_has_a_bound_of_its_own(tmp_path, capsys, protocol, answer):
