@@ -67,8 +67,8 @@ class Admission:
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         settings = await self._keeper.now()
         if not self._within_rate(settings):
-            refusal = web.Response(text="429: too many requests\n", status=429)
-            return _let_go(refusal) if "Content-Encoding" in request.headers else refusal
+            busy = web.Response(text="429: too many requests\n", status=429)
+            return _let_go(busy) if "Content-Encoding" in request.headers else busy
         if not certificate_fits(settings, request):
             return _let_go(web.Response(text="403: this client certificate is not among those allowed\n", status=403))
         if settings.tls is not None and not request.secure:
