@@ -7,11 +7,12 @@ what cannot match. That is the form of the inputs for which backtracking takes q
 from __future__ import annotations
 
 import re
-import re._constants as sre
-import re._parser as parser
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
+sre: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 Ops = Sequence[tuple[Any, Any]]
 Then = Callable[[int], int | None]
 REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
@@ -77,7 +78,7 @@ class Matcher:
 
     def _run(self, ops: Ops, index: int, at: int, then: Then) -> int | None:
         while index < len(ops) and ops[index][0] in ONE_CHARACTER:
-            if not self._accepts(*ops[index], at):
+            if not self._accepts(ops[index][0], ops[index][1], at):
                 return None
             index, at = index + 1, at + 1
         if index == len(ops):
@@ -112,7 +113,7 @@ class Matcher:
         least, most, body = arg[0], arg[1], arg[2].data
         if len(body) == 1 and body[0][0] in ONE_CHARACTER and op is not sre.MIN_REPEAT:
             count = 0
-            while count < most and self._accepts(*body[0], at + count):
+            while count < most and self._accepts(body[0][0], body[0][1], at + count):
                 count += 1
             fewest = least if op is sre.MAX_REPEAT else count
             for taken in range(count, max(fewest, least) - 1, -1):

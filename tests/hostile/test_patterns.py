@@ -41,7 +41,9 @@ def patterns() -> dict[str, Found]:
         if name.startswith(NOT_FOREIGN) or path.name in ("__init__.py", "__main__.py"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+        calls: list[Any] = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        ]
         used: dict[str, set[str]] = {}
         for call in calls:
             if isinstance(call.func.value, ast.Name):
