@@ -118,8 +118,8 @@ def diagnose(
     if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
         meaning = _meaning(exc, phase, families, software_of(greeting), token_age)
         text = clean(exc.text or _words(exc), MAX_WORDS)
-        answer_to = exc.answer_to if isinstance(exc, Suspended) else None
-        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
+        answer_to, advice = (exc.answer_to, exc.advice) if isinstance(exc, Suspended) else (None, None)
+        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to, advice)
     reason, rule, text = _cause(exc, phase)
     advice = exc.advice if isinstance(exc, CertificateFault) else _ADVICE.get(rule)
     return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)

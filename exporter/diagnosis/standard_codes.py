@@ -150,7 +150,7 @@ WEAK_DETAILS = frozenset(
 )
 """Details of one meaning in the registry that servers also give for other causes."""
 
-WEAK_ATOMS = frozenset({"AUTHENTICATIONFAILED", "CONTACTADMIN", "AUTH", "NOPERM", "OVERQUOTA", "SYS/PERM", "IN-USE"})
+WEAK_ATOMS = frozenset({"AUTHENTICATIONFAILED", "CONTACTADMIN", "AUTH", "NOPERM", "OVERQUOTA", "IN-USE"})
 """IMAP and POP3 codes that servers give for many causes: RFC 5530 calls the first a refusal without a reason."""
 
 VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from exporter.diagnosis import plain_words
 from exporter.diagnosis.evidence import Evidence, Strength, exact
 from exporter.model.reasons import Reason
 
@@ -22,8 +23,6 @@ _BARE_CAUSES = (
 )
 # Reasons that blame the credentials: a reply that may pass (4yz) cannot mean them for certain.
 _CREDENTIALS = frozenset({Reason.WRONG_PASSWORD, Reason.ACCOUNT_MISSING})
-_OR = frozenset({"or", "或", "或者", "oder", "ou"})
-_LINKS = frozenset({"is", "the", "your", "that", "has", "was", "this", "a", "an", "either"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +194,6 @@ def _alternatives(case: Case) -> list[Evidence]:
 
 
 def _is_or(between: str) -> bool:
+    known = plain_words.load()
     words = between.strip(" ,;:.").split()
-    return any(word in _OR for word in words) and all(word in _OR or word in _LINKS for word in words)
+    return not known.alternative.isdisjoint(words) and known.alternative | known.links >= set(words)

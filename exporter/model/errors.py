@@ -33,15 +33,24 @@ class Inconclusive(Exception):
 class Suspended(Exception):
     """The login guard does not allow a login now. Carries the reason for which it paused the logins.
 
-    `answer_to` is the protocol whose server sent `text`; None if the text is mailprobe's own.
+    `answer_to` is the protocol whose server sent `text`; None if the text is mailprobe's own. `advice` is set if the
+    cause of the pause is not a refusal.
     """
 
-    def __init__(self, reason: Reason, text: str, next_attempt: float, answer_to: Service | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        text: str,
+        next_attempt: float,
+        answer_to: Service | None = None,
+        advice: Advice | None = None,
+    ) -> None:
         super().__init__(text or reason.value)
         self.reason = reason
         self.text = text
         self.next_attempt = next_attempt  # Unix time, seconds
         self.answer_to = answer_to
+        self.advice = advice
 
 
 class Refusal(Exception):

@@ -94,6 +94,7 @@ class Trace:
         "_entries",
         "_if_silent",
         "arrived_at",
+        "credential_sent",
         "facts",
         "failed_phase",
         "login",
@@ -107,6 +108,7 @@ class Trace:
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
         self.login = LoginRecord()  # replaced by the login guard
+        self.credential_sent = False  # the user name or the secret of the current login; set by the session
         self.on_progress = on_progress
         self.times: dict[Phase, float] = {}
         self.arrived_at = 0.0  # when the last bytes arrived

@@ -128,13 +128,13 @@ class SmtpSession:
         if first is None:
             reply = await self._command(*words)
         else:
-            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}")
+            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}", credential=True)
         while reply.code == 334:
             response = await exchange.reply_in_turn(reply.message[4:].strip())
             if response is None:
                 reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; the server answers 501
                 break
-            reply = await self._command(response.encode(), shown=exchange.shown)
+            reply = await self._command(response.encode(), shown=exchange.shown, credential=True)
         if reply.code >= 400 and exchange.error:
             told = clean(mask.hide(exchange.error))
             raise Refusal(Service.SMTP, str(reply.code), f"{reply.message}\n{told}", Command.AUTH)
@@ -185,7 +185,8 @@ class SmtpSession:
 
     # -- internal -------------------------------------------------------------------------------------------------
 
-    async def _command(self, *words: bytes, shown: str | None = None) -> SMTPResponse:
+    async def _command(self, *words: bytes, shown: str | None = None, credential: bool = False) -> SMTPResponse:
+        self._protocol.credential_next = credential
         self._trace.said(">", b" ".join(words).decode("utf-8", "replace") if shown is None else shown)
         return await self._protocol.execute_command(*words, timeout=self._timeout)
 
