@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from exporter.diagnosis import signatures, standard_codes
 from exporter.diagnosis.evidence import GENERAL, Evidence, Strength, exact, longest
-from exporter.diagnosis.reply import Reply, normalise, protocol_of
+from exporter.diagnosis.reply import Reply, answered_command, normalise, protocol_of
 from exporter.diagnosis.residue import left_over, masked
 from exporter.diagnosis.signatures import Signature
 from exporter.diagnosis.weigh import MOST, Case, Classification, joined_rules, several, weigh
@@ -48,6 +48,7 @@ def classify(
 
     `protocol`, `phase` and `command` may be None (unknown); then they are taken from the text as far as possible.
     """
+    command = command or answered_command(text)
     if phase is None and command is not None:
         phase = Phase.LOGIN if command is Command.AUTH else Phase.SUBMIT
     spoken_by = protocol or protocol_of(text.lstrip())

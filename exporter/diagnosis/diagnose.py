@@ -17,7 +17,7 @@ from exporter.diagnosis import oauth_errors
 from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import Classification, classify
 from exporter.diagnosis.reply import closing_protocol
-from exporter.model import Failure, Outcome, Phase
+from exporter.model import Failure, Outcome, Phase, Service
 from exporter.model.advice import Advice
 from exporter.model.errors import (
     CertificateFault,
@@ -120,9 +120,19 @@ def diagnose(
         text = clean(exc.text or _words(exc), MAX_WORDS)
         answer_to, advice = (exc.answer_to, exc.advice) if isinstance(exc, Suspended) else (None, None)
         return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to, advice)
+    if isinstance(exc, ProbeError) and exc.reason is Reason.BOUNCED:
+        return _bounced(exc, phase)
     reason, rule, text = _cause(exc, phase)
     advice = exc.advice if isinstance(exc, CertificateFault) else _ADVICE.get(rule)
     return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)
+
+
+def _bounced(exc: ProbeError, phase: Phase | None) -> Failure:
+    """Return why a mail came back: the report's words mean what they would as the answer to a submission."""
+    said = classify(Service.SMTP, "", exc.text, Phase.SUBMIT)
+    causes = (said.ambiguous or (said.reason,)) if said else ()
+    named = tuple(cause for cause in causes if cause is not Reason.UNKNOWN)
+    return Failure(phase, exc.reason, clean(exc.text, MAX_WORDS), said.rule if said and named else "probe", named)
 
 
 def outcome_of(failure: Failure) -> Outcome:

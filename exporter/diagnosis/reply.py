@@ -10,14 +10,23 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from exporter.diagnosis.residue import masked
-from exporter.model import Phase, Service
+from exporter.model import Command, Phase, Service
 from exporter.model.charset import unscrambled
 
 MAX_BYTES = 2048  # bytes of a reply that are used
 
 _SMTP_LINE = re.compile(r"([2345]\d\d)(?:[ -]|$)(?:([245]\.\d{1,3}\.\d{1,3})(?=[\s:;,.-]|$)[\s:;,-]*)?(.*)", re.DOTALL)
+_IN_REPLY = re.compile(r"\(in reply to (MAIL FROM|RCPT TO|DATA|end of DATA|AUTH)[\w ]{0,40}\)", re.IGNORECASE)
+_COMMANDS = {
+    "MAIL FROM": Command.MAIL,
+    "RCPT TO": Command.RCPT,
+    "DATA": Command.DATA,
+    "END OF DATA": Command.MESSAGE,
+    "AUTH": Command.AUTH,
+}
 _ATOMS = re.compile(r"\[[A-Z][A-Z0-9/-]{1,29}\] ?")  # a response code of IMAP or POP3: a matter of `standard_codes`
 _IMAP_STATUS = re.compile(r"(?:\S{1,40} )?((?:OK|NO|BAD|BYE|PREAUTH)\b.*)", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"(?:\bsaid:|\bsmtp;|\bresponse:|\breply:|\berror:)\s*(?=[45]\d\d[ -])", re.IGNORECASE)
@@ -61,7 +70,7 @@ class Reply:
 
 def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply:
     """Prepare a reply. `phase` None means unknown; it is then taken from the text as far as possible."""
-    literal = unscrambled(cut(text))
+    literal = unscrambled(_IN_REPLY.sub("", cut(text)))
     lines = [line.strip() for line in literal.splitlines() if line.strip()]
     basic = enhanced = ""
     if protocol in (Service.SMTP, None) and lines:
@@ -70,6 +79,8 @@ def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply
     if protocol in (Service.IMAP, None) and not basic:
         lines = [found[1] if (found := _IMAP_STATUS.match(line)) else line for line in lines]
     whole = " ".join(lines)
+    if basic:  # a report joins the lines of a reply and leaves their codes in the middle
+        whole = _repeated(basic, enhanced).sub("", whole)
     spellings = [f"{basic} {enhanced} {whole}", f"{basic} {whole}"] if basic and enhanced else []
     if not spellings:
         spellings = [" ".join(filter(None, (basic or enhanced, whole)))]
@@ -130,6 +141,18 @@ def _specific(lines: list[str]) -> list[str]:
     if len(lines) > 1 and _STANDARD.fullmatch(lines[0]):
         return lines[1:]
     return lines
+
+
+def answered_command(text: str) -> Command | None:
+    """Return the command that a reply answers, if a report says so: Postfix adds "(in reply to RCPT TO command)"."""
+    found = _IN_REPLY.search(cut(text))
+    return _COMMANDS[" ".join(found[1].upper().split())] if found else None
+
+
+@lru_cache(maxsize=256)
+def _repeated(basic: str, enhanced: str) -> re.Pattern[str]:
+    code = re.escape(enhanced) if enhanced else r"[45]\.\d{1,3}\.\d{1,3}"
+    return re.compile(rf"\b{basic}[ -](?:{code} )?")
 
 
 def _is_login(basic: str, enhanced: str, line: str) -> bool | None:

@@ -273,7 +273,8 @@ def _smtp(code: str, text: str, phase: Phase | None) -> list[Evidence]:
     table = ENHANCED_AUTH if login else ENHANCED
     reason = table.get(f"{grade}.{detail}") or table.get(f"X.{detail}")
     if reason:
-        strength = Strength.WEAK if f"X.{detail}" in WEAK_DETAILS else Strength.CODE
+        weak = f"X.{detail}" in WEAK_DETAILS or (f"X.{detail}" in ENHANCED_AUTH and not login)
+        strength = Strength.WEAK if weak else Strength.CODE
         found.append(Evidence((reason,), f"rfc3463:{grade}.{detail}", strength))
     found += _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)
     return found

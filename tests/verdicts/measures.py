@@ -1,4 +1,4 @@
-"""The measures: the table against itself in ten folds and family by family, and the replies from the field.
+"""The measures: the table against itself in ten folds and family by family, and replies from the field.
 
 Ten folds: the rows are split by their id; the replies of one tenth are judged by a table without these rows, in the
 context of a live run (the row's protocol, its family or software, the command that it answers). `replies`: the rows of
@@ -28,6 +28,7 @@ from tests.verdicts.grading import Judged, grade
 
 FOLDS = 10
 FIELD = Path(__file__).parents[1] / "field" / "logins.yaml"
+BOUNCES = Path(__file__).parents[1] / "field" / "bounces.yaml"
 SOFTWARE = frozenset({"dovecot", "postfix", "exim", "cyrus", "courier"})
 _CACHED = (signatures.scopes, signatures.by_id, signatures._matcher, signatures._sasl, signatures.login_causes)
 # Reasons of the login layer that servers also state after MAIL and RCPT.
@@ -78,6 +79,16 @@ def field() -> list[Judged]:
         for name, phase in (("explain", None), ("live", _field_phase(protocol, text, expected))):
             verdict = classify(protocol, "", text, phase, families=_families(each["provider"]))
             judged.append(Judged(f"{each['id']} ({name})", text, expected, verdict, grade(expected, verdict)))
+    return judged
+
+
+def bounces() -> list[Judged]:
+    """Judge the replies that delivery status notifications quote, as `explain` and the round trip do."""
+    judged: list[Judged] = []
+    for each in yaml.load(BOUNCES.read_bytes(), Loader=yaml.CSafeLoader):
+        expected = tuple(Reason(reason) for reason in each["expected"])
+        verdict = classify(Service.SMTP, "", each["text"], Phase.SUBMIT)
+        judged.append(Judged(each["id"], each["text"], expected, verdict, grade(expected, verdict)))
     return judged
 
 

@@ -18,6 +18,7 @@ def measured() -> Mapping[str, Sequence[Judged]]:
         "without the family": measures.without_family(),
         "the field (explain)": [each for each in field if each.name.endswith("(explain)")],
         "the field (live)": [each for each in field if each.name.endswith("(live)")],
+        "bounces": measures.bounces(),
     }
 
 
