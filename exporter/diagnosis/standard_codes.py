@@ -150,7 +150,7 @@ WEAK_DETAILS = frozenset(
 )
 """Details of one meaning in the registry that servers also give for other causes."""
 
-WEAK_ATOMS = frozenset({"AUTHENTICATIONFAILED", "CONTACTADMIN", "AUTH", "NOPERM", "OVERQUOTA", "IN-USE"})
+WEAK_ATOMS = frozenset({"AUTHENTICATIONFAILED", "AUTH", "NOPERM", "OVERQUOTA", "IN-USE"})
 """IMAP and POP3 codes that servers give for many causes: RFC 5530 calls the first a refusal without a reason."""
 
 VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
@@ -273,7 +273,8 @@ def _smtp(code: str, text: str, phase: Phase | None) -> list[Evidence]:
     table = ENHANCED_AUTH if login else ENHANCED
     reason = table.get(f"{grade}.{detail}") or table.get(f"X.{detail}")
     if reason:
-        weak = f"X.{detail}" in WEAK_DETAILS or (f"X.{detail}" in ENHANCED_AUTH and not login)
+        of_login = f"X.{detail}" in ENHANCED_AUTH and detail.startswith("7.")
+        weak = f"X.{detail}" in WEAK_DETAILS or (of_login and not login)
         strength = Strength.WEAK if weak else Strength.CODE
         found.append(Evidence((reason,), f"rfc3463:{grade}.{detail}", strength))
     found += _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)

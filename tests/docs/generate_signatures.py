@@ -47,7 +47,7 @@ table (`tests/diagnosis/test_signatures.py`); the second list says why.
 the rows is taken out and their replies are judged without them (`replies`: the rows of signatures.yaml; `replies and
 words`: those of wordings.yaml too, so that all knowledge of a wording is gone). *without the family*: all rows of a
 provider or software are taken out, and its replies are judged as those of an unknown server. *the field*: replies from
-public reports, in `tests/field/logins.yaml`. *bounces*: what the delivery status notifications of the sisimai collection
+public reports, in `tests/field/logins.yaml`. *bounces*: what delivery status notifications of the sisimai collection
 quote, judged by its reasons. *listed*: several causes are named, the right one among them.
 
 """
