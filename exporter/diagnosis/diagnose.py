@@ -121,7 +121,7 @@ def diagnose(
         answer_to = exc.answer_to if isinstance(exc, Suspended) else None
         return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
     reason, rule, text = _cause(exc, phase)
-    advice = exc.advice if isinstance(exc, CertificateFault) else _ADVICE.get(rule)
+    advice = exc.advice if isinstance(exc, CertificateFault | Garbage) else _ADVICE.get(rule)
     return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)
 
 
