@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test quick fuzz install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
+.PHONY: help run test quick fuzz verdicts install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 # Each worker of pytest would compile every test anew.
@@ -22,6 +22,7 @@ help:
 	@echo 'make test                     everything, against real servers (as root: installs them)'
 	@echo 'make test WORKERS=3           with fewer tests at the same time (0: one after another, in one process)'
 	@echo 'make quick                    the tests of the program that need no real server: about a minute'
+	@echo 'make verdicts                 how often the reason is right on replies that no row holds'
 	@echo '.venv/bin/pytest tests/walk   one folder, file or test (more in CONTRIBUTING.md)'
 	@echo 'make check                    linter, formatter, types, config.yaml'
 	@echo 'make test-install             docs/install.md, run as written on new Debians; the image (root, network, minutes)'
@@ -80,6 +81,10 @@ test-fresh:
 # The pages that are made from the code; tests compare them.
 fuzz: venv-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/pytest -q tests/fuzz
+
+# How often the verdict is right on replies that no row holds, and which ones are wrong.
+verdicts: venv-dev
+	$(BIN)/python -m tests.verdicts
 
 docs: venv-dev
 	$(BIN)/python -m exporter.outputs.metrics.families > docs/metrics.md

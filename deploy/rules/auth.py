@@ -72,7 +72,8 @@ SUSPENDED: Final = Alert(
     "max without (probe) (avg without ($replica) (max_over_time(mailprobe_login_suspended[3m]))) > 0.5",
     Text(
         "mailprobe does not log in to a mailbox for now",
-        "After refused logins mailprobe leaves {{ $labels.target }} alone, so that the account is not locked"
+        "After refused logins, or many without a clear answer, mailprobe leaves {{ $labels.target }} alone, so that "
+        "the account is not locked"
         r"{{ with printf "
         r'"max(mailprobe_login_next_attempt_timestamp_seconds{job=%q,target=%q}) - time() > 0" '
         "$labels.job $labels.target | query }}; it tries again in {{ . | first | value | humanizeDuration }}{{ end }}. "
@@ -80,7 +81,7 @@ SUSPENDED: Final = Alert(
     ),
     Text(
         "mailprobe 暂停登录某个邮箱",
-        "登录多次被拒绝后，mailprobe 暂不登录 {{ $labels.target }}，以免账号被锁定"
+        "登录多次被拒绝，或者多次没有明确答复，mailprobe 暂不登录 {{ $labels.target }}，以免账号被锁定"
         r"{{ with printf "
         r'"max(mailprobe_login_next_attempt_timestamp_seconds{job=%q,target=%q}) - time() > 0" '
         "$labels.job $labels.target | query }}；{{ . | first | value | humanizeDuration }} 后重试{{ end }}。"

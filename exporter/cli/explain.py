@@ -8,12 +8,14 @@ import json
 import os
 import re
 import sys
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.config import presets
 from exporter.diagnosis import signatures
 from exporter.diagnosis.classify import Classification, classify
-from exporter.model import Service
+from exporter.diagnosis.reply import normalise, protocol_of
+from exporter.model import Command, Phase, Service
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import Reason, about
 from exporter.net.text import decode
@@ -21,29 +23,71 @@ from exporter.net.text import decode
 _PROTOCOLS = {"imap": Service.IMAP, "pop3": Service.POP3, "smtp": Service.SMTP, "http": Service.HTTPS}
 # Python's libraries print a reply like this: (535, b'Login fail. …'). Users paste it.
 _PYTHON = re.compile(r"""^\(?\s*(?:(\d{3})\s*,\s*)?(b(?:'[^']*'|"[^"]*"))\s*\)?$""", re.DOTALL)
+_ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
+_REPLY = re.compile(r"""^reply: b?(?:'([^']*)'|"([^"]*)")$""", re.DOTALL)
 
 
 class _UnknownProviderError(Exception):
     """Neither the id of a provider, nor a family or software with signatures."""
 
 
-def explain(text: str, protocol: str | None, provider: str, *, as_json: bool, language: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the user knows of a reply besides its words: None or "" where unknown."""
+
+    protocol: str | None = None
+    provider: str = ""
+    phase: str | None = None
+    answer_to: str | None = None
+
+
+def explain(text: str, said_in: Situation, *, as_json: bool, language: str) -> int:
     """Print the meaning of the text. Returns 0 if it is known, 1 if it is unknown, 2 if there is no such provider."""
     words = as_received(text)
     named = Reason(words.strip()) if words.strip() in set(Reason) else None
     try:
-        families = _families(provider)
+        families = _families(said_in.provider)
     except _UnknownProviderError as exc:
         print(exc, file=sys.stderr)
         return 2
-    found = (
-        Classification(named, "")
-        if named
-        else classify(_PROTOCOLS.get(protocol or ""), "", words, None, families=families)
-    )
+    found = Classification(named, "") if named else _meaning(words, said_in, families)
     meaning = found or Classification(Reason.UNKNOWN, "")
-    print(json.dumps(explanation(meaning), ensure_ascii=False) if as_json else _told(meaning, language))
-    return 1 if meaning.reason is Reason.UNKNOWN and named is None else 0
+    if as_json:
+        print(json.dumps(explanation(meaning), ensure_ascii=False))
+    else:
+        open_question = not named and (meaning.reason is Reason.UNKNOWN or bool(meaning.ambiguous))
+        hints = _undecided(words, said_in, families, language) if open_question else []
+        print("\n".join([_told(meaning, language), *hints]))
+    known = named or meaning.reason is not Reason.UNKNOWN or meaning.ambiguous
+    return 0 if known else 1
+
+
+def _meaning(words: str, said_in: Situation, families: tuple[str, ...]) -> Classification | None:
+    return classify(
+        _PROTOCOLS.get(said_in.protocol or ""),
+        "",
+        words,
+        Phase(said_in.phase) if said_in.phase else None,
+        families=families,
+        command=Command(said_in.answer_to) if said_in.answer_to else None,
+    )
+
+
+def _undecided(words: str, said_in: Situation, families: tuple[str, ...], language: str) -> list[str]:
+    """Say what the reply would mean as the answer to each command, if that decides and nobody has named one."""
+    spoken = _PROTOCOLS.get(said_in.protocol or "") or protocol_of(words)
+    if said_in.phase or said_in.answer_to or normalise(spoken, words, None).login is not None:
+        return []
+    if spoken is Service.SMTP:
+        readings = {f"--answer-to {each}": replace(said_in, answer_to=each) for each in ("auth", "mail", "rcpt")}
+    else:
+        readings = {f"--phase {each}": replace(said_in, phase=each) for each in (Phase.LOGIN, Phase.SELECT)}
+    found = {option: _meaning(words, each, families) for option, each in readings.items()}
+    unsure = (Reason.UNKNOWN, Reason.AMBIGUOUS_LOGIN_REFUSED)
+    named = {option: each.reason for option, each in found.items() if each and each.reason not in unsure}
+    if len(set(named.values())) < 2:
+        return []
+    return [Phrases(language, "explain")("decides"), *(f"  {option}: {reason}" for option, reason in named.items())]
 
 
 def explanation(meaning: Classification) -> dict[str, Any]:
@@ -72,6 +116,13 @@ def as_received(text: str) -> str:
         except (ValueError, SyntaxError):
             said = text
         text = f"{found[1]} {said}" if found[1] else said
+    if _ESCAPED.search(text):  # a line of smtplib's debug output
+        found_bytes = _ESCAPED.sub(lambda byte: chr(int(byte[1], 16)), text)
+        if found_bytes.isascii() is False and max(map(ord, found_bytes)) < 256:
+            text = decode(found_bytes.encode("latin-1"))
+    printed = _REPLY.match(text.strip())
+    if printed:
+        text = printed[1] or printed[2] or ""
     return text.replace("\\r\\n", "\n").replace("\\n", "\n")
 
 
@@ -109,7 +160,8 @@ def _told(meaning: Classification, language: str) -> str:
 
 def _apart(meaning: Classification, say: Phrases) -> str:
     """Return how to tell possible reasons apart: from the row, or, if rows disagree, from the reasons."""
-    told = say.find(f"apart.{meaning.rule.removeprefix('signature:')}") or meaning.apart[say.like == "zh"]
+    own = (say.find(f"apart.{rule.removeprefix('signature:')}") for rule in meaning.rule.split(" | "))
+    told = meaning.apart[say.like == "zh"] and (next(filter(None, own), "") or meaning.apart[say.like == "zh"])
     if told:
         return told
     passing = [str(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]

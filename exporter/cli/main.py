@@ -18,6 +18,7 @@ from exporter import __version__
 from exporter.daemon.early_signals import early
 from exporter.daemon.options import OptionError, Options, add_flags, options, with_verb
 from exporter.daemon.revision import revision
+from exporter.model import Command, Phase
 from exporter.model.phrases import FALLBACK, languages, matching
 
 USUAL = "the control socket in --storage.path, else the listen address"
@@ -85,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--provider", default="", metavar="ID|FAMILY", help="Provider or family of the server; see mailprobe providers."
     )
+    explain.add_argument("--phase", choices=tuple(Phase), help="Step of the run in which the server said it.")
+    explain.add_argument("--answer-to", choices=tuple(Command), help="SMTP command that the server answered.")
     explain.add_argument("--json", action="store_true", help="Print the answer as JSON.")
     explain.add_argument("--lang", choices=tuple(languages()), help="Language (default: from LC_ALL or LANG).")
     report = verb(
@@ -184,9 +187,10 @@ def language_of(locale: str) -> str:
 
 
 def _explain(_: Options, given: argparse.Namespace) -> int:
-    from exporter.cli.explain import explain  # noqa: PLC0415 - as above
+    from exporter.cli.explain import Situation, explain  # noqa: PLC0415 - as above
 
-    return explain(given.text, given.protocol, given.provider, as_json=given.json, language=_language(given))
+    said_in = Situation(given.protocol, given.provider, given.phase, given.answer_to)
+    return explain(given.text, said_in, as_json=given.json, language=_language(given))
 
 
 def _report(chosen: Options, given: argparse.Namespace) -> int:

@@ -223,7 +223,7 @@ class _Loader:
             parts=tuple(parts),
             resolvers=main.shaped.resolvers,
             limits=Limits(**main.shaped.limits.model_dump()),
-            login_guard=GuardSettings(guard.failures, guard.refusals_per_day, guard.first_pause, guard.longest_pause),
+            login_guard=GuardSettings(**dict(guard)),
             vantage=_vantage(main.shaped.vantage),
             incidents=IncidentSettings(**main.shaped.incidents.model_dump()),
             alertmanager=_push(main.shaped.alertmanager),

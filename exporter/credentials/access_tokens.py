@@ -81,7 +81,7 @@ class AccessTokens:
         try:
             credential = Login(source.name, source.client_id, source.seed)
             client_secret = await source.client_secret.read() if source.client_secret is not None else None
-            net = Net(self._resolver, self._contexts, source.ca_file)
+            net = Net(self._resolver, self._contexts, source.ca_file, held.asked)
             async with self._guard.attempt(credential, held.asked, phase=Phase.TOKEN, force=force) as seed:
                 current = await self._store.current(source, seed)
                 granted = await grant(source, current, client_secret, net, self._guard.clock.wall())

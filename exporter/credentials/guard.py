@@ -1,25 +1,28 @@
 """The login guard: makes sure that monitoring never locks an account.
 
 It is asked before each password is sent, gets the answer afterwards, and stores both on disk. After too many refused
-logins it pauses the credential: runs then end with Suspended and no password is sent.
+logins, or too many that were neither accepted nor refused, it pauses the credential: runs then end with Suspended and
+no password is sent. What counts as a refusal is decided by codes (`answers`), never by the server's words.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
 
-from exporter.credentials.breaker import Answer, Verdict
+from exporter.credentials.answers import Answer, answer_of
+from exporter.credentials.breaker import Verdict
 from exporter.credentials.clock import Clock
 from exporter.credentials.records import Disk, Records
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import AccessToken, Failure, Login, LoginRecord, Phase, Secret
 from exporter.model.effective import EffectiveConfig
 from exporter.model.errors import Refusal, ServerClosed
-from exporter.model.reasons import Layer, Reason, about
+from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings, LoginShares
 from exporter.model.text import clean
 from exporter.model.trace import Trace
@@ -27,17 +30,8 @@ from exporter.model.trace import Trace
 __all__ = ["GuardSettings", "LoginGuard"]
 
 NEW_FOR = 60.0  # seconds during which a fresh access token would not be better than this one
+# "Slow down". It adds a pause of some minutes and never takes one away: what an answer counts as, only its code tells.
 LIMITS = frozenset({Reason.RATE_LIMITED, Reason.SENDING_LIMIT_REACHED})
-# The server answered, but did not check the password. Every other negative answer to a login counts as a refusal.
-UNDECIDED = frozenset(
-    {
-        Reason.AUTH_UNAVAILABLE,
-        Reason.TEMPORARILY_UNAVAILABLE,
-        Reason.SERVER_ERROR,
-        Reason.MAILBOX_IN_USE,
-        Reason.MAILBOX_OVER_QUOTA,
-    }
-)
 
 
 class LoginGuard:
@@ -73,15 +67,16 @@ class LoginGuard:
     ) -> AbstractAsyncContextManager[Secret]:
         """Return a context manager that gives the secret for one login. Enter it inside `phase`, for the login only.
 
-        The result is stored in `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute
+        The session sets `trace.credential_sent` as soon as the user name or the secret is sent. The result is stored in
+        `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute
         `failure`, so that it is not diagnosed twice.
 
         With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
         so that new tokens do not bypass the guard.
 
         Raises Suspended while the credential is paused, and Inconclusive if the state file cannot be written: unless
-        this process has seen the credential accepted, an attempt is on disk before it is made. `force` ignores a pause
-        once; the answer is counted as usual.
+        the last login of the credential in this process was accepted, an attempt is on disk before it is made. `force`
+        ignores a pause once; the answer is counted as usual.
         """
         return _Attempt(self, login, trace, token, phase, force=force)
 
@@ -156,8 +151,12 @@ class _Attempt:
             breaker = self._breaker
             verdict = breaker.ask(guard.clock.now(), guard.settings_of(name), forced=forced)
             if verdict is Verdict.PAUSED:
-                self._trace.said("#", f"no login: paused after {breaker.consecutive} refusals in a row")
-                raise records.paused(name, breaker)
+                stopped = records.paused(name, breaker)
+                why = "many logins that were neither accepted nor refused"
+                if stopped.advice is None:
+                    why = f"{breaker.consecutive} refusals in a row"
+                self._trace.said("#", f"no login: paused after {why}")
+                raise stopped
             wait = (
                 0.0 if forced or verdict is Verdict.WAIT else records.account_budget_wait(name, self._account, breaker)
             )
@@ -168,34 +167,37 @@ class _Attempt:
                 break
             await self._account.answered.wait()
         breaker.begin()
-        if not breaker.trusted:
+        if not breaker.confirmed:
             try:
                 await records.store(name, self._fingerprint)
             except BaseException:
                 self._end(Answer.UNSENT)
                 raise
         self._trace.login = replace(self._trace.login, attempted=True)
+        self._trace.credential_sent = False
         return self._secret if self._token is None else self._token.secret
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        answer = answer_of(exc, sent=self._trace.credential_sent)
         if exc is None:
-            self._end(Answer.ACCEPTED)
+            self._end(answer)
             return
-        if not isinstance(exc, Refusal | ServerClosed):
-            self._end(Answer.MISSING)
-            return
-        exc.failure = failure = self._diagnose(exc)
-        answer = _answer_of(exc, failure)
+        failure = self._diagnose(exc)
+        if isinstance(exc, Refusal | ServerClosed):
+            exc.failure = failure
         if answer is Answer.REFUSED:
             self._trace.login = LoginRecord(attempted=True, refused=True)
             if self._token is not None:
                 self._token.spoil()
         said_to = str(exc.protocol) if isinstance(exc, Refusal) else ""
-        self._end(answer, failure.reason.value, self._without_secrets(failure.text), said_to)
+        slow = isinstance(exc, Refusal | ServerClosed) and failure.reason in LIMITS
+        self._end(answer, failure.reason.value, self._without_secrets(failure.text), said_to, slow=slow)
 
-    def _diagnose(self, exc: Refusal | ServerClosed) -> Failure:
+    def _diagnose(self, exc: BaseException) -> Failure:
+        if isinstance(exc, asyncio.CancelledError):  # the deadline of the run, which is a timeout to its user
+            exc = TimeoutError()
         age = ""
         if self._token is not None and isinstance(exc, Refusal):
             age = "new" if self._guard.clock.now() - self._token.fetched < NEW_FOR else "kept"
@@ -210,25 +212,17 @@ class _Attempt:
                 text = text.replace(hidden, "<secret>")
         return clean(text)
 
-    def _end(self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "") -> None:
+    def _end(
+        self, answer: Answer, reason: str = "", text: str = "", answer_to: str = "", *, slow: bool = False
+    ) -> None:
         guard, name = self._guard, self._login.account
         proven = self._breaker.proven
-        self._breaker.end(answer, guard.clock.now(), guard.settings_of(name), reason, text, answer_to=answer_to)
+        now, settings = guard.clock.now(), guard.settings_of(name)
+        self._breaker.end(answer, now, settings, reason, text, answer_to=answer_to, slow=slow)
         if answer is Answer.ACCEPTED:
             guard.accepted_since_move(name)
         recorded = self._account.saved.get(self._fingerprint, 0) > 0
         first = answer is Answer.ACCEPTED and not proven and guard.records.is_exception(self._account, self._breaker)
-        if recorded or first or answer not in (Answer.ACCEPTED, Answer.MISSING, Answer.UNSENT):
+        if recorded or first or answer not in (Answer.ACCEPTED, Answer.UNSENT):
             guard.records.save(name, self._fingerprint)
         self._account.wake()
-
-
-def _answer_of(exc: Refusal | ServerClosed, failure: Failure) -> Answer:
-    """Return how a diagnosed answer is counted."""
-    if failure.reason in LIMITS:
-        return Answer.LIMITED
-    if isinstance(exc, Refusal):
-        return Answer.UNDECIDED if failure.reason in UNDECIDED else Answer.REFUSED
-    # The connection was closed: the last lines may still be about the password.
-    about_login = failure.reason not in UNDECIDED and about(failure.reason).layer is Layer.AUTH
-    return Answer.REFUSED if about_login else Answer.MISSING

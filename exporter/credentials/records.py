@@ -10,12 +10,13 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from exporter.credentials.breaker import DAY, Breaker
 from exporter.credentials.clock import Clock
 from exporter.model import Login, Secret, Service
+from exporter.model.advice import Advice
 from exporter.model.errors import Inconclusive, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
@@ -84,14 +85,18 @@ class Records:
         return account, fingerprint, account.breakers[fingerprint]
 
     def account_budget_wait(self, name: str, account: Account, breaker: Breaker) -> float:
-        """Return the seconds until a new secret may be tried, if other secrets of the account were refused.
+        """Return the seconds until a new secret may be tried, if other secrets of the account used up a daily limit.
 
-        A source that produces a new secret each time must not bypass the daily limit.
+        A source that produces a new secret each time must not bypass the limits.
         """
-        now = self._clock.now()
-        spent = sorted(at for each in account.breakers.values() for at in each.spent(now))
-        limit = self._settings_of(name).refusals_per_day
-        return 0.0 if breaker.proven or len(spent) < limit else max(0.0, spent[-limit] + DAY - now)
+        if breaker.proven:
+            return 0.0
+        now, settings = self._clock.now(), self._settings_of(name)
+        refused, unsettled = zip(*(each.spent(now) for each in account.breakers.values()), strict=True)
+        return max(
+            _wait(refused, settings.refusals_per_day, now),
+            _wait(unsettled, settings.unsettled_per_day, now),
+        )
 
     def save(self, name: str, fingerprint: str, *, durable: bool = False) -> asyncio.Future[bool]:
         account = self._accounts[name]
@@ -124,9 +129,10 @@ class Records:
             )
 
     def is_exception(self, account: Account, breaker: Breaker) -> bool:
-        """Tell whether it must be remembered that this secret is good, because others of the account were refused."""
+        """Tell whether it must be remembered that this secret is good, because others of the account were not."""
         now = self._clock.now()
-        return breaker.proven and any(each is not breaker and each.spent(now) for each in account.breakers.values())
+        others = (each for each in account.breakers.values() if each is not breaker)
+        return breaker.proven and any(any(each.spent(now)) for each in others)
 
     def flush(self) -> None:
         """Write what changed while the records were read, so that another restart does not repeat it."""
@@ -141,17 +147,18 @@ class Records:
 
     def paused(self, name: str, breaker: Breaker) -> Suspended:
         """Return the exception that says why and until when logins are paused."""
-        now = self._clock.now()
-        left = breaker.resumes_at(now, self._settings_of(name)) - now
+        now, settings = self._clock.now(), self._settings_of(name)
+        left = breaker.resumes_at(now, settings) - now
+        advice = Advice.LOGINS_UNSETTLED if breaker.is_unsettled(now, settings) else None
         said_to = Service(breaker.answer_to) if breaker.text and breaker.answer_to in set(Service) else None
         text = breaker.text or "a login was cut off before its answer came"
-        return Suspended(_reason(breaker), text, self._clock.wall() + left, said_to)
+        return Suspended(_reason(breaker), text, self._clock.wall() + left, said_to, advice)
 
     def too_many(self, account: Account, wait: float) -> Suspended:
         """Like `paused`, if other secrets of the account have used up the daily limit."""
-        last = max(account.breakers.values(), key=lambda each: each.refused[-1:])
+        last = max(account.breakers.values(), key=lambda each: each.last_at)
         text = (
-            "as many logins as a day may have were refused, with different secrets; "
+            "as many logins as a day may have were refused or left open, with different secrets; "
             f"`mailprobe check --force` tries this one; the last answer: {last.text}"
         )
         return Suspended(_reason(last), text, self._clock.wall() + wait)
@@ -203,6 +210,12 @@ class Records:
         account.saved[fingerprint] = 0
         if record.get("under_way"):
             self._unsettled.append((name, fingerprint))
+
+
+def _wait(spent: Iterable[Iterable[float]], limit: int, now: float) -> float:
+    """Return the seconds until fewer than `limit` of these times are within the last DAY."""
+    times = sorted(at for each in spent for at in each)
+    return 0.0 if len(times) < limit else max(0.0, times[-limit] + DAY - now)
 
 
 def _reason(breaker: Breaker) -> Reason:

@@ -17,7 +17,7 @@ from exporter.diagnosis import oauth_errors
 from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import Classification, classify
 from exporter.diagnosis.reply import closing_protocol
-from exporter.model import Failure, Outcome, Phase
+from exporter.model import Failure, Outcome, Phase, Service
 from exporter.model.advice import Advice
 from exporter.model.errors import (
     CertificateFault,
@@ -118,11 +118,21 @@ def diagnose(
     if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
         meaning = _meaning(exc, phase, families, software_of(greeting), token_age)
         text = clean(exc.text or _words(exc), MAX_WORDS)
-        answer_to = exc.answer_to if isinstance(exc, Suspended) else None
-        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to)
+        answer_to, advice = (exc.answer_to, exc.advice) if isinstance(exc, Suspended) else (None, None)
+        return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to, advice)
+    if isinstance(exc, ProbeError) and exc.reason is Reason.BOUNCED:
+        return _bounced(exc, phase)
     reason, rule, text = _cause(exc, phase)
     advice = exc.advice if isinstance(exc, CertificateFault | Garbage) else _ADVICE.get(rule)
     return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)
+
+
+def _bounced(exc: ProbeError, phase: Phase | None) -> Failure:
+    """Return why a mail came back: the report's words mean what they would as the answer to a submission."""
+    said = classify(Service.SMTP, "", exc.text, Phase.SUBMIT)
+    causes = (said.ambiguous or (said.reason,)) if said else ()
+    named = tuple(cause for cause in causes if cause is not Reason.UNKNOWN)
+    return Failure(phase, exc.reason, clean(exc.text, MAX_WORDS), said.rule if said and named else "probe", named)
 
 
 def outcome_of(failure: Failure) -> Outcome:
@@ -188,9 +198,11 @@ def _meaning(
         protocol = closing_protocol(exc.text)
         said = protocol and classify(protocol, "", exc.text, phase, families=families, software=software)
         return said or Classification(Reason.CONNECTION_RESET, "closed")
-    known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software)
+    known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software, command=exc.command)
     known = known or Classification(Reason.UNKNOWN, "")
-    about_token = oauth_errors.of_server(known.reason, token_age, exc.text) if token_age else known.reason
+    if not token_age:
+        return known
+    about_token = oauth_errors.of_server(known.reason, token_age, exc.text, known.ambiguous)
     return known if about_token is known.reason else replace(known, reason=about_token, ambiguous=())
 
 

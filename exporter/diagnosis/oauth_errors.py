@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from exporter.model.reasons import Reason
 
@@ -59,15 +59,16 @@ def of_endpoint(status: int, error: str, text: str) -> tuple[Reason, str]:
     return Reason.HTTP_STATUS, f"http:{status}"
 
 
-def of_server(reason: Reason, token_age: str, text: str) -> Reason:
+def of_server(reason: Reason, token_age: str, text: str, causes: Collection[Reason] = ()) -> Reason:
     """Translate `reason`, which a password would have got, into the reason for an access token.
 
-    `token_age` is "kept" if a fresh token may help, "new" if this one is fresh. Reasons that are not about the token
-    stay.
+    `token_age` is "kept" if a fresh token may help, "new" if this one is fresh. `causes` are those of an ambiguous
+    reply. Reasons that are not about the token stay.
     """
     status = _STATUS.search(text)
-    stale = reason is Reason.OAUTH_TOKEN_EXPIRED or (status is not None and status[1] in _STALE)
-    about_token = reason in _OF_PASSWORDS or reason in (Reason.OAUTH_TOKEN_EXPIRED, Reason.OAUTH_TOKEN_REJECTED)
+    expired = reason is Reason.OAUTH_TOKEN_EXPIRED or Reason.OAUTH_TOKEN_EXPIRED in causes
+    stale = expired or (status is not None and status[1] in _STALE)
+    about_token = expired or reason in _OF_PASSWORDS or reason is Reason.OAUTH_TOKEN_REJECTED
     if not about_token and not (reason in _UNDECIDED and status is not None):
         return reason
     return Reason.OAUTH_TOKEN_EXPIRED if stale and token_age == "kept" else Reason.OAUTH_TOKEN_REJECTED  # noqa: S105

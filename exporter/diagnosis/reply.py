@@ -10,12 +10,24 @@ from __future__ import annotations
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from exporter.model import Phase, Service
+from exporter.diagnosis.residue import masked
+from exporter.model import Command, Phase, Service
+from exporter.model.charset import unscrambled
 
 MAX_BYTES = 2048  # bytes of a reply that are used
 
 _SMTP_LINE = re.compile(r"([2345]\d\d)(?:[ -]|$)(?:([245]\.\d{1,3}\.\d{1,3})(?=[\s:;,.-]|$)[\s:;,-]*)?(.*)", re.DOTALL)
+_IN_REPLY = re.compile(r"\(in reply to (MAIL FROM|RCPT TO|DATA|end of DATA|AUTH)[\w ]{0,40}\)", re.IGNORECASE)
+_COMMANDS = {
+    "MAIL FROM": Command.MAIL,
+    "RCPT TO": Command.RCPT,
+    "DATA": Command.DATA,
+    "END OF DATA": Command.MESSAGE,
+    "AUTH": Command.AUTH,
+}
+_ATOMS = re.compile(r"\[[A-Z][A-Z0-9/-]{1,29}\] ?")  # a response code of IMAP or POP3: a matter of `standard_codes`
 _IMAP_STATUS = re.compile(r"(?:\S{1,40} )?((?:OK|NO|BAD|BYE|PREAUTH)\b.*)", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"(?:\bsaid:|\bsmtp;|\bresponse:|\breply:|\berror:)\s*(?=[45]\d\d[ -])", re.IGNORECASE)
 _BASE64 = re.compile(r"\be[yw][A-Za-z0-9+/]{10,}(?:\s+[A-Za-z0-9+/]{4,})*={0,2}")
@@ -33,16 +45,24 @@ _LATER_WORDS = re.compile(
     r"^(?:NO|BAD) (?:\[[^\]]{0,60}\] ?)?(?:SELECT|EXAMINE|STATUS|LIST|UID|FETCH|STORE|APPEND|SEARCH|COPY)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+# RFC 5321 sections 4.2.2 and 4.2.3: what the codes say by themselves.
+_STANDARD = re.compile(
+    r"(?:requested (?:mail )?action (?:not taken|aborted)|transaction failed|service (?:not available|closing)|"
+    r"user not local|mailbox name not allowed|exceeded storage allocation)(?:[:;,]? [\w ]{0,80})?[.:;,]?",
+    re.IGNORECASE,
+)
 _CLOSING = re.compile(r"(?:\* BYE\b|[45]\d\d(?:[ -]|$)|-ERR\b|[A-Za-z0-9.]{1,20} (?:NO|BAD) )")
 _STATUS = re.compile(r"(?:\* )?(?:NO|BAD|BYE)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply in three forms: as it came (cut), as one line for signatures, and the JSON found in its base64."""
+    """One reply in several forms: as it came (cut), as one line for signatures, and the JSON found in its base64."""
 
     literal: str
     line: str  # the sentence as one line, then its other spellings, one per line
+    plain: str  # `line` without response codes, addresses and paths of URLs: their words are no words of the server
+    sentence: str  # the same words without codes
     json: str  # "" if there is none
     login: bool | None  # True: answers a login; False: something else; None: unknown
     likely: bool | None = None  # the better guess if `login` is None
@@ -50,14 +70,17 @@ class Reply:
 
 def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply:
     """Prepare a reply. `phase` None means unknown; it is then taken from the text as far as possible."""
-    literal = cut(text)
+    literal = unscrambled(_IN_REPLY.sub("", cut(text)))
     lines = [line.strip() for line in literal.splitlines() if line.strip()]
     basic = enhanced = ""
     if protocol in (Service.SMTP, None) and lines:
         lines, basic, enhanced = _smtp(lines)
+        lines = _specific(lines)
     if protocol in (Service.IMAP, None) and not basic:
         lines = [found[1] if (found := _IMAP_STATUS.match(line)) else line for line in lines]
     whole = " ".join(lines)
+    if basic:  # a report joins the lines of a reply and leaves their codes in the middle
+        whole = _repeated(basic, enhanced).sub("", whole)
     spellings = [f"{basic} {enhanced} {whole}", f"{basic} {whole}"] if basic and enhanced else []
     if not spellings:
         spellings = [" ".join(filter(None, (basic or enhanced, whole)))]
@@ -66,7 +89,8 @@ def normalise(protocol: Service | None, text: str, phase: Phase | None) -> Reply
     line = "\n".join(spellings)
     login = phase is Phase.LOGIN if phase is not None else _is_login(basic, enhanced, line)
     likely = False if login is None and basic in _MAIL_CODES else None
-    return Reply(literal, line, _json(literal, whole), login, likely)
+    plain, sentence = masked(_ATOMS.sub("", line)), masked(_ATOMS.sub("", whole))
+    return Reply(literal, line, plain, sentence, _json(literal, whole), login, likely)
 
 
 def cut(text: str) -> str:
@@ -110,6 +134,25 @@ def _smtp(lines: list[str]) -> tuple[list[str], str, str]:
         else:
             texts.append(line)
     return [text for text in texts if text], basic, enhanced
+
+
+def _specific(lines: list[str]) -> list[str]:
+    """Leave out the standard sentence with which some servers begin every reply, if the next line says more."""
+    if len(lines) > 1 and _STANDARD.fullmatch(lines[0]):
+        return lines[1:]
+    return lines
+
+
+def answered_command(text: str) -> Command | None:
+    """Return the command that a reply answers, if a report says so: Postfix adds "(in reply to RCPT TO command)"."""
+    found = _IN_REPLY.search(cut(text))
+    return _COMMANDS[" ".join(found[1].upper().split())] if found else None
+
+
+@lru_cache(maxsize=256)
+def _repeated(basic: str, enhanced: str) -> re.Pattern[str]:
+    code = re.escape(enhanced) if enhanced else r"[45]\.\d{1,3}\.\d{1,3}"
+    return re.compile(rf"\b{basic}[ -](?:{code} )?")
 
 
 def _is_login(basic: str, enhanced: str, line: str) -> bool | None:

@@ -6,7 +6,9 @@ file order. `classify` decides which scopes are asked. All patterns are RE2, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -17,7 +19,7 @@ import yaml
 
 from exporter.diagnosis.reply import Reply, normalise
 from exporter.model import Service
-from exporter.model.reasons import Reason
+from exporter.model.reasons import Layer, Reason, about
 
 ANY = "any"
 """The scope of signatures that are not specific to a provider or software."""
@@ -48,7 +50,10 @@ class Signature:
     pattern: str = ""
     code: str = ""  # the rule of the standard codes that decides
     when: str = ""  # login or later: applies only to the answer to a login, or only to other answers
-    shared: bool = False  # other servers use the same text: reliable only if the family is known
+    shared: bool = (
+        False  # other servers use the same text: reliable only if the family is known and nothing else is said
+    )
+    weak: bool = False  # a generic text that names no cause by itself
     causes: tuple[Reason, ...] = ()  # of an ambiguous text
     apart: tuple[str, str] = ("", "")  # how to tell the causes apart over time, in English and Chinese
     note: str = ""
@@ -66,7 +71,10 @@ class _Matcher:
         options = re2.Options()
         options.case_sensitive = False
         options.never_capture = True
+        options.longest_match = True
+        self._options = options
         self._rows = tuple(rows)
+        self._compiled: dict[int, Any] = {}
         self._filter = re2.Filter()
         for row in self._rows:
             self._filter.Add(f"(?m:{row.pattern})", options)  # ^ matches at the start of a line
@@ -77,16 +85,32 @@ class _Matcher:
         """Return the matching signatures in file order."""
         return [self._rows[index] for index in sorted(self._filter.Match(text) or ())] if self._rows else []
 
+    def words(self, text: str) -> list[tuple[Signature, str]]:
+        """Return the matching signatures in file order, each with the words that it matches."""
+        found = []
+        for index in sorted(self._filter.Match(text) or ()) if self._rows else ():
+            row = self._rows[index]
+            if index not in self._compiled:
+                self._compiled[index] = re2.compile(f"(?m:{row.pattern})", self._options)
+            match = self._compiled[index].search(text)
+            found.append((row, _CODES.sub("", match.group(0)).strip() if match else ""))
+        return found
 
+
+# The codes and status words at the beginning of a line: no words of the sentence.
+_CODES = re.compile(r"^(?:[45]\d\d\b[ -]?)?(?:[45]\.\d{1,3}\.\d{1,3}\b)?\s*")
 _WARM: set[tuple[str | None, Service]] = set()
 
 
 @cache
 def rows() -> tuple[Signature, ...]:
     """Return all signatures in file order; read at the first use."""
-    text = resources.files("exporter").joinpath("data/signatures.yaml").read_bytes()
-    found: list[dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return tuple(_row(each) for each in found)
+    data = resources.files("exporter").joinpath("data")
+    return tuple(
+        _row(each)
+        for name in ("signatures.yaml", "wordings.yaml")
+        for each in yaml.load(data.joinpath(name).read_bytes(), Loader=yaml.CSafeLoader)
+    )
 
 
 def _row(each: dict[str, Any]) -> Signature:
@@ -103,6 +127,7 @@ def _row(each: dict[str, Any]) -> Signature:
         code=each.get("code", ""),
         when=each.get("when", ""),
         shared=each.get("shared", False),
+        weak=each.get("weak", False),
         causes=tuple(Reason(cause) for cause in each.get("causes", ())),
         apart=(apart.get("en", ""), apart.get("zh", "")),
         note=each.get("note", ""),
@@ -154,20 +179,40 @@ def warm(protocol: Service, families: tuple[str, ...]) -> None:
                 matcher.matching(each.line)
 
 
-def in_scope(scope: str, protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
-    """Return the first matching signature of a scope.
-
-    If it is unknown whether the reply answers a login: one for each case.
-    """
-    return _first(_matcher(scope, protocol).matching(said.line), said)
+Match = tuple[Signature, str]
+"""A matching signature and the words of the reply that it matches."""
 
 
-def everywhere(protocol: Service | None, said: Reply) -> tuple[Signature, ...]:
-    """Return the same for every scope at once, for a server of unknown family."""
-    found: dict[str, list[Signature]] = {}
-    for row in _matcher(None, protocol).matching(said.line):
-        found.setdefault(row.provider, []).append(row)
-    return tuple(row for each in found.values() for row in _first(each, said))
+def in_scope(scope: str, protocol: Service | None, said: Reply, *, login: bool) -> Match | None:
+    """Return the first matching signature of a scope. `login`: the reply answers a login."""
+    return next((each for each in _matcher(scope, protocol).words(said.line) if _applies(each[0], login)), None)
+
+
+def everywhere(protocol: Service | None, said: Reply, *, login: bool) -> list[Match]:
+    """Return the first matching signature of every scope, for a server of unknown family."""
+    found: dict[str, Match] = {}
+    for row, words in _matcher(None, protocol).words(said.line):
+        if _applies(row, login):
+            found.setdefault(row.provider, (row, words))
+    return list(found.values())
+
+
+def generic(protocol: Service | None, said: Reply, *, login: bool) -> list[Match]:
+    """Return every matching signature that is not specific to a provider or software."""
+    return [each for each in _matcher(ANY, protocol).words(said.plain) if _applies(each[0], login)]
+
+
+@cache
+def login_causes(scopes: tuple[str, ...]) -> tuple[Reason, ...]:
+    """Return for what reasons these providers refuse a login, as their signatures tell, the most common first."""
+    counted = Counter(
+        cause
+        for row in rows()
+        if row.provider in scopes and row.when != "later"
+        for cause in (row.causes or (row.reason,))
+        if about(cause).layer is Layer.AUTH and cause not in (Reason.AUTH_MISSING, Reason.AMBIGUOUS_LOGIN_REFUSED)
+    )
+    return tuple(cause for cause, _ in counted.most_common())
 
 
 def about_token(said: Reply) -> Signature | None:
@@ -176,17 +221,5 @@ def about_token(said: Reply) -> Signature | None:
     return found[0] if found else None
 
 
-def _first(matching: Sequence[Signature], said: Reply) -> tuple[Signature, ...]:
-    if not matching:
-        return ()
-    if said.login is not None:
-        picks = [_pick(matching, login=said.login)]
-    elif said.likely is not None:
-        picks = [_pick(matching, login=said.likely) or _pick(matching, login=not said.likely)]
-    else:
-        picks = [_pick(matching, login=True), _pick(matching, login=False)]
-    return tuple(dict.fromkeys(row for row in picks if row is not None))
-
-
-def _pick(matching: Sequence[Signature], *, login: bool) -> Signature | None:
-    return next((row for row in matching if not row.when or (row.when == "login") is login), None)
+def _applies(row: Signature, login: bool) -> bool:
+    return not row.when or (row.when == "login") is login

@@ -1,8 +1,8 @@
-"""Classifies refusals by standard codes (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206). None if no code matches.
+"""The evidence of standard codes (RFC 3463, 4954, 5321; 3501, 5530; 2449, 3206).
 
-The tables contain only what an RFC says: a code that names no cause has no entry. The answer to a login is an
-exception: if it names no cause it becomes `ambiguous_login_refused`, because a refused credential must be counted,
-otherwise the login guard would keep trying until the account is locked.
+The tables contain only what an RFC says: a code that names no cause has no entry. How much a code proves is how servers
+use it: a code of one cause is strong; one that servers give for many causes is weak and counts only if the words say
+nothing else.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from exporter.diagnosis.evidence import Evidence, Strength
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
 
@@ -125,6 +126,33 @@ ENHANCED: Mapping[str, Reason] = {
     "X.7.30": Reason.TLS_REQUIRED,  # RFC 8689
 }
 
+WEAK_DETAILS = frozenset(
+    {
+        "X.5.0",
+        "X.5.1",
+        "X.5.2",
+        "X.5.4",
+        "X.5.5",
+        "X.7.2",
+        "X.7.3",
+        "X.7.8",
+        "X.7.9",
+        "X.6.0",
+        "X.3.5",
+        "X.2.1",
+        "X.4.1",
+        "X.1.10",
+        "X.7.26",
+        "X.7.30",
+        "X.2.2",
+        "X.1.8",
+    }
+)
+"""Details of one meaning in the registry that servers also give for other causes."""
+
+WEAK_ATOMS = frozenset({"AUTHENTICATIONFAILED", "AUTH", "NOPERM", "OVERQUOTA", "IN-USE"})
+"""IMAP and POP3 codes that servers give for many causes: RFC 5530 calls the first a refusal without a reason."""
+
 VAGUE = frozenset({"", "X.0.0", "X.7.0", "X.7.1", "X.7.3"})
 """Details that do not change the meaning of a basic code (535 5.7.3 is how Exchange says 535 5.7.8)."""
 
@@ -176,12 +204,21 @@ _POP3_CODE = re.compile(r"^(?:-ERR )?\[([A-Z/-]{2,30})\]", re.IGNORECASE | re.MU
 _SMTP_BASIC = re.compile(r"^([45]\d\d)(?=[ -]|$)", re.MULTILINE)
 _SMTP_ENHANCED = re.compile(r"^(?:[45]\d\d[ -])?([45])\.(\d{1,3}\.\d{1,3})(?=[\s:;,-]|$)", re.MULTILINE)
 _AUTH_ONLY = frozenset({"432", "534", "535"})  # codes that only answer AUTH
+# AUTH codes that mean one thing; servers answer a login with the others for many causes
+_STRONG_AUTH = frozenset({"530", "538"})
+_STRONG_BASIC = frozenset({"530", "535", "538"})
 _AUTH_WORDS = re.compile(r"\b(auth\w*|log-?in|password|credentials?)\b", re.IGNORECASE)
 _HTTP_STATUS = re.compile(r"(?:^|\b(?:HTTP/[\d.]+|status|code):? )([345]\d\d)\b", re.IGNORECASE)
 
 
 def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdict | None:
-    """Return the reason that a refusal's codes state, and the rule that found it. `phase` None: unknown."""
+    """Return the reason that a refusal's codes alone state, and the rule that found it. `phase` None: unknown."""
+    found = evidence(protocol, code, text, phase)
+    return (found[0].reasons[0], found[0].rule) if found else None
+
+
+def evidence(protocol: Service, code: str, text: str, phase: Phase | None) -> list[Evidence]:
+    """Return what the codes of a refusal prove, the most exact code first. `phase` None: unknown."""
     text = text[:MAX_TEXT]
     match protocol:
         case Service.IMAP:
@@ -192,68 +229,83 @@ def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdi
             return _smtp(code, text, phase)
         case Service.HTTPS:
             status = code if _HTTP_STATUS.fullmatch(code) else _first(_HTTP_STATUS, text)
-            return (Reason.HTTP_STATUS, f"http:{status}") if status else None
+            return [Evidence((Reason.HTTP_STATUS,), f"http:{status}", Strength.CODE)] if status else []
 
 
-def _imap(code: str, text: str, phase: Phase | None) -> Verdict | None:
+def _imap(code: str, text: str, phase: Phase | None) -> list[Evidence]:
     login = phase is Phase.LOGIN
+    found = []
     for group in _IMAP_CODES.findall(text):
         for atom in _IMAP_ATOM.findall(group):
             name = atom.upper()
             known = (IMAP_LOGIN_CODES.get(name) if login else None) or IMAP_CODES.get(name)
             if known:
-                return known[0], f"{known[1]}:{name}"
+                strength = Strength.WEAK if name in WEAK_ATOMS else Strength.CODE
+                found.append(Evidence((known[0],), f"{known[1]}:{name}", strength))
     match (code.split(" ", 1)[0] or _first(_IMAP_STATUS, text)).upper():
         case "BAD":
-            return Reason.COMMAND_REJECTED, "imap:BAD"
+            found.append(Evidence((Reason.COMMAND_REJECTED,), "imap:BAD", Strength.CLASS))
         case "BYE" if not (login and _AUTH_WORDS.search(text)):
-            return Reason.TEMPORARILY_UNAVAILABLE, "imap:BYE"
-    return (Reason.AMBIGUOUS_LOGIN_REFUSED, "imap:NO") if login else None
+            found.append(Evidence((Reason.TEMPORARILY_UNAVAILABLE,), "imap:BYE", Strength.CLASS))
+        case _ if login:
+            found.append(Evidence((Reason.AMBIGUOUS_LOGIN_REFUSED,), "imap:NO", Strength.CLASS))
+    return found
 
 
-def _pop3(text: str, phase: Phase | None) -> Verdict | None:
+def _pop3(text: str, phase: Phase | None) -> list[Evidence]:
+    found = []
     for atom in _POP3_CODE.findall(text):
         known = POP3_CODES.get(atom.upper())
         if known:
-            return known[0], f"{known[1]}:{atom.upper()}"
+            strength = Strength.WEAK if atom.upper() in WEAK_ATOMS else Strength.CODE
+            found.append(Evidence((known[0],), f"{known[1]}:{atom.upper()}", strength))
     if phase is Phase.LOGIN:
-        return Reason.AMBIGUOUS_LOGIN_REFUSED, "pop3:-ERR"
-    return None
+        found.append(Evidence((Reason.AMBIGUOUS_LOGIN_REFUSED,), "pop3:-ERR", Strength.CLASS))
+    return found
 
 
-def _smtp(code: str, text: str, phase: Phase | None) -> Verdict | None:
+def _smtp(code: str, text: str, phase: Phase | None) -> list[Evidence]:
     basic = code if _SMTP_BASIC.fullmatch(code) else _first(_SMTP_BASIC, text)
     grade, detail = _enhanced(basic, text)
     login = phase is Phase.LOGIN or (phase is None and basic in _AUTH_ONLY)
+    found = []
+    # X.7.8 to X.7.13 answer AUTH; other servers use them after MAIL and RCPT in meanings of their own
     table = ENHANCED_AUTH if login else ENHANCED
     reason = table.get(f"{grade}.{detail}") or table.get(f"X.{detail}")
     if reason:
-        return reason, f"rfc3463:{grade}.{detail}"
-    return _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)
+        of_login = f"X.{detail}" in ENHANCED_AUTH and detail.startswith("7.")
+        weak = f"X.{detail}" in WEAK_DETAILS or (of_login and not login)
+        strength = Strength.WEAK if weak else Strength.CODE
+        found.append(Evidence((reason,), f"rfc3463:{grade}.{detail}", strength))
+    found += _smtp_login(basic, detail) if login else _smtp_other(basic, grade, detail, phase)
+    return found
 
 
-def _smtp_login(basic: str, detail: str) -> Verdict:
+def _smtp_login(basic: str, detail: str) -> list[Evidence]:
     if basic == "535" and (not detail or f"X.{detail}" in VAGUE):
-        return Reason.WRONG_PASSWORD, "smtp:535"
+        return [Evidence((Reason.WRONG_PASSWORD,), "smtp:535", Strength.WEAK)]
     if basic in BASIC_AUTH:
-        return BASIC_AUTH[basic], f"smtp:{basic}"
+        strength = Strength.CODE if basic in _STRONG_AUTH else Strength.WEAK
+        return [Evidence((BASIC_AUTH[basic],), f"smtp:{basic}", strength)]
     if basic.startswith("4"):
-        return Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"
-    return Reason.AMBIGUOUS_LOGIN_REFUSED, "smtp:5yz"
+        return [Evidence((Reason.TEMPORARILY_UNAVAILABLE,), "smtp:4yz", Strength.CLASS)]
+    return [Evidence((Reason.AMBIGUOUS_LOGIN_REFUSED,), "smtp:5yz", Strength.CLASS)]
 
 
-def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None) -> Verdict | None:
+def _smtp_other(basic: str, grade: str, detail: str, phase: Phase | None) -> list[Evidence]:
+    found = []
     if detail in ("7.0", "7.1") and grade == "5" and (not basic or basic.startswith("55")):
-        return Reason.POLICY_REJECTED, f"rfc3463:{grade}.{detail}"
-    if basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service for this client
-        return Reason.POLICY_REJECTED, "smtp:554"
-    if basic == "454" and phase is Phase.STARTTLS:
-        return Reason.STARTTLS_UNAVAILABLE, "smtp:454"
-    if basic in BASIC:
-        return BASIC[basic], f"smtp:{basic}"
+        found.append(Evidence((Reason.POLICY_REJECTED,), f"rfc3463:{grade}.{detail}", Strength.WEAK))
+    elif basic == "554" and phase is Phase.GREETING:  # RFC 5321 section 3.1: no service for this client
+        found.append(Evidence((Reason.POLICY_REJECTED,), "smtp:554", Strength.WEAK))
+    elif basic == "454" and phase is Phase.STARTTLS:
+        found.append(Evidence((Reason.STARTTLS_UNAVAILABLE,), "smtp:454", Strength.CODE))
+    elif basic in BASIC:
+        strength = Strength.CODE if basic in _STRONG_BASIC else Strength.WEAK
+        found.append(Evidence((BASIC[basic],), f"smtp:{basic}", strength))
     if basic.startswith("4") or (not basic and grade == "4"):
-        return Reason.TEMPORARILY_UNAVAILABLE, "smtp:4yz"
-    return None
+        found.append(Evidence((Reason.TEMPORARILY_UNAVAILABLE,), "smtp:4yz", Strength.CLASS))
+    return found
 
 
 def _enhanced(basic: str, text: str) -> tuple[str, str]:

@@ -4,7 +4,19 @@ The values are frozen. This package imports no other package of mailprobe. It re
 exporter/data/words, and opens no sockets.
 """
 
-from exporter.model.names import AddressFamily, Flow, Kind, Outcome, Phase, ProbeName, Scope, Security, Service, Wait
+from exporter.model.names import (
+    AddressFamily,
+    Command,
+    Flow,
+    Kind,
+    Outcome,
+    Phase,
+    ProbeName,
+    Scope,
+    Security,
+    Service,
+    Wait,
+)
 from exporter.model.result import Fact, FactName, Failure, Line, LoginRecord, Result
 from exporter.model.secret import Secret, SecretSource
 from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, TargetKey, TokenSource
@@ -12,6 +24,7 @@ from exporter.model.target import AccessToken, Endpoint, Labels, Login, Target, 
 __all__ = [
     "AccessToken",
     "AddressFamily",
+    "Command",
     "Endpoint",
     "Fact",
     "FactName",

@@ -18,4 +18,5 @@ class Advice(StrEnum):
     UNKNOWN_NAME = "unknown_name"  # the server knows no host of the name that we ask for (SNI)
     CLIENT_CERTIFICATE = "client_certificate"
     HANDSHAKE_REFUSED = "handshake_refused"  # no common version or cipher, or a client certificate is wanted
+    LOGINS_UNSETTLED = "logins_unsettled"  # logins pause after answers that neither accept nor refuse the password
     EHLO_NAME = "ehlo_name"  # the server refuses the name that we give in EHLO

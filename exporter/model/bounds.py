@@ -28,7 +28,7 @@ IMAP_LINE = 64 * 1024  # bytes
 IMAP_LINES = 12_000  # for one command
 IMAP_CAPABILITIES = 8 * 1024  # characters
 DNS_POINTERS = 127  # in one name; a name has at most 127 labels (RFC 1035 section 3.1)
-DNS_STEPS = 20_000  # labels, pointers and texts in one message
+DNS_STEPS = 8_000  # labels, pointers and texts in one message
 DNS_OTHER_RECORDS = 50  # in one message, of the types that dnspython reads
 
 # -- records in DNS -----------------------------------------------------------------------------------------------

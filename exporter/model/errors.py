@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 
-from exporter.model import Failure, Service
+from exporter.model import Command, Failure, Service
 from exporter.model.advice import Advice
 from exporter.model.reasons import Reason
 
@@ -33,26 +33,36 @@ class Inconclusive(Exception):
 class Suspended(Exception):
     """The login guard does not allow a login now. Carries the reason for which it paused the logins.
 
-    `answer_to` is the protocol whose server sent `text`; None if the text is mailprobe's own.
+    `answer_to` is the protocol whose server sent `text`; None if the text is mailprobe's own. `advice` is set if the
+    cause of the pause is not a refusal.
     """
 
-    def __init__(self, reason: Reason, text: str, next_attempt: float, answer_to: Service | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        text: str,
+        next_attempt: float,
+        answer_to: Service | None = None,
+        advice: Advice | None = None,
+    ) -> None:
         super().__init__(text or reason.value)
         self.reason = reason
         self.text = text
         self.next_attempt = next_attempt  # Unix time, seconds
         self.answer_to = answer_to
+        self.advice = advice
 
 
 class Refusal(Exception):
     """The server refused a command. `text` is its complete reply, unchanged; `code` is the first word or number.
 
     IMAP: code is "NO", "BAD", "BYE", or "NO" with a response code, e.g. text "NO [AUTHENTICATIONFAILED] …". SMTP: code
-    is the three digits, text all lines with their codes, joined by line feeds.
+    is the three digits, text all lines with their codes, joined by line feeds; `command` is what it answers, if known.
     """
 
-    def __init__(self, protocol: Service, code: str, text: str) -> None:
+    def __init__(self, protocol: Service, code: str, text: str, command: Command | None = None) -> None:
         super().__init__(text)
+        self.command = command
         self.protocol = protocol
         self.code = code
         self.text = text

@@ -52,6 +52,16 @@ class Phase(StrEnum):
     HTTP = "http"
 
 
+class Command(StrEnum):
+    """The SMTP command that a reply answers, where it changes what the words mean."""
+
+    AUTH = "auth"
+    MAIL = "mail"  # MAIL FROM: the words are about the sender
+    RCPT = "rcpt"
+    DATA = "data"
+    MESSAGE = "message"  # the final dot, after the whole message
+
+
 class Service(StrEnum):
     """The application protocol of an endpoint: the label `protocol` (`typing.Protocol` already has that name)."""
 

@@ -49,10 +49,12 @@ class GuardSettings:
     refusals_per_day: int = 6
     first_pause: float = 1800.0  # seconds; doubles with each further refusal
     longest_pause: float = 86400.0  # seconds
+    unsettled_per_day: int = 48  # logins that were neither accepted nor refused
 
     def careful(self) -> GuardSettings:
         """Stricter settings, if another daemon may use the same credential: one refusal, then the longest pause."""
-        return replace(self, failures=1, first_pause=self.longest_pause)
+        unsettled = min(self.unsettled_per_day, self.refusals_per_day)
+        return replace(self, failures=1, first_pause=self.longest_pause, unsettled_per_day=unsettled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Trace:
         "_entries",
         "_if_silent",
         "arrived_at",
+        "credential_sent",
         "facts",
         "failed_phase",
         "login",
@@ -110,6 +111,7 @@ class Trace:
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
         self.login = LoginRecord()  # replaced by the login guard
+        self.credential_sent = False  # the user name or the secret of the current login; set by the session
         self.on_progress = on_progress
         self.patience = patience
         self.times: dict[Phase, float] = {}

@@ -65,7 +65,8 @@ async def _implicit(wire: Wire, endpoint: Endpoint, contexts: TlsContexts, trace
     except ssl.SSLError as exc:
         wire.abort()
         words = wire.first_words
-        if not words and exc.reason in _NOT_TLS:  # OpenSSL has swallowed their beginning
+        # OpenSSL has swallowed their beginning. Only its own exceptions have a reason.
+        if not words and getattr(exc, "reason", None) in _NOT_TLS:
             words = await _first_words(wire.peer, endpoint, trace)
         plain = plain_greeting(words, endpoint.protocol.upper())
         if plain is not None:

@@ -6,8 +6,11 @@ In: raw bytes from a Wire. Out: text for the transcript, or a Garbage exception 
 from __future__ import annotations
 
 from exporter.model.advice import Advice
+from exporter.model.charset import decode
 from exporter.model.errors import Garbage
 from exporter.model.text import clean
+
+__all__ = ["decode", "garbage", "is_binary"]
 
 # First bytes that only another protocol sends. TLS: handshake and alert records (RFC 8446 section 5.1).
 _VOICES = (
@@ -23,19 +26,6 @@ _VOICES = (
     (b"SSH-", "SSH"),
     (b"RFB ", "VNC"),
 )
-
-
-def decode(data: bytes) -> str:
-    """Decode text of unknown charset: UTF-8, else GB18030 (Chinese servers answer in GBK).
-
-    Bytes that are valid in neither become replacement characters.
-    """
-    for charset in ("utf-8", "gb18030"):
-        try:
-            return data.decode(charset)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("utf-8", "replace")
 
 
 def garbage(data: bytes, expected: str) -> Garbage:

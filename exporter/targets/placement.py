@@ -56,11 +56,13 @@ class Placement:
                 (self.credentials.get(source, ()), source, "ask for access tokens with the same credential"),
             ):
                 number = len(shards_of(keys, sharding.total))
-                if number > settings.refusals_per_day and name not in told:
+                key = min(("refusals_per_day", "unsettled_per_day"), key=lambda limit: getattr(settings, limit))
+                limit: int = getattr(settings, key)
+                if number > limit and name not in told:
                     told |= {name} - {""}
                     text = (
-                        f"{number} of {sharding.total} shards {why}; they share login_guard.refusals_per_day, which "
-                        f"is {settings.refusals_per_day}: write {number} or more there, or use fewer shards"
+                        f"{number} of {sharding.total} shards {why}; they share login_guard.{key}, which "
+                        f"is {limit}: write {number} or more there, or use fewer shards"
                     )
                     yield index, text
 
@@ -120,7 +122,7 @@ def _keys(accounts: Iterable[Account]) -> dict[str, str]:
 
 
 def allotted(credentials: Mapping[str, Keys], sharding: Sharding, settings: GuardSettings) -> dict[str, GuardSettings]:
-    """Return the login guard's settings for accounts that several shards use: each gets its part of the refusals.
+    """Return the login guard's settings for accounts that several shards use: each gets its part of the daily limits.
 
     All parts together are what the configuration allows per day. Each part is at least one: see `Placement.faults`.
     """
@@ -130,7 +132,8 @@ def allotted(credentials: Mapping[str, Keys], sharding: Sharding, settings: Guar
         if len(shards) > 1 and sharding.shard in shards:
             allowance = part(settings.refusals_per_day, shards.index(sharding.shard), len(shards))
             row = max(1, min(settings.failures // len(shards), allowance))
-            found[name] = replace(settings, failures=row, refusals_per_day=allowance)
+            unsettled = part(settings.unsettled_per_day, shards.index(sharding.shard), len(shards))
+            found[name] = replace(settings, failures=row, refusals_per_day=allowance, unsettled_per_day=unsettled)
     return found
 
 

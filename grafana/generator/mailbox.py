@@ -159,7 +159,7 @@ def _logins() -> Row:
             Timeline(
                 title="Login guard",
                 shows="Whether the guard lets logins through, in each replica together.",
-                bad="SUSPENDED: the password was refused and is kept back, so that the account is not locked.",
+                bad="SUSPENDED: the password is kept back, so that the account is not locked.",
                 alerts=("MailprobeLoginSuspended",),
                 queries=(Query(suspended, "{{target}} {{probe}}"),),
                 width=8,

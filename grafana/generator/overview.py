@@ -246,7 +246,7 @@ def _ourselves() -> Row:
             ),
             small(
                 "Logins suspended",
-                "Logins that the guard holds back after refusals, so that no account is locked.",
+                "Logins that the guard holds back, so that no account is locked.",
                 "Anything above 0: correct the password, then it is tried at once.",
                 "MailprobeLoginSuspended",
                 f"sum(max by ({OWNER}, probe) ({series('login_suspended')}))",

@@ -14,6 +14,8 @@ import pytest
 from exporter.diagnosis import signatures
 from exporter.diagnosis.classify import classify
 from exporter.model import Phase, Service
+from tests.verdicts import tables
+from tests.verdicts.grading import Figures, Grade
 
 pytestmark = pytest.mark.bench
 
@@ -78,3 +80,13 @@ def test_texts_a_second_and_the_worst_single_text(report: Any):
     add("mean of unseen texts on first sight", f"{sum(unseen) / len(unseen) * 1e6:.0f} µs")
     bad = hostile()
     add("worst hostile text of 2 KiB", f"{max(measure(bad, ROUNDS)) * 1e6:.0f} µs")
+
+
+def test_verdicts_on_replies_that_no_row_holds(report: Any):
+    section = report.section("Verdicts", "`make verdicts`: see docs/signatures.md.")
+    for name, judged in tables.measured().items():
+        figures = Figures.of(judged)
+        named = figures.percent(Grade.RIGHT, Grade.LISTED)
+        section.add(
+            name, f"{named:.1f} % right or listed, {figures.percent(Grade.WRONG):.1f} % wrong of {figures.total}"
+        )

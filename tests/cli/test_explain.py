@@ -78,6 +78,28 @@ def test_rows_that_disagree_say_how_to_tell(capsys, language: str):
 
 
 @pytest.mark.parametrize(
+    ("options", "reason", "code"),
+    [
+        ((), "unknown", 0),  # with a list
+        (("--answer-to", "mail"), "sender_rejected", 0),
+        (("--answer-to", "rcpt"), "recipient_domain_bad", 0),
+        (("--phase", "login"), "wrong_server", 0),
+    ],
+)
+def test_the_command_that_was_answered_decides(capsys, options: tuple[str, ...], reason: str, code: int):
+    assert told(capsys, "550 Domain not found", *options)[1]["reason"] == reason
+    assert run(capsys, "550 Domain not found", *options)[0] == code
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_the_text_alone_does_not_decide_is_said(capsys, language: str):
+    _, out = run(capsys, "550 Domain not found", "--lang", language)
+    assert "--answer-to mail: sender_rejected\n  --answer-to rcpt: recipient_domain_bad" in out
+    _, out = run(capsys, "550 5.1.1 User unknown", "--lang", language)
+    assert "--answer-to" not in out, "nothing to decide"
+
+
+@pytest.mark.parametrize(
     ("provider", "reason"),
     [
         ("netease_163", "auth_code_required"),

@@ -203,7 +203,9 @@ def test_history_counts_runs_and_tells_the_ends():
     assert "IMAP: last success 2023-11-15 06:23:20" in told
 
 
-def test_while_logins_are_paused_the_refusal_itself_is_told():
+@pytest.mark.parametrize("is_refusal", [True, False])
+def test_while_logins_are_paused_the_answer_itself_is_told(is_refusal):
+    """Also the last one of many that left open whether the password is right."""
     paused = refused(
         started=START + 300,
         probe_id="bbbbbbbbbbbb",
@@ -212,11 +214,12 @@ def test_while_logins_are_paused_the_refusal_itself_is_told():
         login_suspended=True,
         login_next_attempt=START + 1800,
     )
-    made = ticket([IMAP], refused(probe_id="aaaaaaaaaaaa"), paused, now=START + 400)
+    answered = refused(probe_id="aaaaaaaaaaaa", login_refused=is_refusal)
+    made = ticket([IMAP], answered, paused, now=START + 400)
     assert made.leading.result is not None
     assert made.leading.result.probe_id == "aaaaaaaaaaaa"
     forgotten = ticket([IMAP], paused, now=START + 400)
-    assert "Logins are paused since the refusals" in text(forgotten)
+    assert "No login, so that the account is not locked, until" in text(forgotten)
 
 
 def test_other_states():

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.clock import Clock
@@ -18,13 +19,15 @@ from exporter.credentials.files import write_secret
 from exporter.credentials.guard import LoginGuard
 from exporter.credentials.token_store import TokenStore
 from exporter.model import AccessToken, FactName, Flow, Login, LoginRecord, Phase, Secret, Service, TokenSource
-from exporter.model.errors import Refusal, Suspended, TokenRefusal
+from exporter.model.advice import Advice
+from exporter.model.errors import ProbeError, Refusal, Suspended, TokenRefusal
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from tests.credentials.test_guard import Disk, Time
+from tests.servers.process import free_port
 from tests.servers.tokens import CLIENT, CLIENT_SECRET, TokenServer
 
 USER = "alice@example.test"
@@ -76,6 +79,7 @@ class Daemon:
         try:
             async with self.logins.attempt(self.login(), self.trace, token) as secret:
                 assert secret == token.secret
+                self.trace.credential_sent = True
                 if answer is not None:
                     raise answer
         except Refusal:
@@ -221,7 +225,28 @@ async def test_check_force_passes_the_pause_of_the_token_too(daemon, server):
     await daemon.token()
 
 
-async def test_an_endpoint_that_is_busy_counts_for_nothing(daemon, server):
+@pytest.mark.parametrize(("error", "status"), [("temporarily_unavailable", 400), ("", 503), ("no JSON", 400)])
+async def test_an_endpoint_that_decides_nothing_has_a_bound(daemon, server, error, status):
+    server.refuse(error, status=status)
+    if error == "no JSON":
+        server.answer = web.Response(text="proxy error", status=status)
+    for _ in range(GuardSettings().unsettled_per_day // 2):
+        with pytest.raises((TokenRefusal, ProbeError)):
+            await daemon.token()
+    with pytest.raises(Suspended) as caught:
+        await daemon.token()
+    assert caught.value.advice is Advice.LOGINS_UNSETTLED
+
+
+async def test_an_endpoint_that_cannot_be_reached_got_no_credential(daemon, server):
+    source = replace(daemon.source, token_url=f"http://127.0.0.1:{free_port()}/token")
+    for _ in range(GuardSettings().unsettled_per_day + 1):
+        with pytest.raises(ProbeError):
+            await daemon.token(source)
+    await daemon.token()
+
+
+async def test_an_endpoint_that_is_busy_for_a_moment_does_no_harm(daemon, server):
     for _ in range(5):
         server.refuse("temporarily_unavailable", status=503)
         with pytest.raises(TokenRefusal):

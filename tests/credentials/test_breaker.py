@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.credentials.breaker import DAY, LIMITED_PAUSE, Answer, Breaker, Verdict
+from exporter.credentials.answers import Answer
+from exporter.credentials.breaker import DAY, LIMITED_PAUSE, Breaker, Verdict
 from exporter.model.settings import GuardSettings
 
 DEFAULT = GuardSettings()
@@ -69,7 +70,7 @@ def test_slow_down_pauses_without_counting_and_looks_again_within_the_first_paus
     now, pauses = 0.0, []
     for _ in range(5):
         breaker.begin()
-        breaker.end(Answer.LIMITED, now, DEFAULT, "rate_limited", "NO [LIMIT]")
+        breaker.end(Answer.UNSETTLED, now, DEFAULT, "rate_limited", "NO [LIMIT]", slow=True)
         pauses.append(breaker.resumes_at(now, DEFAULT) - now)
         now = breaker.resumes_at(now, DEFAULT)
     assert pauses == [LIMITED_PAUSE, 600, 1200, 1800, 1800]
@@ -98,11 +99,11 @@ def test_no_answer_says_nothing_about_a_credential_that_was_not_refused():
     assert breaker.ask(0, DEFAULT) is Verdict.GO
 
 
-def test_an_undecided_answer_takes_the_trust_and_nothing_else():
+def test_an_unsettled_answer_takes_the_trust_and_nothing_else():
     breaker = Breaker()
     breaker.trusted = True
     breaker.begin()
-    breaker.end(Answer.UNDECIDED, 0, DEFAULT, "auth_unavailable", "NO [UNAVAILABLE]")
+    breaker.end(Answer.UNSETTLED, 0, DEFAULT, "auth_unavailable", "NO [UNAVAILABLE]")
     assert not breaker.trusted
     assert breaker.ask(0, DEFAULT) is Verdict.GO
 
@@ -155,7 +156,8 @@ class Life:
     disk: dict[str, object] | None = None
     disk_at: float = 0.0
     refused_at: list[float] = field(default_factory=list)  # by the server
-    excused_at: list[float] = field(default_factory=list)  # refusals after a kill while the credential was trusted
+    unsettled_at: list[float] = field(default_factory=list)
+    excused_at: list[float] = field(default_factory=list)  # refusals after a kill while the credential was confirmed
 
     def save(self) -> None:
         self.disk, self.disk_at = self.breaker.freeze(self.now), self.now
@@ -167,13 +169,16 @@ class Life:
         elif event == "begin":
             while breaker.ask(self.now, self.rules) is Verdict.GO and breaker.under_way < 10:
                 breaker.begin()
-                if not breaker.trusted:
+                if not breaker.confirmed:
                     self.save()
-        elif event in {"accepted", "refused", "limited", "missing", "undecided"}:
+        elif event != "kill":
+            answer = Answer[event.removeprefix("slow ").upper()]
             for _ in range(breaker.under_way):
-                if event == "refused":
+                if answer is Answer.REFUSED:
                     self.refused_at.append(self.now)
-                breaker.end(Answer[event.upper()], self.now, self.rules)
+                elif answer in (Answer.UNSETTLED, Answer.MISSING):
+                    self.unsettled_at.append(self.now)
+                breaker.end(answer, self.now, self.rules, slow=event.startswith("slow "))
                 self.save()
         else:  # killed; the worst case: all logins in progress were already refused
             known = self.disk["under_way"] if self.disk else 0
@@ -188,7 +193,11 @@ class Life:
 
 EVENTS = st.tuples(
     st.sampled_from(
-        ["wait", "begin", "begin", "accepted", "refused", "refused", "limited", "missing", "undecided", "kill"]
+        ["wait"]
+        + ["begin"] * 2
+        + ["accepted"]
+        + ["refused"] * 2
+        + ["slow refused", "unsettled", "slow unsettled", "missing", "unsent", "kill"]
     ),
     # Eighths of a second have exact sums. With rounding, a refusal could be on either side of the limit of 24 hours.
     st.integers(0, 8 * int(DAY)).map(lambda eighths: eighths / 8),
@@ -203,13 +212,18 @@ EVENTS = st.tuples(
         refusals_per_day=st.integers(1, 8),
         first_pause=st.sampled_from([1.0, 60.0, 1800.0]),
         longest_pause=st.sampled_from([1800.0, DAY]),
+        unsettled_per_day=st.integers(1, 8),
     ),
 )
 @settings(max_examples=300)
-def test_refusals_in_any_day_stay_within_the_bound(events, rules):
-    """Refusals in any 24 h ≤ refusals_per_day + those in progress at a kill while the credential was trusted."""
+def test_answers_in_any_day_stay_within_the_bounds(events, rules):
+    """Refusals in any 24 h ≤ refusals_per_day + those in progress at a kill while the credential was confirmed.
+
+    Unsettled answers and missing ones in any 24 h ≤ unsettled_per_day.
+    """
     life = Life(rules)
     for event, amount in events:
         life.step(event, amount)
         recent, excused = ([at for at in each if at > life.now - DAY] for each in (life.refused_at, life.excused_at))
         assert len(recent) <= rules.refusals_per_day + len(excused)
+        assert sum(at > life.now - DAY for at in life.unsettled_at) <= rules.unsettled_per_day

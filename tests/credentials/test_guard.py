@@ -15,7 +15,7 @@ from exporter.credentials.clock import Clock
 from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import FactName, Login, Outcome, Phase, Secret, Service
-from exporter.model.errors import Inconclusive, ProbeError, Refusal, ServerClosed, Suspended
+from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
@@ -24,6 +24,7 @@ from exporter.state.store import State
 WRONG = Refusal(Service.IMAP, "NO", "NO [AUTHENTICATIONFAILED] Authentication failed.")
 UNAVAILABLE = Refusal(Service.IMAP, "NO", "NO [UNAVAILABLE] Temporary authentication failure.")
 LIMITED = Refusal(Service.SMTP, "421", "421 4.7.0 Too many login attempts, try again later: rate limit exceeded")
+OPEN = [UNAVAILABLE, ConnectionResetError(), TimeoutError(), ServerClosed(), Refusal(Service.IMAP, "BYE", "BYE Sorry")]
 RULES = GuardSettings()
 
 
@@ -123,9 +124,18 @@ def logins(disk, time):
 
 
 async def attempt(
-    logins: LoginGuard, login: Login, answer: BaseException | None = None, *, force: bool = False
+    logins: LoginGuard,
+    login: Login,
+    answer: BaseException | None = None,
+    *,
+    force: bool = False,
+    sent: bool = True,
+    greeting: str = "",
 ) -> Trace:
+    """Log in once. `answer` is what the server says to it, None if it accepts; `sent`: the password went out."""
     trace = Trace()
+    if greeting:
+        trace.fact(FactName.GREETING, greeting)
 
     def reply() -> None:
         if answer is not None:
@@ -133,6 +143,7 @@ async def attempt(
 
     try:
         async with logins.attempt(login, trace, force=force):
+            trace.credential_sent = sent
             reply()
     except Exception as exc:
         if exc is not answer:
@@ -230,9 +241,8 @@ async def test_a_good_secret_is_used_on_after_a_restart_whatever_others_were_ref
     await attempt(LoginGuard(disk.session(), RULES, clock=time.clock()), login)
 
 
-async def test_answers_without_a_word_on_the_password_do_not_count(logins, login):
-    silent = [UNAVAILABLE, ConnectionResetError(), TimeoutError(), ServerClosed(), ProbeError(Reason.TLS_REQUIRED, "")]
-    for answer in silent * 3:
+async def test_answers_without_a_word_on_the_password_are_no_refusals(logins, login):
+    for answer in OPEN * 3:
         trace = await attempt(logins, login, answer)
         assert not trace.login.refused
     await attempt(logins, login)
@@ -320,6 +330,15 @@ async def test_a_credential_that_was_accepted_is_used_on_while_the_disk_is_full(
     await attempt(logins, login)
     await attempt(logins, login, WRONG)
     with pytest.raises(Inconclusive):  # accepted no more
+        await attempt(logins, login)
+
+
+@pytest.mark.parametrize("answer", OPEN, ids=repr)
+async def test_on_a_full_disk_one_answer_at_most_can_be_forgotten(logins, login, disk, answer):
+    await attempt(logins, login)
+    disk.full = True
+    await attempt(logins, login, answer)
+    with pytest.raises(Inconclusive):
         await attempt(logins, login)
 
 
@@ -567,20 +586,17 @@ async def test_what_a_family_means_by_its_words_counts_and_stands(logins, source
     assert (await suspended(logins, login)).reason is reason
 
 
-async def test_a_familys_words_for_slow_down_pause_at_once_without_counting(logins, source):
-    """Only by its code it would be a refused login."""
+async def test_a_familys_words_for_slow_down_pause_at_once_and_a_permanent_code_counts(logins, source, time):
     login = Login("sales@example.com", "sales@example.com", source, families=("qq",))
     trace = await attempt(logins, login, Refusal(Service.SMTP, "535", "535 Login frequency limited"))
-    assert not trace.login.refused
-    assert (await suspended(logins, login)).reason is Reason.RATE_LIMITED
+    assert trace.login.refused
+    stopped = await suspended(logins, login)
+    assert stopped.reason is Reason.RATE_LIMITED
+    assert stopped.next_attempt < time.wall + RULES.first_pause
 
 
 async def test_the_greeting_tells_whose_words_they_are(logins, source):
     login = Login("sales@example.com", "sales@example.com", source)
     for _ in range(2):
-        trace = Trace()
-        trace.fact(FactName.GREETING, "* OK [CAPABILITY IMAP4rev1] Dovecot ready.")
-        with pytest.raises(Refusal):
-            async with logins.attempt(login, trace):
-                raise WRONG
+        await attempt(logins, login, WRONG, greeting="* OK [CAPABILITY IMAP4rev1] Dovecot ready.")
     assert (await suspended(logins, login)).reason is Reason.WRONG_PASSWORD

@@ -99,7 +99,12 @@ def unverified(code: int) -> ssl.SSLCertVerificationError:
         (sqlite3.OperationalError("disk full"), None, Reason.LOCAL_ERROR, "exception:OperationalError"),
         (ServerClosed(), Phase.GREETING, Reason.CONNECTION_RESET, "closed"),
         (ServerClosed("Too bad"), Phase.GREETING, Reason.CONNECTION_RESET, "closed"),
-        (ServerClosed("* BYE [UNAVAILABLE] x"), Phase.SELECT, Reason.TEMPORARILY_UNAVAILABLE, "rfc5530:UNAVAILABLE"),
+        (
+            ServerClosed("* BYE [UNAVAILABLE] x"),
+            Phase.SELECT,
+            Reason.TEMPORARILY_UNAVAILABLE,
+            "rfc5530:UNAVAILABLE | imap:BYE",
+        ),
         (ServerClosed("* BYE Autologout; idle"), Phase.SELECT, Reason.IDLE_DISCONNECT, "signature:any.idle"),
         (ServerClosed("421 4.7.0 h Error: too many connections"), None, Reason.RATE_LIMITED, "signature:any.limits"),
         (ServerClosed("421 4.4.2 h Error: timeout exceeded"), None, Reason.IDLE_DISCONNECT, "signature:any.idle"),
@@ -252,3 +257,18 @@ def test_only_literal_words_of_a_server_are_quoted(exc, quoted):
 def test_a_standing_verdict_says_which_login_got_it():
     assert diagnose(Suspended(Reason.WRONG_PASSWORD, "535 no", 1.0, Service.SMTP), None).answer_to is Service.SMTP
     assert diagnose(Suspended(Reason.WRONG_PASSWORD, "cut off", 1.0), None).answer_to is None
+
+
+@pytest.mark.parametrize(
+    ("said", "causes"),
+    [
+        ("550 5.1.1 <a@b.test>: User unknown", (Reason.RECIPIENT_UNKNOWN,)),
+        ("550 5.7.1 It contains a virus or spam", (Reason.ATTACHMENT_REJECTED, Reason.CONTENT_REJECTED_SPAM)),
+        ("host b.test said: 550 Domain not found (in reply to MAIL FROM command)", (Reason.SENDER_REJECTED,)),
+        ("550 xyzzy", ()),
+    ],
+)
+def test_a_mail_that_came_back_names_the_causes_in_the_words_of_the_report(said: str, causes: tuple[Reason, ...]):
+    failure = diagnose(ProbeError(Reason.BOUNCED, said), Phase.ARRIVE)
+    assert (failure.reason, failure.ambiguous, failure.text) == (Reason.BOUNCED, causes, said)
+    assert failure.rule == "probe" or causes

@@ -74,7 +74,11 @@ def files() -> dict[Path, str]:
 
 def _of_data() -> dict[str, dict[str, str]]:
     providers = yaml.load((DATA / "providers.yaml").read_bytes(), Loader=yaml.CSafeLoader)
-    signatures = yaml.load((DATA / "signatures.yaml").read_bytes(), Loader=yaml.CSafeLoader)
+    signatures = [
+        row
+        for name in ("signatures.yaml", "wordings.yaml")
+        for row in yaml.load((DATA / name).read_bytes(), Loader=yaml.CSafeLoader)
+    ]
     return {
         "provider_names": {str(row["id"]): row["name_zh"] for row in providers if "name_zh" in row},
         "code_made_at": {str(row["id"]): row["code_at"]["zh"] for row in providers if "code_at" in row},

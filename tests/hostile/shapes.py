@@ -72,6 +72,13 @@ def pointers(length: int, records: int = 50) -> tuple[bytes, bytes]:
     return query, reply
 
 
+def records(kind: int, data: bytes, count: int) -> bytes:
+    """An answer to the query of `pointers` with so many records of a type."""
+    each = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+    question = b"\x01a\x00" + struct.pack("!HH", 16, 1)
+    return b"\x12\x34" + struct.pack("!5H", 0x8180, 1, count, 0, 0) + question + each * count
+
+
 def spf_terms(count: int) -> str:
     return "v=spf1" + " a" * count
 

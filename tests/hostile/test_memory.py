@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from aioimaplib.aioimaplib import SELECTED
 
 from exporter.model import bounds
 from exporter.model.errors import Garbage
+from exporter.model.trace import Trace
 from exporter.net.imap.reader import Reader
+from exporter.net.imap.session import ImapSession
 from tests.hostile import shapes
 from tests.net.imap.test_faults import session
+from tests.net.peers import connect, peer
 
 SHAPES = {
     "fat untagged lines": b"* OK " + b"x" * 60_000 + b"\r\n",
@@ -67,3 +73,25 @@ async def test_capabilities_without_end_are_refused():
         await imap.greet()
         with pytest.raises(Garbage, match="characters of capabilities"):
             await imap.capability()
+
+
+@pytest.mark.parametrize("size", [100_000, 400_000])
+async def test_a_server_that_ignores_the_partial_of_fetch_is_stopped_at_the_bound(size):
+    """It sends whole header fields of many mails, although only the first 8 KiB of each were asked for."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"* PREAUTH in\r\n")
+        assert b"<0.%d>" % bounds.HEADER_FIELDS in await reader.readline()
+        with suppress(ConnectionError):
+            for uid in range(1, 51):
+                head = b"* %d FETCH (UID %d BODY[HEADER.FIELDS (SUBJECT)] {%d}\r\n" % (uid, uid, size)
+                writer.write(head + b"x" * size + b")\r\n")
+                await writer.drain()
+
+    trace = Trace()
+    async with peer(talk) as port, await connect(port, trace) as wire:
+        imap = ImapSession(wire, trace)
+        await imap.greet()
+        imap._protocol.state = SELECTED
+        with pytest.raises(Garbage, match="bytes to one command"):
+            await imap.fetch_headers(range(1, 51), ["Subject"])

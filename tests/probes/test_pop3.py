@@ -135,11 +135,11 @@ def login_answers(*answers: str, offer: str = "+OK\r\nUSER\r\nRESP-CODES\r\n.") 
     ("script", "phase", "reason", "refused"),
     [
         (login_answers("+OK", "-ERR [AUTH] bad"), Phase.LOGIN, Reason.WRONG_PASSWORD, True),
-        (login_answers("-ERR [AUTH] who?"), Phase.LOGIN, Reason.WRONG_PASSWORD, True),
+        (login_answers("-ERR [AUTH] no"), Phase.LOGIN, Reason.WRONG_PASSWORD, True),
         (login_answers("+OK", "-ERR [IN-USE] locked by another session"), Phase.LOGIN, Reason.MAILBOX_IN_USE, False),
         (login_answers("+OK", "-ERR [LOGIN-DELAY] wait 300 s"), Phase.LOGIN, Reason.RATE_LIMITED, False),
         (login_answers("+OK", "-ERR [SYS/TEMP] later"), Phase.LOGIN, Reason.TEMPORARILY_UNAVAILABLE, False),
-        (login_answers("+OK", "-ERR [SYS/PERM] broken"), Phase.LOGIN, Reason.SERVER_ERROR, False),
+        (login_answers("+OK", "-ERR [SYS/PERM] broken"), Phase.LOGIN, Reason.SERVER_ERROR, True),
         (login_answers("+OK", "-ERR no"), Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, True),
         (login_answers("+OK", "+OK", "+OK many"), Phase.FOLDERS, Reason.PROTOCOL_ERROR, False),
         (login_answers("+OK", "+OK", "-ERR [SYS/TEMP] later"), Phase.FOLDERS, Reason.TEMPORARILY_UNAVAILABLE, False),
@@ -189,7 +189,7 @@ async def test_a_mechanism_that_wants_more_is_cancelled(world: Context, authorit
 
     context = authority.good("127.0.0.1").context()
     found = await failure_of(world, script, Trace(), Security.TLS, context=context, ca_file=authority.ca_file)
-    assert found == (Phase.LOGIN, Reason.WRONG_PASSWORD)
+    assert found == (Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED)
     assert heard[-1] == "*"
 
 

@@ -125,6 +125,7 @@ async def test_the_answer_to_a_login_is_diagnosed_once(monkeypatch, answer, reas
     async def walk(trace: Trace) -> None:
         with trace.phase(Phase.LOGIN):
             async with guard.attempt(login, trace):
+                trace.credential_sent = True
                 raise answer
 
     result = await run(walk)

@@ -127,6 +127,7 @@ def test_the_refusals_of_an_account_are_divided_by_those_who_log_in_to_it(config
     found = config(text)
     hub = "box0@example.com@@example.com"
     per_account: Counter[str] = Counter()
+    left_open: Counter[str] = Counter()
     for here in shards():
         built = build(found, sharding=here)
         mine = allotted(built.credentials, here, found.login_guard)
@@ -138,8 +139,10 @@ def test_the_refusals_of_an_account_are_divided_by_those_who_log_in_to_it(config
             settings = mine.get(account, found.login_guard)
             assert 1 <= settings.failures <= settings.refusals_per_day
             per_account[account] += settings.refusals_per_day
+            left_open[account] += settings.unsettled_per_day
     assert len(per_account) == BOXES
     assert set(per_account.values()) == {found.login_guard.refusals_per_day}
+    assert set(left_open.values()) == {found.login_guard.unsettled_per_day}
     assert allotted(build(found).credentials, WHOLE, found.login_guard) == {}
 
 
@@ -180,6 +183,16 @@ def test_what_cannot_be_divided_is_an_error_with_its_remedy(config):
         assert limits == "7 cannot be divided by 8 shards: write 8 or more"
         assert mailbox.startswith("8 of 8 shards log in to it, because routes to it are sent there")
         assert "login_guard.refusals_per_day, which is 6: write 8 or more there" in mailbox
+
+
+def test_the_smaller_of_the_two_daily_limits_is_told(config):
+    text = "login_guard: {unsettled_per_day: 3}\nmailboxes:\n"
+    text += "".join(box(f"box{n}", f"box{n}@example.com") for n in range(BOXES))
+    found = config(text + "routes:\n" + "".join(f"  - {{from: box{n}, to: box0}}\n" for n in range(1, BOXES)))
+    with pytest.raises(ConfigError) as caught:
+        build(found, sharding=Sharding(0, 4))
+    (problem,) = caught.value.problems
+    assert "login_guard.unsettled_per_day, which is 3: write 4 or more there" in problem.message
 
 
 def test_a_source_of_tokens_that_too_many_shards_use_is_told_once(config, tmp_path):

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -219,23 +220,46 @@ async def test_a_client_that_does_not_take_the_metrics_is_let_go(monkeypatch):
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("path", ["/", "/-/reload", "/targets/x", "/nothing", "/bridge/ops"])
-async def test_nobody_makes_the_event_loop_unpack_what_he_sends(served, monkeypatch, path):
-    """A client that nobody knows sends 4 MiB that become 4 GiB: not one byte is unpacked, on the loop or elsewhere."""
-    unpacked: list[int] = []
+@pytest.fixture
+def unpacked(monkeypatch) -> list[int]:
+    """The sizes of the pieces that aiohttp has unpacked."""
+    sizes: list[int] = []
+    really = DeflateBuffer.feed_data
 
-    def unpack(_: DeflateBuffer, chunk: bytes, *__: object) -> bool:
-        unpacked.append(len(chunk))
-        return True
+    def unpack(buffer: DeflateBuffer, chunk: bytes, *rest: Any) -> Any:
+        sizes.append(len(chunk))
+        return really(buffer, chunk, *rest)
 
     monkeypatch.setattr(DeflateBuffer, "feed_data", unpack)
-    _, port = served
+    return sizes
+
+
+async def send_compressed(port: int, path: str) -> bytes:
+    """Return all that the server answers until it closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = gzip.compress(b" " * 10_000_000)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
-    answer = await reader.read()  # until it is closed
-    assert answer.startswith(b"HTTP/1.1 415 ")
-    assert unpacked == []
+    answer = await reader.read()
     writer.close()
     await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("path", ["/", "/-/reload", "/targets/x", "/nothing", "/bridge/ops"])
+async def test_nobody_makes_the_event_loop_unpack_what_he_sends(served, unpacked, path):
+    """A client that nobody knows sends 10 KiB that become 10 MB: not one byte is unpacked, on the loop or elsewhere."""
+    _, port = served
+    assert (await send_compressed(port, path)).startswith(b"HTTP/1.1 415 ")
+    assert unpacked == []
+
+
+async def test_aiohttp_as_it_comes_would_unpack(unpacked):
+    """Shows that the count of the test above sees it."""
+    runner = web.AppRunner(build(FakeView()), lingering_time=1.0, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert (await send_compressed(runner.addresses[0][1], "/nothing")).startswith(b"HTTP/1.1 415 ")
+    assert sum(unpacked) > 0
+    await runner.cleanup()

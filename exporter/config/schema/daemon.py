@@ -72,6 +72,13 @@ class LoginGuard(Shape):
         default=1800.0, description="length of the first pause; each further pause is twice as long"
     )
     longest_pause: fields.Days = Field(default=86400.0, description="longest pause")
+    unsettled_per_day: fields.Whole = Field(
+        default=48,
+        ge=1,
+        le=1_000,
+        description="most logins in 24 hours whose answer leaves open whether the password is right: SMTP's 4xx, "
+        "`[UNAVAILABLE]`, or no answer; the second half of them is spread over the day",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> LoginGuard:

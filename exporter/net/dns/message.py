@@ -34,6 +34,10 @@ _IN = 1
 _EDE = 15  # option code, RFC 8914
 _PLAIN = re.compile(rb"[A-Za-z0-9_-]+\Z")
 _SPECIAL = '.\\";()@$'
+_WRITTEN = {
+    code: chr(code).lower() if 0x21 <= code <= 0x7E and chr(code) not in _SPECIAL else f"\\{code:03d}"
+    for code in range(256)
+}
 _HEADER = struct.Struct("!6H")
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, RDLENGTH
 _OPT_RECORD = b"\0" + _FIXED.pack(OPT, PAYLOAD, 0, 0)
@@ -127,7 +131,8 @@ def parse(data: bytes, asked: bytes) -> Reply | None:
         raise BadMessageError(f"more than {MAX_RECORDS} records")
     truncated = bool(flags & _TC)
     try:
-        found, errors = _sections(data, end, answers, authorities + additionals)
+        asked_type = int.from_bytes(asked[asked.index(0, 12) + 1 :][:2], "big")
+        found, errors = _sections(data, end, asked_type, answers, authorities + additionals)
     except (struct.error, IndexError, OSError, ValueError, dns.exception.DNSException) as exc:
         if not truncated:
             raise BadMessageError(str(exc) or "it ends too early") from exc
@@ -135,7 +140,10 @@ def parse(data: bytes, asked: bytes) -> Reply | None:
     return Reply(rcode, truncated, bool(flags & _AD), bool(flags & _RA), tuple(found), tuple(errors))
 
 
-def _sections(data: bytes, at: int, answers: int, others: int) -> tuple[list[Record], list[tuple[int, str]]]:
+def _sections(
+    data: bytes, at: int, asked_type: int, answers: int, others: int
+) -> tuple[list[Record], list[tuple[int, str]]]:
+    """Read the records. dnspython reads only those of the type that was asked for: it needs 19 µs a byte for NSEC."""
     found: list[Record] = []
     errors: list[tuple[int, str]] = []
     budget, foreign = Budget(bounds.DNS_STEPS), Budget(bounds.DNS_OTHER_RECORDS)
@@ -145,7 +153,7 @@ def _sections(data: bytes, at: int, answers: int, others: int) -> tuple[list[Rec
         at += 10
         if at + length > len(data):
             raise BadMessageError("a record is longer than the message")
-        if index < answers and record_class == _IN:
+        if index < answers and record_class == _IN and (record_type in _READERS or record_type == asked_type):
             if record_type not in _READERS:
                 foreign.spend()
             ttl = ttl if ttl < 0x8000_0000 else 0  # RFC 2181 section 8
@@ -194,8 +202,7 @@ def _label(label: bytes) -> str:
     """Return a label as written in a zone file (RFC 1035 section 5.1), in lower case."""
     if _PLAIN.match(label):
         return label.decode("ascii").lower()
-    text = label.decode("latin-1")
-    return "".join(c.lower() if "!" <= c <= "~" and c not in _SPECIAL else f"\\{ord(c):03d}" for c in text)
+    return label.decode("latin-1").translate(_WRITTEN)
 
 
 def _text(record_type: int, data: bytes, at: int, length: int, budget: Budget) -> str:

@@ -316,6 +316,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             raise Garbage(f"asked to go on where nothing is left to say: {self._transcript.shown(line)}")
         if self._rest:
             self.say(self._rest.popleft(), SHOWN if command.name == "LOGIN" else None)
+            if command.name == "LOGIN":
+                self._trace.credential_sent = True
         elif command.name == "IDLE":
             self._wake()
         else:
@@ -355,6 +357,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             self.say(b"*\r\n")
         else:
             self.say(f"{response}\r\n".encode(), exchange.shown)
+            self._trace.credential_sent = True
 
     def _note_capabilities(self, text: str) -> None:
         if text[:12].upper() == "[CAPABILITY ":

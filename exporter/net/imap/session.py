@@ -133,7 +133,9 @@ class ImapSession:
             user, quoted = imap_auth.arguments(username, word)
             shown_user = user if isinstance(user, str) else username
             non_sync = "LITERAL+" in offered
-            await self._ask("LOGIN", user, quoted, shown=f"LOGIN {shown_user} {SHOWN}", non_sync=non_sync)
+            at_first = non_sync or isinstance(user, str)  # else the user name waits for the server's `+`
+            shown = f"LOGIN {shown_user} {SHOWN}"
+            await self._ask("LOGIN", user, quoted, shown=shown, non_sync=non_sync, credential=at_first)
         else:
             exchange = Exchange(mechanism, username, word)
             self._protocol.mask.learn(username, word, *exchange.credentials)
@@ -142,7 +144,8 @@ class ImapSession:
             if first is None:
                 await self._ask("AUTHENTICATE", mechanism)
             else:
-                await self._ask("AUTHENTICATE", mechanism, first, shown=f"AUTHENTICATE {mechanism} {SHOWN}")
+                shown = f"AUTHENTICATE {mechanism} {SHOWN}"
+                await self._ask("AUTHENTICATE", mechanism, first, shown=shown, credential=True)
             exchange.verify()
         self._protocol.state = AUTH
 
@@ -308,16 +311,21 @@ class ImapSession:
         prefix: str = "",
         shown: str | None = None,
         non_sync: bool = False,
+        credential: bool = False,
     ) -> tuple[str, Responses]:
-        """Send one command and wait for its answer. An argument of type bytes is sent as a literal."""
+        """Send one command and wait for its answer. An argument of type bytes is sent as a literal.
+
+        `credential`: the command line holds the user name or the secret.
+        """
         tag = self._protocol.new_tag()
         start = f"{tag} {prefix} {name}" if prefix else f"{tag} {name}"
         pieces = writer.pieces(start, args, non_sync=non_sync)
         told = f"{tag} {shown}" if shown is not None else None
-        if self._timeout is None:
-            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
         async with asyncio.timeout(self._timeout):
-            return await self._protocol.finish(self._protocol.begin(name, tag, pieces, told))
+            command = self._protocol.begin(name, tag, pieces, told)
+            if credential:
+                self._trace.credential_sent = True
+            return await self._protocol.finish(command)
 
     def _mailbox(self, name: str) -> str | bytes:
         if name.upper() == "INBOX":

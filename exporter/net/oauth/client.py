@@ -12,7 +12,7 @@ import socket
 import ssl
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from exporter.model import AddressFamily, Flow, Secret, TokenSource
 from exporter.model.errors import Garbage, ProbeError, TokenRefusal
 from exporter.model.reasons import Reason
 from exporter.model.text import clean
+from exporter.model.trace import Trace
 from exporter.net import urls
 from exporter.net.dns.resolver import Resolver
 from exporter.net.http import without_query
@@ -50,6 +51,7 @@ class Net:
     resolver: Resolver
     contexts: TlsContexts
     ca_file: Path | None = None
+    trace: Trace = field(default_factory=Trace, compare=False)  # learns that the request was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,7 @@ async def _exchange(url: str, form: Mapping[str, str], net: Net, host: str) -> t
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 auto_decompress=False,
+                trace_configs=[_tracing(net.trace)],
             ) as session,
             session.post(url, data=form, allow_redirects=False) as answer,
         ):
@@ -232,6 +235,17 @@ async def _exchange(url: str, form: Mapping[str, str], net: Net, host: str) -> t
         raise _unreached(host, exc) from None
     except aiohttp.ClientError as exc:
         raise Garbage(f"{host} sent an invalid HTTP response: {type(exc).__name__}") from None
+
+
+def _tracing(trace: Trace) -> aiohttp.TraceConfig:
+    """Return hooks that note in `trace` that the form, which holds the credential, was sent."""
+
+    async def sent(*_: object) -> None:
+        trace.credential_sent = True
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_chunk_sent.append(sent)
+    return hooks
 
 
 def _unreached(host: str, exc: OSError) -> Exception:

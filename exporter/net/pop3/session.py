@@ -65,8 +65,11 @@ class _Lines:
         self._fail(exc if isinstance(exc, Garbage) or (exc is not None and not rest) else ServerClosed(rest))
         self._wake()
 
-    def write(self, line: str, *, shown: str | None = None) -> None:
-        """Send a command; the transcript gets `shown`. Raises ServerClosed if the server has already closed."""
+    def write(self, line: str, *, shown: str | None = None, credential: bool = False) -> None:
+        """Send a command; the transcript gets `shown`. Raises ServerClosed if the server has already closed.
+
+        `credential`: it holds the user name or the secret.
+        """
         if self._lines and self._lines[0].startswith("-ERR"):
             raise Refusal(Service.POP3, "-ERR", self._lines[0])
         self._lines.clear()
@@ -74,6 +77,8 @@ class _Lines:
             raise self._fault
         self._trace.said(">", line if shown is None else shown)
         self._wire.write(line.encode() + b"\r\n")
+        if credential:
+            self._trace.credential_sent = True
 
     async def read(self) -> str:
         while not self._lines:
@@ -180,8 +185,8 @@ class Pop3Session:
         self._lines.mask.learn(username, word)
         if mechanism == "USER":
             sent = pop3_auth.argument(word, "password")
-            await self._command(f"USER {pop3_auth.argument(username, 'user name')}")
-            await self._command(f"PASS {sent}", shown=f"PASS {SHOWN}")
+            await self._command(f"USER {pop3_auth.argument(username, 'user name')}", credential=True)
+            await self._command(f"PASS {sent}", shown=f"PASS {SHOWN}", credential=True)
         else:
             await self._authenticate(Exchange(mechanism, username, word))
 
@@ -216,7 +221,7 @@ class Pop3Session:
                     # RFC 5034 section 4: `*` cancels the exchange; the server answers -ERR.
                     answer = await self._command("*")
                     raise Garbage(f"a cancelled AUTH {exchange.name} is accepted: {answer}")
-                answer = await self._command(response, shown=exchange.shown, challenge=True)
+                answer = await self._command(response, shown=exchange.shown, challenge=True, credential=True)
         except Refusal as exc:
             if not exchange.error:
                 raise
@@ -224,8 +229,10 @@ class Pop3Session:
             raise Refusal(exc.protocol, exc.code, f"{exc.text}\n{told}") from None
         exchange.verify()
 
-    async def _command(self, line: str, *, shown: str | None = None, challenge: bool = False) -> str:
-        self._lines.write(line, shown=shown)
+    async def _command(
+        self, line: str, *, shown: str | None = None, challenge: bool = False, credential: bool = False
+    ) -> str:
+        self._lines.write(line, shown=shown, credential=credential)
         return await self._answer(challenge=challenge)
 
     async def _answer(self, *, challenge: bool = False) -> str:

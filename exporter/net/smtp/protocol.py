@@ -48,6 +48,7 @@ class SmtpProtocol(SMTPProtocol):
     def __init__(self, trace: Trace) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self.mask = Mask()
+        self.credential_next = False  # the next command holds the user name or the secret
         self._trace = trace
         self._scanned = 0  # bytes of the buffer that hold no line end
         self._lines: list[str] = []  # lines of the reply that is still arriving
@@ -103,6 +104,8 @@ class SmtpProtocol(SMTPProtocol):
         if self._fault is not None:
             raise self._fault
         super().write(data)
+        if self.credential_next:
+            self._trace.credential_sent = True
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:
         """Return the next reply. `timeout` is in seconds.

@@ -16,7 +16,7 @@ from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
 from aiosmtplib.response import SMTPResponse
 
-from exporter.model import Endpoint, Phase, Secret, Service
+from exporter.model import Command, Endpoint, Phase, Secret, Service
 from exporter.model.errors import Garbage, ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
 from exporter.model.text import clean
@@ -128,17 +128,17 @@ class SmtpSession:
         if first is None:
             reply = await self._command(*words)
         else:
-            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}")
+            reply = await self._command(*words, first.encode(), shown=f"AUTH {mechanism} {SHOWN}", credential=True)
         while reply.code == 334:
             response = await exchange.reply_in_turn(reply.message[4:].strip())
             if response is None:
                 reply = await self._command(b"*")  # RFC 4954 section 4: cancels the exchange; the server answers 501
                 break
-            reply = await self._command(response.encode(), shown=exchange.shown)
+            reply = await self._command(response.encode(), shown=exchange.shown, credential=True)
         if reply.code >= 400 and exchange.error:
             told = clean(mask.hide(exchange.error))
-            raise Refusal(Service.SMTP, str(reply.code), f"{reply.message}\n{told}")
-        self._expect(reply, 2)
+            raise Refusal(Service.SMTP, str(reply.code), f"{reply.message}\n{told}", Command.AUTH)
+        self._expect(reply, 2, Command.AUTH)
         exchange.verify()
 
     async def send(
@@ -157,9 +157,9 @@ class SmtpSession:
             options.append(b"SIZE=%d" % len(message))
         if not (sender + recipient).isascii() and "smtputf8" in self.extensions:
             options.append(b"SMTPUTF8")
-        self._expect(await self._command(b"MAIL", f"FROM:<{sender}>".encode(), *options), 2)
-        self._expect(await self._command(b"RCPT", f"TO:<{recipient}>".encode()), 2)
-        self._expect(await self._command(b"DATA"), 3)
+        self._expect(await self._command(b"MAIL", f"FROM:<{sender}>".encode(), *options), 2, Command.MAIL)
+        self._expect(await self._command(b"RCPT", f"TO:<{recipient}>".encode()), 2, Command.RCPT)
+        self._expect(await self._command(b"DATA"), 3, Command.DATA)
         if handing_over is not None:
             await handing_over()
         text = PERIOD_REGEX.sub(b"..", normalize_message_line_endings(message))
@@ -171,7 +171,7 @@ class SmtpSession:
         except (TimeoutError, OSError, Garbage) as exc:
             why = "no reply in time" if isinstance(exc, TimeoutError) else str(exc)
             raise ProbeError(Reason.SUBMISSION_UNCERTAIN, f"after the whole message was sent: {why}") from exc
-        self._expect(reply, 2)
+        self._expect(reply, 2, Command.MESSAGE)
 
     async def rset(self) -> None:
         self._expect(await self._command(b"RSET"), 2)
@@ -185,19 +185,20 @@ class SmtpSession:
 
     # -- internal -------------------------------------------------------------------------------------------------
 
-    async def _command(self, *words: bytes, shown: str | None = None) -> SMTPResponse:
+    async def _command(self, *words: bytes, shown: str | None = None, credential: bool = False) -> SMTPResponse:
+        self._protocol.credential_next = credential
         self._trace.said(">", b" ".join(words).decode("utf-8", "replace") if shown is None else shown)
         return await self._protocol.execute_command(*words, timeout=self._timeout)
 
-    def _expect(self, reply: SMTPResponse, kind: int) -> None:
+    def _expect(self, reply: SMTPResponse, kind: int, command: Command | None = None) -> None:
         """Raise unless the first digit of the code is `kind`: a client decides by it (RFC 5321 section 4.2)."""
         if reply.code // 100 != kind:
-            raise self._unwelcome(reply)
+            raise self._unwelcome(reply, command)
 
     @staticmethod
-    def _unwelcome(reply: SMTPResponse) -> Exception:
+    def _unwelcome(reply: SMTPResponse, command: Command | None = None) -> Exception:
         if reply.code >= 400:
-            return Refusal(Service.SMTP, str(reply.code), reply.message)
+            return Refusal(Service.SMTP, str(reply.code), reply.message, command)
         return Garbage(f"the reply does not fit the command: {reply.message}")
 
     def _our_name(self) -> bytes:

@@ -141,12 +141,12 @@ def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
 
 
 def _with_login(result: Result, recent: Sequence[Result]) -> Result:
-    """While logins are paused, return the run whose login was refused: it explains more than one without a login."""
+    """While logins are paused, return the last run with a login: it explains more than one without a login."""
     if not result.login_suspended or result.failure is None:
         return result
     reason = result.failure.reason
     for each in recent:
-        if each.target.key == result.target.key and each.login_refused and each.failure is not None:
+        if each.target.key == result.target.key and each.login_attempted and each.failure is not None:
             return each if each.failure.reason is reason else result
     return result
 

@@ -67,7 +67,8 @@ class Admission:
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         settings = await self._keeper.now()
         if not self._within_rate(settings):
-            return web.Response(text="429: too many requests\n", status=429)
+            busy = web.Response(text="429: too many requests\n", status=429)
+            return _let_go(busy) if "Content-Encoding" in request.headers else busy
         if not certificate_fits(settings, request):
             return _let_go(web.Response(text="403: this client certificate is not among those allowed\n", status=403))
         if settings.tls is not None and not request.secure:
@@ -76,7 +77,8 @@ class Admission:
         if settings.users and request.match_info.handler is not receive:  # a bridge's token is in the same header
             refusal = await self._log_in(settings, request)
             if refusal is not None:
-                return refusal
+                # Nobody reads or unpacks the compressed body of a client that is not logged in.
+                return _let_go(refusal) if "Content-Encoding" in request.headers else refusal
         return await handler(request)
 
     def close(self) -> None:

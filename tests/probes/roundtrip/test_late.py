@@ -212,7 +212,7 @@ async def test_a_refused_smtp_login_hides_nothing_that_was_learned_before(bench:
     await bench.run(Reason.MESSAGE_LATE, late_after=0.1)
     bench.servers.deliver("INBOX", bench.servers.submitted[0])
     bench.servers.smtp_answers["AUTH"] = "535 5.7.8 no"
-    trace = await bench.run(Refusal)
+    trace = await bench.run(Refusal, smtp_login=Login("a", SENDER, Given(), auth="plain"))
     assert counts(trace) == {"received": 1}
     assert trace.failed_phase is Phase.LOGIN
     assert trace.login.refused

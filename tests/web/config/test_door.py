@@ -106,3 +106,15 @@ async def test_a_daemon_does_without_a_control_socket_where_none_can_be(serve, t
     served = await serve(USERS, control=tmp_path / ("x" * 200) / "control.sock")
     assert await served.status(auth=OPS) == 200
     assert "cannot create the control socket" in caplog.text
+
+
+@pytest.mark.parametrize("auth", [None, ("ops", "wrong")])
+async def test_a_compressed_body_of_who_is_not_logged_in_ends_the_connection(serve, auth):
+    served = await serve(USERS)
+    headers = {"Content-Encoding": "gzip"} | ({"Authorization": basic(*auth)} if auth else {})
+    async with aiohttp.ClientSession() as session:
+        async with session.post(f"{served.url}/-/reload", data=b"x" * 1000, headers=headers) as answer:
+            assert (answer.status, answer.headers.get("Connection")) == (401, "close")
+        del headers["Content-Encoding"]  # an ordinary request may go on: the client logs in on the same connection
+        async with session.post(f"{served.url}/-/reload", data=b"x" * 1000, headers=headers) as answer:
+            assert (answer.status, answer.headers.get("Connection")) == (401, None)

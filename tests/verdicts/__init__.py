@@ -1,0 +1,1 @@
+"""Measures how often a verdict is right on replies that no row holds: `make verdicts`."""
