@@ -124,7 +124,7 @@ def diagnose(
     if isinstance(exc, ProbeError) and exc.reason is Reason.BOUNCED:
         return _bounced(exc, phase)
     reason, rule, text = _cause(exc, phase)
-    advice = exc.advice if isinstance(exc, CertificateFault) else _ADVICE.get(rule)
+    advice = exc.advice if isinstance(exc, CertificateFault | Garbage) else _ADVICE.get(rule)
     return Failure(phase, reason, clean(text, MAX_WORDS), rule, quoted=_quoted(exc), advice=advice)
 
 

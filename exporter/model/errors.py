@@ -97,13 +97,15 @@ class NoAnswer(TimeoutError):
 class Garbage(Exception):
     """The bytes are not the expected protocol, or exceed one of our limits. `text` is their start, cleaned.
 
-    `wrong_protocol` is set if another protocol was recognised (TLS on a plain port, HTTP, SSH …).
+    `wrong_protocol` is set if another protocol was recognised (TLS on a plain port, HTTP, SSH …), `advice` if it is
+    known what to do.
     """
 
-    def __init__(self, text: str, *, wrong_protocol: bool = False) -> None:
+    def __init__(self, text: str, *, wrong_protocol: bool = False, advice: Advice | None = None) -> None:
         super().__init__(text)
         self.text = text
         self.wrong_protocol = wrong_protocol
+        self.advice = advice
 
 
 class CertificateFault(ssl.SSLCertVerificationError):

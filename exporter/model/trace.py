@@ -5,6 +5,7 @@ Probes and sessions write into it; the runner builds the Result from it. Callers
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -86,7 +87,8 @@ class _Step:
 class Trace:
     """Collects what happens during one run.
 
-    `on_progress` is called with each phase when it starts (for a terminal). Times are `time.perf_counter()` seconds.
+    `on_progress` is called with each phase when it starts (for a terminal). `patience`: seconds that a network step, or
+    the whole run, may take. Times are `time.perf_counter()` seconds.
     """
 
     __slots__ = (
@@ -100,11 +102,12 @@ class Trace:
         "failed_phase",
         "login",
         "on_progress",
+        "patience",
         "started",
         "times",
     )
 
-    def __init__(self, on_progress: Callable[[Phase], None] | None = None) -> None:
+    def __init__(self, on_progress: Callable[[Phase], None] | None = None, patience: float = math.inf) -> None:
         self.started = time.perf_counter()
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
@@ -112,11 +115,12 @@ class Trace:
         self.login = LoginRecord()  # replaced by the login guard
         self.credential_sent = False  # the user name or the secret of the current login; set by the session
         self.on_progress = on_progress
+        self.patience = patience
         self.times: dict[Phase, float] = {}
         self.arrived_at = 0.0  # when the last bytes arrived
         self._entries: list[tuple[float, str, str | bytes]] = []
         self._count = 0  # number of lines in the entries
-        self._if_silent = (0.0, "")  # `arrived_at` at that time, and the explanation
+        self._if_silent: tuple[float, str | Exception] = (0.0, "")  # `arrived_at` at that time, and the explanation
 
     def phase(self, phase: Phase) -> _Step:
         """Name and time a step, as a context manager. If it raises, this is the phase where the run failed.
@@ -138,12 +142,12 @@ class Trace:
         """Called by the socket callback when bytes arrive (`time.perf_counter()`)."""
         self.arrived_at = at
 
-    def if_silent(self, explanation: str) -> None:
-        """Set the explanation to report if no more bytes arrive."""
+    def if_silent(self, explanation: str | Exception) -> None:
+        """Set what to report if no more bytes arrive: a guess in words, or the exception that it is known to mean."""
         self._if_silent = self.arrived_at, explanation
 
     @property
-    def silence(self) -> str:
+    def silence(self) -> str | Exception:
         """Return the explanation why no bytes arrived; empty if some did arrive, or none is known."""
         at, explanation = self._if_silent
         return explanation if at == self.arrived_at else ""

@@ -22,11 +22,14 @@ from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net.chain_faults import exactly
 from exporter.net.dns.resolver import Resolver, has_route
+from exporter.net.text import plain_greeting
 from exporter.net.tls import TlsContexts, note_session
 from exporter.net.wire import Wire
 
 IMPLICIT_TLS = (465, 993, 994, 995)  # RFC 8314 section 3; 994 is NetEase's second one for SMTP
 PATIENCE = 5.0  # seconds for one address while there are others to try
+SECOND = 1.0  # seconds for a greeting that has just been sent once
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")  # OpenSSL's words for plain text
 # These errors only say that this machine has no route (no IPv6, for example). If another address failed differently,
 # that error is the one to report.
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -35,7 +38,7 @@ _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, trace: Trace) -> Wire:
     """Connect to an endpoint and start TLS where it is implicit. The caller closes the Wire (`async with`).
 
-    Raises DnsFailure, OSError, ssl.SSLError, ProbeError. STARTTLS is done by the session of the protocol (see
+    Raises DnsFailure, OSError, ssl.SSLError, ProbeError, Garbage. STARTTLS is done by the session of the protocol (see
     `secure`).
     """
     addresses = _reachable(await _addresses(endpoint, resolver, trace), endpoint)
@@ -44,12 +47,44 @@ async def dial(endpoint: Endpoint, resolver: Resolver, contexts: TlsContexts, tr
     wire = Wire(sock, peer, trace)
     trace.if_silent(_doubt(endpoint))
     if endpoint.security is Security.TLS:
-        try:
-            await secure(wire, endpoint, contexts.get(endpoint.ca_file), trace)
-        except BaseException:
-            wire.abort()
-            raise
+        await _implicit(wire, endpoint, contexts, trace)
     return wire
+
+
+async def connect_again(wire: Wire, endpoint: Endpoint, contexts: TlsContexts, trace: Trace) -> Wire:
+    """Open another connection to the same address, with TLS from the start. The caller closes it."""
+    again = Wire(await _connect_one(wire.peer, endpoint, trace), wire.peer, trace)
+    await _implicit(again, endpoint, contexts, trace)
+    return again
+
+
+async def _implicit(wire: Wire, endpoint: Endpoint, contexts: TlsContexts, trace: Trace) -> None:
+    """Do the handshake right after connecting. If it fails, the Wire is closed."""
+    try:
+        await secure(wire, endpoint, contexts.get(endpoint.ca_file), trace)
+    except ssl.SSLError as exc:
+        wire.abort()
+        words = wire.first_words
+        # OpenSSL has swallowed their beginning. Only its own exceptions have a reason.
+        if not words and getattr(exc, "reason", None) in _NOT_TLS:
+            words = await _first_words(wire.peer, endpoint, trace)
+        plain = plain_greeting(words, endpoint.protocol.upper())
+        if plain is not None:
+            raise plain from exc
+        raise
+    except BaseException:
+        wire.abort()
+        raise
+
+
+async def _first_words(address: str, endpoint: Endpoint, trace: Trace) -> bytes:
+    """Return what a server says on a second connection to a client that is silent."""
+    trace.said("#", "a second connection, without TLS, only to read the greeting")
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(SECOND):
+            with contextlib.closing(await _connect_one(address, endpoint, Trace())) as sock:
+                return await asyncio.get_running_loop().sock_recv(sock, 256)
+    return b""
 
 
 async def secure(wire: Wire, endpoint: Endpoint, context: ssl.SSLContext, trace: Trace) -> None:

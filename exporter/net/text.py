@@ -5,6 +5,7 @@ In: raw bytes from a Wire. Out: text for the transcript, or a Garbage exception 
 
 from __future__ import annotations
 
+from exporter.model.advice import Advice
 from exporter.model.charset import decode
 from exporter.model.errors import Garbage
 from exporter.model.text import clean
@@ -29,10 +30,25 @@ _VOICES = (
 
 def garbage(data: bytes, expected: str) -> Garbage:
     """Return the exception for bytes that are not `expected` (the name of a protocol)."""
-    for start, voice in _VOICES:
-        if data.startswith(start) and expected not in voice:
-            return Garbage(f"expected {expected}, got {voice}: {clean(decode(data[:200]), 80)}", wrong_protocol=True)
-    return Garbage(f"not {expected}: {clean(decode(data[:200]), 200)}")
+    voice = voice_of(data)
+    if not voice or expected in voice:
+        return Garbage(f"not {expected}: {clean(decode(data[:200]), 200)}")
+    advice = Advice.TLS_AT_ONCE if voice == "TLS" else None
+    text = f"expected {expected}, got {voice}: {clean(decode(data[:200]), 80)}"
+    return Garbage(text, wrong_protocol=True, advice=advice)
+
+
+def plain_greeting(data: bytes, protocol: str) -> Garbage | None:
+    """Return the exception if a server greets in plain text by `protocol`, where a TLS handshake was begun."""
+    if protocol not in voice_of(data).split(" or "):
+        return None
+    text = f"expected TLS, got {protocol} in plain text: {clean(decode(data[:200]), 80)}"
+    return Garbage(text, wrong_protocol=True, advice=Advice.PLAIN_AT_FIRST)
+
+
+def voice_of(data: bytes) -> str:
+    """Return the protocol that begins like this, or "" if none is recognised."""
+    return next((voice for start, voice in _VOICES if data.startswith(start)), "")
 
 
 def is_binary(data: bytes) -> bool:

@@ -62,6 +62,7 @@ class Wire:
         "_waiter",
         "_watched",
         "arrived",
+        "first_words",
         "peer",
     )
 
@@ -80,6 +81,7 @@ class Wire:
         self._total = 0
         self._trace = trace
         self.peer = peer
+        self.first_words = b""  # what came instead of a TLS record, if a handshake failed by it
         self.arrived = 0.0  # time.perf_counter() of the last bytes
 
     async def __aenter__(self) -> Self:
@@ -175,7 +177,7 @@ class Wire:
         self._sock = tls
         # the methods that `send` and `recv` call, without their extra checks
         self._send, self._receive = tls.write, tls.read
-        words = b""
+        words = self._peek()  # a server that speaks TLS is silent until now
         while True:
             try:
                 tls.do_handshake()
@@ -188,6 +190,7 @@ class Wire:
                 await self._until_writable()
             except OSError as exc:
                 if words and words[0] not in _RECORD_TYPES:
+                    self.first_words = words
                     self._trace.said("<", decode(words).rstrip())
                 if isinstance(exc, ssl.SSLEOFError) or exc.errno in (errno.ENOTCONN, errno.EPIPE):
                     raise ConnectionResetError(errno.ECONNRESET, GONE) from exc

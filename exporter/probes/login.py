@@ -16,6 +16,7 @@ from exporter.net.pop3.session import Pop3Session
 from exporter.net.smtp.session import SmtpSession
 from exporter.net.wire import Wire
 from exporter.probes.context import Context
+from exporter.probes.greeting import greet
 
 
 async def enter_imap(
@@ -33,9 +34,7 @@ async def enter_imap(
     `needs_id`: the provider requires ID (RFC 2971) after login.
     """
     session = ImapSession(wire, trace, timeout=timeout)
-    with trace.phase(Phase.GREETING):
-        await session.greet()
-    trace.fact(FactName.GREETING, session.greeting)
+    await greet(session, wire, endpoint, context.contexts, trace)
     await _capability(session, trace)
     if endpoint.security is Security.STARTTLS:
         await session.starttls(endpoint, context.contexts)
@@ -58,9 +57,7 @@ async def enter_imap(
 async def open_pop3(wire: Wire, endpoint: Endpoint, context: Context, trace: Trace) -> Pop3Session:
     """Do everything before a login: greeting, CAPA and, if configured, STLS and CAPA again."""
     session = Pop3Session(wire, trace)
-    with trace.phase(Phase.GREETING):
-        await session.greet()
-    trace.fact(FactName.GREETING, session.greeting)
+    await greet(session, wire, endpoint, context.contexts, trace)
     with trace.phase(Phase.CAPABILITY):
         await session.capa()
     if endpoint.security is Security.STARTTLS:
@@ -76,9 +73,7 @@ async def open_smtp(
 ) -> SmtpSession:
     """Do everything before a login: greeting, EHLO and, if configured, STARTTLS and EHLO again."""
     session = SmtpSession(wire, trace, timeout=timeout)
-    with trace.phase(Phase.GREETING):
-        await session.greet()
-    trace.fact(FactName.GREETING, session.greeting)
+    await greet(session, wire, endpoint, context.contexts, trace)
     with trace.phase(Phase.CAPABILITY):
         await session.ehlo()
     if endpoint.security is Security.STARTTLS:

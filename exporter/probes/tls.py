@@ -21,6 +21,7 @@ from exporter.net.smtp.session import SmtpSession
 from exporter.net.tls import TlsContexts, note_certificates
 from exporter.net.wire import Wire
 from exporter.probes.context import Context
+from exporter.probes.greeting import greet
 
 GOODBYE = 2.0  # seconds for the answer to QUIT or LOGOUT; a missing answer is not a failure
 LOOK = 5.0  # seconds for the second connection
@@ -51,8 +52,7 @@ class Settings:
 class _Dialogue:
     """The methods that the three mail sessions have in common before a login."""
 
-    greet: Callable[[], Awaitable[None]]
-    greeting: Callable[[], str]
+    session: ImapSession | Pop3Session | SmtpSession
     capability: Callable[[], Awaitable[None]]
     starttls: Callable[[Endpoint, TlsContexts], Awaitable[None]]
     goodbye: Callable[[], Awaitable[None]]
@@ -82,9 +82,7 @@ async def _talk(endpoint: Endpoint, wire: Wire, contexts: TlsContexts, trace: Tr
     dialogue = _dialogue(endpoint.protocol, wire, trace)
     if dialogue is None:
         return
-    with trace.phase(Phase.GREETING):
-        await dialogue.greet()
-    trace.fact(FactName.GREETING, dialogue.greeting())
+    await greet(dialogue.session, wire, endpoint, contexts, trace)
     if endpoint.security is Security.STARTTLS:
         with trace.phase(Phase.CAPABILITY):
             await dialogue.capability()
@@ -103,13 +101,13 @@ def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
     match protocol:
         case Service.IMAP:
             imap = ImapSession(wire, trace)
-            return _Dialogue(imap.greet, lambda: imap.greeting, imap.capability, imap.starttls, imap.logout)
+            return _Dialogue(imap, imap.capability, imap.starttls, imap.logout)
         case Service.SMTP:
             smtp = SmtpSession(wire, trace)
-            return _Dialogue(smtp.greet, lambda: smtp.greeting, smtp.ehlo, smtp.starttls, smtp.quit)
+            return _Dialogue(smtp, smtp.ehlo, smtp.starttls, smtp.quit)
         case Service.POP3:
             pop3 = Pop3Session(wire, trace)
-            return _Dialogue(pop3.greet, lambda: pop3.greeting, pop3.capa, pop3.stls, pop3.quit)
+            return _Dialogue(pop3, pop3.capa, pop3.stls, pop3.quit)
         case Service.HTTPS:
             return None
 

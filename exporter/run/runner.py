@@ -35,7 +35,7 @@ class Runner:
     async def run(self, target: Target, *, on_progress: Callable[[Phase], None] | None = None) -> Result:
         probe_id = secrets.token_hex(6)
         started = self._context.now()
-        trace = Trace(on_progress)
+        trace = Trace(on_progress, target.timeout)
         outcome = Outcome.OK
         failure: Failure | None = None
         next_attempt = 0.0
@@ -44,8 +44,8 @@ class Runner:
                 await self._probes[target.probe](target.settings, self._context, trace)
         except Exception as exc:
             failure = _diagnosed(exc, target, trace)
-            if failure.rule == "deadline" and failure.phase is Phase.GREETING and trace.silence:
-                failure = replace(failure, text=trace.silence)
+            if failure.rule == "deadline" and failure.phase is Phase.GREETING:
+                failure = _silence(failure, trace.silence)
             if isinstance(exc, Suspended):
                 outcome = Outcome.FAILED  # the refusal that paused the logins still applies, whatever its layer
                 next_attempt = exc.next_attempt
@@ -84,3 +84,10 @@ def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
         exc = NoAnswer("\n".join(trace.asides))
     spoke = exc.protocol if isinstance(exc, Refusal) else None
     return diagnose(exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke))
+
+
+def _silence(failure: Failure, why: str | Exception) -> Failure:
+    """Return the failure of a server that has not greeted, with what is known or guessed about its silence."""
+    if isinstance(why, Exception):
+        return diagnose(why, failure.phase)
+    return replace(failure, text=why) if why else failure

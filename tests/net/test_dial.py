@@ -14,15 +14,17 @@ import pytest
 
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import AddressFamily, Endpoint, FactName, Phase, Security, Service
-from exporter.model.errors import DnsFailure, ProbeError
+from exporter.model.advice import Advice
+from exporter.model.errors import DnsFailure, Garbage, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.net import dial as module
 from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
+from exporter.net.wire import Wire
 from tests.net.dns.nameserver import answer, question, serve
-from tests.net.peers import open_files, peer
+from tests.net.peers import Talk, open_files, peer
 from tests.servers.certs import Authority
 
 
@@ -127,6 +129,40 @@ async def test_a_handshake_that_fails_closes_the_socket_and_names_the_phase(auth
         assert trace.failed_phase is Phase.TLS
         await asyncio.sleep(0.05)
         assert len(open_files()) <= len(before)
+
+
+def speaking(words: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        await reader.read()
+
+    return talk
+
+
+@pytest.mark.parametrize("swallowed", [False, True], ids=["seen", "swallowed"])
+async def test_a_plain_greeting_in_place_of_a_handshake_is_told_as_such(monkeypatch, swallowed: bool):
+    """Where OpenSSL has read the start of the greeting before us, a second connection reads it again."""
+    if swallowed:
+        monkeypatch.setattr(Wire, "_peek", lambda _: b"")
+    async with peer(speaking(b"* OK IMAP4rev1 ready\r\n")) as port:
+        before = open_files()
+        with pytest.raises(Garbage, match="expected TLS, got IMAP in plain text") as caught:
+            await dial(endpoint(port, "127.0.0.1", security=Security.TLS), FakeResolver(), TlsContexts(), Trace())
+        await asyncio.sleep(0.05)
+        assert len(open_files()) <= len(before)
+    failure = diagnose(caught.value, Phase.TLS)
+    assert (failure.reason, failure.advice) == (Reason.WRONG_PROTOCOL, Advice.PLAIN_AT_FIRST)
+
+
+@pytest.mark.parametrize(
+    "words", [b"220 mail.example.test ESMTP\r\n", b"HTTP/1.1 400 Bad Request\r\n", b"SSH-2.0-x\r\n"]
+)
+async def test_what_is_no_greeting_of_this_protocol_is_no_matter_of_security(words: bytes):
+    async with peer(speaking(words)) as port:
+        with pytest.raises(ssl.SSLError) as caught:
+            await dial(endpoint(port, "127.0.0.1", security=Security.TLS), FakeResolver(), TlsContexts(), Trace())
+    failure = diagnose(caught.value, Phase.TLS)
+    assert (failure.reason, failure.advice) == (Reason.WRONG_PROTOCOL, None)
 
 
 async def test_the_next_address_is_tried_and_the_failed_one_is_in_the_transcript():

@@ -229,8 +229,10 @@ async def test_plain_text_on_a_tls_port_and_tls_on_a_plain_port(authority: Autho
 
     async with peer(greet) as port:
         run = Run(port, Security.TLS, Service.IMAP, authority.ca_file)
-        with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
+        with pytest.raises(Garbage, match="expected TLS, got IMAP in plain text") as caught:
             await run.go()
+        assert caught.value.wrong_protocol
+        assert run.trace.failed_phase is Phase.TLS
         assert any("IMAP4rev1" in line.text for line in run.trace.lines)
         assert run.fact(FactName.CERT_VALID) is None
 
