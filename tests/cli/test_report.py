@@ -222,6 +222,35 @@ def test_while_logins_are_paused_the_answer_itself_is_told(is_refusal):
     assert "No login, so that the account is not locked, until" in text(forgotten)
 
 
+def test_what_another_protocol_said_is_not_told_as_this_ones():
+    """Field: the section IMAP quoted SMTP's 535, with the steps of a run that had sent no password."""
+    said = failed(SMTP, text="535 5.7.8 Error: authentication failed", phases=PHASES, login_attempted=True)
+    paused = failed(IMAP, text="535 5.7.8 Error: authentication failed", started=START + 30)
+    assert paused.failure is not None
+    from_smtp = replace(paused.failure, answer_to=Service.SMTP)
+    paused = replace(paused, failure=from_smtp, login_suspended=True, login_next_attempt=START + 1800)
+    made = ticket([IMAP, SMTP], said, paused)
+    told = text(made)
+    imap = told[told.index("Error: IMAP") : told.index("Error: SMTP")]
+    smtp = told[told.index("Error: SMTP") : told.index("Environment")]
+    assert "Error code: 535 5.7.8" in smtp
+    assert "Complete text:\n    535 5.7.8" in smtp
+    assert "Error code" not in imap
+    assert "Inferred: the same login was refused over SMTP; since then no password is sent over IMAP" in imap
+    assert "Complete text of SMTP:\n    535 5.7.8" in imap
+    assert "Last run in which IMAP logged in: none is remembered" in imap
+    assert "Steps" not in imap
+    [case] = [each for each in json.loads(render(made, "json", "en"))["cases"] if each["probe"] == "imap"]
+    assert (case["code"], case["words_of"], case["dialogue"]) == (None, "smtp", [])
+
+    worked = ok(IMAP, started=START - 300, login_attempted=True, probe_id="aaaaaaaaaaaa", phases=PHASES)
+    told = text(ticket([IMAP, SMTP], worked, said, paused))
+    imap = told[told.index("Error: IMAP") : told.index("Error: SMTP")]
+    assert "Run: aaaaaaaaaaaa" in imap
+    assert "Last run in which IMAP logged in: 2023-11-15 06:08:20 +08:00" in imap
+    assert "login " in imap
+
+
 def test_other_states():
     """Recovered, never failed, inconclusive, not run yet; of two probes the failing one is reported."""
     recovered = ticket([IMAP], refused(), ok(IMAP, started=START + 300), now=START + 400)
@@ -254,10 +283,12 @@ def test_other_states():
         ("-ERR NO such account", "", "-ERR"),
         ("HTTP/1.1 503 Service Unavailable", "", "503"),
         ("192.0.2.1 port 993: Connection refused", "errno:ECONNREFUSED", "errno:ECONNREFUSED"),
-        ("2500 is not a code", "", "timeout"),
+        ("2500 is not a code", "", ""),
+        ("no reply in time", "probe", ""),
+        ("no answer before the deadline", "deadline", ""),
     ],
 )
-def test_the_error_code_is_the_servers_else_what_the_diagnosis_went_by(words: str, rule: str, code: str):
+def test_the_error_code_is_that_of_the_server_the_network_or_the_tls_library(words: str, rule: str, code: str):
     result = ok(IMAP, outcome=Outcome.FAILED, failure=Failure(Phase.LOGIN, Reason.TIMEOUT, words, rule))
     assert code_of(result) == code
 

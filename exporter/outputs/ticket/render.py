@@ -40,7 +40,7 @@ class Section:
 def title(ticket: Ticket, words: TicketWords) -> str:
     case = ticket.leading
     failure = case.result.failure if case.result else None
-    reason = f"{failure.reason} ({case.code})" if failure and case.code != failure.reason else ""
+    reason = f"{failure.reason} ({case.code})" if failure and case.code else ""
     return words(
         f"title_{ticket.state}",
         probe=str(case.target.probe).upper(),
@@ -91,17 +91,29 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
     if failure is not None:
         if failure.phase:
             rows.append((words("step"), str(failure.phase)))
-        rows.append((words("code"), case.code))
+        if case.code:
+            rows.append((words("code"), case.code))
         rows.append((words("reason"), f"{failure.reason} ({about(failure.reason).layer})"))
         if failure.ambiguous:
             rows.append((words("common.one_of"), ", ".join(str(each) for each in failure.ambiguous)))
-        blocks.append((words("words"), failure.text or words("no_words")))
-    rows.append((words("run"), result.probe_id))
+        if case.inferred_from:
+            said_by = str(case.inferred_from).upper()
+            rows.append((words("inferred"), words("inferred_from", probe=probe, source=said_by)))
+            blocks.append((words("words_of", source=said_by), failure.text))
+        else:
+            blocks.append((words("words"), failure.text or words("no_words")))
     if case.state == "failing" and result.login_suspended:
         rows.append((words("suspended"), words.local(result.login_next_attempt)))
-    blocks.append((words("steps"), "\n".join(_steps(result, words))))
-    if result.transcript:
-        blocks.append((words("dialogue"), "\n".join(_dialogue(result.transcript))))
+    shown = case.spoken if result.login_suspended else result
+    if shown is None:
+        rows.append((words("dialogue_of", probe=probe), words("no_login_yet", probe=probe)))
+        return Section(words("error_section" if failure else "run_section", probe=probe), tuple(rows), tuple(blocks))
+    rows.append((words("run"), shown.probe_id))
+    if shown is not result:
+        rows.append((words("dialogue_of", probe=probe), words.both(shown.started)))
+    blocks.append((words("steps"), "\n".join(_steps(shown, words))))
+    if shown.transcript:
+        blocks.append((words("dialogue"), "\n".join(_dialogue(shown.transcript))))
     return Section(words("error_section" if failure else "run_section", probe=probe), tuple(rows), tuple(blocks))
 
 
@@ -256,8 +268,15 @@ def _case_object(case: Case, words: TicketWords) -> dict[str, Any]:
         "servers": [end.name for end in endpoints_of(case.target)],
         "time": _stamp(result.started, words) if result else None,
         "result": result_object(result) if result else None,
-        "dialogue": list(_dialogue(result.transcript)) if result else [],
+        "words_of": str(case.inferred_from) if case.inferred_from else None,
+        "dialogue": _dialogue_object(case),
     }
+
+
+def _dialogue_object(case: Case) -> list[str]:
+    """Return the dialogue of the run that sent something, or []."""
+    shown = case.spoken if case.result is not None and case.result.login_suspended else case.result
+    return list(_dialogue(shown.transcript)) if shown is not None else []
 
 
 def _history_object(case: Case, words: TicketWords) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import platform
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from exporter import __version__
-from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Target
+from exporter.model import Endpoint, FactName, Outcome, ProbeName, Result, Service, Target
 from exporter.model.effective import IntervalOf
 from exporter.outputs.history import History, Run
 from exporter.outputs.ticket.evidence import AGAINST, Statement, endpoints_of, fresh_verdicts, login_of, statements
@@ -31,6 +31,9 @@ _CODES = (
 )
 
 
+_OTHER_CODES = ("errno:", "ssl:", "verify:", "dns:", "http:")  # rules that are an error code themselves
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One probe of the target. `result` is the run to describe: the failed one, else the last one, if any."""
@@ -38,9 +41,17 @@ class Case:
     target: Target
     state: str  # one of STATES
     result: Result | None
-    code: str  # from the server's reply, else the rule or reason of our diagnosis
+    code: str  # from the server's own reply to this probe; "" if it gave none
     since: float | None  # Unix time at which the current verdict began
     runs: tuple[Run, ...]  # newest first
+    spoken: Result | None = None  # where `result` sent no password: the last run of this probe that did, if remembered
+
+    @property
+    def inferred_from(self) -> Service | None:
+        """The protocol whose server said the words, if it is another one than this probe's."""
+        failure = self.result.failure if self.result is not None else None
+        said_to = failure.answer_to if failure is not None else None
+        return said_to if said_to is not None and said_to != str(self.target.probe) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,11 @@ def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
         state, told = "recovered", _with_login(failed, recent)
     else:
         state, told = "working", last
-    return Case(target, state, told, code_of(told), history.since(target.key), history.runs(target.key))
+    spoken = None
+    if told is not None and told.login_suspended:
+        spoken = next((each for each in recent if each.target.key == target.key and each.login_attempted), None)
+    case = Case(target, state, told, code_of(told), history.since(target.key), history.runs(target.key), spoken)
+    return replace(case, code="") if case.inferred_from else case
 
 
 def _with_login(result: Result, recent: Sequence[Result]) -> Result:
@@ -152,7 +167,7 @@ def _with_login(result: Result, recent: Sequence[Result]) -> Result:
 
 
 def code_of(result: Result | None) -> str:
-    """Return the error code of a failure: the server's, else the name of the matching rule, else the reason."""
+    """Return the error code that the server, the network or the TLS library gave, or ""."""
     failure = result.failure if result is not None else None
     if failure is None:
         return ""
@@ -160,7 +175,7 @@ def code_of(result: Result | None) -> str:
         found = pattern.search(failure.text)
         if found:
             return " ".join(filter(None, found.groups()))
-    return failure.rule or str(failure.reason)
+    return failure.rule if failure.rule.startswith(_OTHER_CODES) else ""
 
 
 def _facts(case: Case, targets: Sequence[Target], history: History) -> dict[FactName, float | str]:
