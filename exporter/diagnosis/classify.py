@@ -183,7 +183,8 @@ def _beside(own: Signature, strong: Sequence[Evidence]) -> Classification:
 
 def _evidence(row: Signature, words: str) -> Evidence:
     strength = Strength.WEAK if row.weak or row.shared else Strength.WORDS
-    return Evidence(row.causes or (row.reason,), f"signature:{row.id}", strength, words, row.apart)
+    of_login = row.reason is Reason.AMBIGUOUS_LOGIN_REFUSED
+    return Evidence(row.causes or (row.reason,), f"signature:{row.id}", strength, words, row.apart, of_login)
 
 
 def _one(row: Signature) -> Classification:

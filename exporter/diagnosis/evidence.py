@@ -31,6 +31,7 @@ class Evidence:
     strength: Strength
     words: str = ""
     apart: tuple[str, str] = ("", "")  # how to tell several reasons apart over time: (English, Chinese)
+    of_login: bool = False  # several reasons for which a login is refused, even if it is said later
 
 
 _R = Reason

@@ -61,7 +61,8 @@ def weigh(case: Case) -> Classification | None:
         return _bare(case)
     listed = _listed(certain, case.of(Strength.WEAK))
     if listed is not None:
-        return replace(several(listed.reasons, [listed.rule], login=case.login), apart=listed.apart)
+        found = several(listed.reasons, [listed.rule], login=case.login or listed.of_login)
+        return replace(found, apart=listed.apart)
     joined = _alternatives(case)
     if joined:
         return several((cause for each in joined for cause in each.reasons), rules(joined), login=case.login)
@@ -103,7 +104,7 @@ def _listed(certain: Sequence[Evidence], weak: Sequence[Evidence]) -> Evidence |
         return None
     causes = set(lists[0].reasons)
     single = {each.reasons[0] for each in certain if len(each.reasons) == 1}
-    named = single or {cause for each in weak for cause in each.reasons} & causes
+    named = single or {cause for each in _witnesses(weak) for cause in each.reasons} & causes
     return lists[0] if single <= causes and len(named) != 1 else None
 
 
@@ -115,7 +116,7 @@ def _agreed(certain: Sequence[Evidence], weak: Sequence[Evidence]) -> tuple[Reas
             reasons = (*reasons, *each.reasons)
     words = [each for each in certain if each.strength is Strength.WORDS]
     codes = [each for each in certain if each.strength is Strength.CODE]
-    for first, second in ((words, codes), (certain, weak)):
+    for first, second in ((words, codes), (certain, _witnesses(weak))):
         both = [
             reason
             for reason in reasons
@@ -124,6 +125,11 @@ def _agreed(certain: Sequence[Evidence], weak: Sequence[Evidence]) -> tuple[Reas
         if len(reasons) > 1 and len(both) == 1:
             return tuple(both)
     return reasons
+
+
+def _witnesses(weak: Sequence[Evidence]) -> list[Evidence]:
+    """Return the weak evidence that may decide between causes: every refused login has a code for "wrong password"."""
+    return [each for each in weak if not _names(each, Reason.WRONG_PASSWORD)]
 
 
 def _within_class(case: Case, found: Classification) -> Classification | None:
