@@ -72,6 +72,11 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
         if any(each["login_suspended"] for each in mine):
             body.append(Text(say("suspended"), style="yellow"))
         parts.append(Padding(Group(*body), (0, 0, 0, 2)))
+    for each in results:
+        notice = (each.get("facts") or {}).get("provider_alert")
+        if notice:
+            told = say.labelled("provider_alert", f"{each['target']} ({each['probe']}): {notice}")
+            parts.append(Text("\n" + told, style="yellow"))
     counts = {outcome: sum(each["outcome"] == outcome for each in results) for outcome in _STYLES}
     parts.append(Text("\n" + say("summary", **counts)))
     return Group(*parts)

@@ -7,6 +7,7 @@ A row of the server's own decides, unless a clause beside its words is more exac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from exporter.model.reasons import Reason
 
 __all__ = ["MOST", "Classification", "classify"]
 
+_ALERT = re.compile(r"^(?:\S{1,40} )?(?:NO|BAD|BYE) \[ALERT\] *\S", re.IGNORECASE | re.MULTILINE)
 _UNDECIDED = (Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN)
 _OF_CREDENTIALS = frozenset(  # only the answer to a login states these
     {Reason.WRONG_PASSWORD, Reason.AUTH_CODE_REQUIRED, Reason.APP_PASSWORD_REQUIRED, Reason.PASSWORD_EXPIRED}
@@ -59,9 +61,13 @@ def classify(
     scopes = tuple(dict.fromkeys((*families, *software)))
     reading = _Reading(spoken_by, code, said, phase=phase, command=command, scopes=scopes)
     if said.login is not None:
-        return reading.meaning(login=said.login)
-    first = said.likely if said.likely is not None else True
-    return _unphased([reading.meaning(login=first), reading.meaning(login=not first)], said)
+        found = reading.meaning(login=said.login)
+    else:
+        first = said.likely if said.likely is not None else True
+        found = _unphased([reading.meaning(login=first), reading.meaning(login=not first)], said)
+    if found is None and _ALERT.search(said.literal):
+        return Classification(Reason.PROVIDER_ALERT, "rfc3501:ALERT")
+    return found
 
 
 def _unphased(found: Sequence[Classification | None], said: Reply) -> Classification | None:

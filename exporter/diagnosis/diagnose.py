@@ -25,6 +25,7 @@ from exporter.model.errors import (
     DnsFailure,
     Garbage,
     Inconclusive,
+    NoAnswer,
     ProbeError,
     Refusal,
     ServerClosed,
@@ -175,6 +176,10 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
             return reason, "garbage", exc.text
         case DnsFailure():
             return _DNS.get(exc.kind, Reason.DNS_SERVER_FAILURE), f"dns:{exc.kind}", _words(exc)
+        case NoAnswer():
+            said = classify(Service.IMAP, "", exc.text, phase)
+            certain = said is not None and said.reason not in (Reason.UNKNOWN, Reason.AMBIGUOUS_LOGIN_REFUSED)
+            return (said.reason, said.rule, exc.text) if said and certain else (_deadline(phase), "deadline", str(exc))
         case TimeoutError() if not exc.errno:
             return _deadline(phase), "deadline", _words(exc) or "no answer before the deadline"
         case ssl.SSLError():

@@ -86,6 +86,14 @@ class ServerClosed(ConnectionError):
         self.failure: Failure | None = None  # diagnosis by the login guard, if this answered a login
 
 
+class NoAnswer(TimeoutError):
+    """The time for an answer is over. `text` holds what the server said meanwhile: untagged NO or BAD lines."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"no answer in time, only: {text}")
+        self.text = text
+
+
 class Garbage(Exception):
     """The bytes are not the expected protocol, or exceed one of our limits. `text` is their start, cleaned.
 

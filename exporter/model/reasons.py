@@ -276,7 +276,6 @@ _RESERVED = frozenset(
     {
         Reason.RECORD_MISMATCH,
         Reason.DOMAIN_EXPIRING,
-        Reason.PROVIDER_ALERT,
         Reason.LOGIN_SUSPENDED,  # a suspended run keeps the reason of the refusal
         Reason.MESSAGE_DUPLICATED,  # counted in mailprobe_roundtrip_messages_duplicated_total
         Reason.REPLIES_OVERDUE,

@@ -28,6 +28,7 @@ class FactName(StrEnum):
     SOURCE_ADDRESS = "source_address"  # text, our own IP address
     BETTER_HOST = "better_host"  # text, the server that the domain's MX points to, if it is not the configured one
     GREETING = "greeting"  # text, the server's greeting
+    PROVIDER_ALERT = "provider_alert"  # text that the server marked with [ALERT]: the user must see it
     CAPABILITIES = "capabilities"  # text, space separated (POP3: lines, comma separated)
     MECHANISM = "mechanism"  # text, the SASL mechanism (or LOGIN) that was used
     TLS_VERSION = "tls_version"  # text, as OpenSSL names it: TLSv1.3
@@ -67,6 +68,7 @@ class FactName(StrEnum):
     # about a route (one fact per event or state)
     ROUNDTRIP_SENT = "roundtrip_sent"  # 1 per message submitted
     ROUNDTRIP_RECEIVED = "roundtrip_received"  # seconds from submission until the mail is visible, one per message
+    ROUNDTRIP_PRECISION = "roundtrip_precision"  # seconds by which the mail may have been visible before it was found
     ROUNDTRIP_LATE = "roundtrip_late"  # 1 per message that became late
     ROUNDTRIP_LOST = "roundtrip_lost"  # 1 per message given up
     ROUNDTRIP_DUPLICATED = "roundtrip_duplicated"  # 1 per duplicate copy

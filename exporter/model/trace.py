@@ -96,6 +96,7 @@ class Trace:
         "_entries",
         "_if_silent",
         "arrived_at",
+        "asides",
         "credential_sent",
         "facts",
         "failed_phase",
@@ -110,6 +111,7 @@ class Trace:
         self.started = time.perf_counter()
         self.facts: list[Fact] = []
         self.failed_phase: Phase | None = None
+        self.asides: list[str] = []  # what the server said beside the answer that is awaited; kept by the session
         self.login = LoginRecord()  # replaced by the login guard
         self.credential_sent = False  # the user name or the secret of the current login; set by the session
         self.on_progress = on_progress

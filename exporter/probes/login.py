@@ -39,13 +39,14 @@ async def enter_imap(
     if endpoint.security is Security.STARTTLS:
         await session.starttls(endpoint, context.contexts)
         await _capability(session, trace)
-    if session.preauth:
-        raise ProbeError(Reason.PROTOCOL_ERROR, f"logged in without a password: {session.greeting}")
     needs_id = needs_id or session.is_coremail
     if needs_id and "ID" in session.capabilities:
         await _identify(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
-    await log_in(session, endpoint, login, context, trace, wire=wire)
+    if session.preauth:  # RFC 3501 section 7.1.4: the server knows the client by other means, and LOGIN is an error
+        trace.said("#", "the server says PREAUTH: no password is sent, the login is not tested")
+    else:
+        await log_in(session, endpoint, login, context, trace, wire=wire)
     await _capability(session, trace)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
     if needs_id:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
+from exporter.model.errors import Inconclusive, NoAnswer, Refusal, ServerClosed, Suspended
 from exporter.model.logger import logger_of
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -80,6 +80,8 @@ def _diagnosed(exc: Exception, target: Target, trace: Trace) -> Failure:
     """Return why the run failed. The login guard has already diagnosed the answer to a login."""
     if isinstance(exc, Refusal | ServerClosed) and exc.failure is not None:
         return exc.failure
+    if isinstance(exc, TimeoutError) and trace.asides:
+        exc = NoAnswer("\n".join(trace.asides))
     spoke = exc.protocol if isinstance(exc, Refusal) else None
     return diagnose(exc, trace.failed_phase, families=target.families_of(spoke), greeting=trace.greeting(spoke))
 

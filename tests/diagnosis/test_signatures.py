@@ -97,8 +97,6 @@ def test_a_text_that_no_row_holds_is_carried_by_generic_rows_and_codes(line: str
 @pytest.mark.parametrize(
     "text",
     [
-        "NO [ALERT] Please read this",
-        "NO [ALERT] [X-STRANGE] Have a nice day",
         "550 Something odd happened",
         "554 5.0.0 Transaction failed",
         "-ERR something",
@@ -111,6 +109,11 @@ def test_a_text_that_no_row_holds_is_carried_by_generic_rows_and_codes(line: str
 )
 def test_what_nothing_matches_is_none_and_never_a_guess(text: str):
     assert meaning(text) is None
+
+
+@pytest.mark.parametrize("text", ["NO [ALERT] Please read this", "A1 NO [ALERT] [X-STRANGE] Have a nice day"])
+def test_words_that_must_be_shown_to_the_user_are_a_notice_of_the_provider(text: str):
+    assert meaning(text, Service.IMAP, phase=Phase.SELECT) == Classification(Reason.PROVIDER_ALERT, "rfc3501:ALERT")
 
 
 def test_a_row_of_another_family_never_matches():

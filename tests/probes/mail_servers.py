@@ -33,6 +33,7 @@ class MailServers:
         self.on_message: Callable[[bytes], object] = lambda raw: self.deliver("INBOX", raw)
         self.commands: list[str] = []  # capabilities of IMAP, without tags
         self.hides_uidnext = False
+        self.pushes = True  # False: IDLE is accepted, and nothing is ever announced
         self.junk = "Junk"
         self.smtp_answers: dict[str, str] = {}  # verb, or "." for the message → the reply to send in its place
         self.hangs_up_after_the_message = False
@@ -147,7 +148,7 @@ class MailServers:
             told = -1
             async with self._changed:
                 while True:
-                    if told != len(box.mails):
+                    if self.pushes and told != len(box.mails):
                         told = len(box.mails)
                         say(f"* {told} EXISTS")
                     await self._changed.wait()

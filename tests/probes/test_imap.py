@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from exporter.credentials.access_tokens import AccessTokens
 from exporter.credentials.guard import LoginGuard
+from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, FactName, Login, LoginRecord, Phase, Secret, Security, Service
 from exporter.model.errors import ProbeError, Refusal, StartTlsUnavailable
 from exporter.model.reasons import Reason
@@ -335,10 +337,12 @@ async def test_a_configured_folder_that_is_missing_is_a_failure(listed):
     assert trace.failed_phase is Phase.SELECT
 
 
-async def test_a_session_that_is_logged_in_without_a_password_is_not_our_mailbox(authority):
-    with pytest.raises(ProbeError) as caught:
-        await run("S: * PREAUTH [CAPABILITY IMAP4rev1] in", authority, Security.TLS)
-    assert caught.value.reason is Reason.PROTOCOL_ERROR
+async def test_a_session_that_is_logged_in_by_other_means_gets_no_password(authority):
+    """RFC 3501 section 7.1.4: after PREAUTH a LOGIN is an error."""
+    trace = await run(f"S: * PREAUTH [CAPABILITY IMAP4rev1] in\n{SHORT}\nC: $ LOGOUT\nCLOSE", authority, Security.TLS)
+    assert Phase.LOGIN not in phases(trace)
+    assert not trace.credential_sent
+    assert any("PREAUTH: no password is sent" in line.text for line in trace.lines)
 
 
 async def test_closing_at_logout_is_no_failure():
@@ -411,3 +415,49 @@ async def test_a_missing_folders_neighbours_are_masked_too(authority):
             folders=("INBOX", "Work"),
         )
     assert caught.value.text == "there is no folder 'Work'; the server has: <secret>"
+
+
+async def test_what_must_be_shown_to_the_user_is_a_fact_of_a_run_that_went_well():
+    trace = await run(f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: * OK [ALERT] Your plan ends on Friday, {WORD}
+        S: $ OK [ALERT] Please confirm your phone number
+        C: $ CAPABILITY
+        S: * CAPABILITY IMAP4rev1
+        S: $ OK done
+        {SHORT}
+        {END}
+        """)
+    [*_, notice] = [fact.value for fact in trace.facts if fact.name is FactName.PROVIDER_ALERT]
+    assert notice == "Your plan ends on Friday, <secret> / Please confirm your phone number"
+
+
+async def test_words_after_the_login_that_say_that_imap_is_off_are_the_reason():
+    """Field, MailKit issue 860: the login is accepted, and every later command refused."""
+    with pytest.raises(Refusal) as caught:
+        await run(f"""
+            S: * OK [CAPABILITY IMAP4rev1] ready
+            C: $ LOGIN "alice" "{WORD}"
+            S: $ OK in
+            C: $ CAPABILITY
+            S: $ NO [ALERT] Please enable IMAP access in your account settings first.
+            """)
+    assert diagnose(caught.value, Phase.CAPABILITY).reason is Reason.PROTOCOL_DISABLED
+
+
+async def test_words_beside_an_answer_that_never_comes_are_kept():
+    trace = LoudTrace()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await run(
+                f"""
+                S: * OK [CAPABILITY IMAP4rev1] ready
+                C: $ LOGIN "alice" "{WORD}"
+                S: $ OK [CAPABILITY IMAP4rev1] in
+                C: $ LIST "" "*"
+                S: * BAD [ALERT] Please enable IMAP access in your account settings first.
+                """,
+                trace=trace,
+            )
+    assert trace.asides == ["* BAD [ALERT] Please enable IMAP access in your account settings first."]

@@ -170,6 +170,25 @@ async def test_what_a_probe_says_at_its_deadline_stands():
     assert result.failure.reason is Reason.SUBMISSION_UNCERTAIN
 
 
+@pytest.mark.parametrize(
+    ("aside", "reason"),
+    [
+        ("* BAD [ALERT] Please enable IMAP access in your account settings first.", Reason.PROTOCOL_DISABLED),
+        ("* NO xyzzy", Reason.TIMEOUT),
+    ],
+)
+async def test_what_the_server_said_beside_the_missing_answer_belongs_to_the_result(aside, reason):
+    async def walk(trace: Trace) -> None:
+        trace.asides.append(aside)
+        with trace.phase(Phase.FOLDERS):
+            await asyncio.Event().wait()
+
+    failure = (await run(walk, dataclasses.replace(TARGET, deadline=0.01))).failure
+    assert failure is not None
+    assert (failure.phase, failure.reason) == (Phase.FOLDERS, reason)
+    assert aside in failure.text
+
+
 async def test_a_cancellation_from_outside_passes_and_cleans_up():
     entered, cleaned_up = asyncio.Event(), asyncio.Event()
 

@@ -18,6 +18,10 @@ class Grade(StrEnum):
     WRONG = "wrong"
 
 
+# `provider_alert` asks the user to read the words, and claims no cause.
+_NO_CAUSE = (Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN, Reason.PROVIDER_ALERT)
+
+
 @dataclass(frozen=True)
 class Judged:
     """One reply with its verdict."""
@@ -44,7 +48,7 @@ def grade(expected: Collection[Reason], verdict: Classification | None) -> Grade
         return Grade.LISTED if set(verdict.ambiguous) & set(expected) else Grade.WRONG
     if verdict.reason in expected:
         return Grade.RIGHT
-    return Grade.UNKNOWN if verdict.reason in (Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN) else Grade.WRONG
+    return Grade.UNKNOWN if verdict.reason in _NO_CAUSE else Grade.WRONG
 
 
 @dataclass(frozen=True)

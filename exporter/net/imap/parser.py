@@ -185,7 +185,9 @@ def _status_of(values: Mapping[bytes, Token]) -> Status:
 def quota(response: Response) -> Quota | None:
     """Parse `* QUOTA root (STORAGE 10 512 …)`. STORAGE counts units of 1,024 bytes (RFC 9208 section 5.1)."""
     match tokens(response):
-        case [_, _, bytes(root), list(resources)]:
+        case [_, _, *words, list(resources)]:
+            # A root with blanks that the server did not quote arrives as several tokens.
+            root = b" ".join(word for word in words if isinstance(word, bytes))
             found: dict[bytes, tuple[int | None, int | None]] = {}
             for name, used, limit in zip(resources[::3], resources[1::3], resources[2::3], strict=False):
                 if isinstance(name, bytes):

@@ -35,6 +35,7 @@ from exporter.model.errors import Garbage, Refusal, ServerClosed
 from exporter.model.text import clean
 from exporter.model.trace import Trace
 from exporter.net.imap import parser
+from exporter.net.imap.alerts import Alerts
 from exporter.net.imap.capabilities import capability_words
 from exporter.net.imap.reader import Reader, Response
 from exporter.net.imap.transcript import MaskedTranscript
@@ -77,7 +78,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         self._transcript = MaskedTranscript(trace, self.mask)
         self._reader = Reader()
         self._rest: deque[bytes] = deque()  # pieces of the command that are still to be sent, one per `+`
-        self._warnings: list[str] = []  # untagged NO, BAD and [ALERT] during the current command
+        self._warnings: list[str] = trace.asides  # untagged NO, BAD and [ALERT] during the current command
+        self._alerts = Alerts(trace, self.mask)
         self._bye = ""
         self._deaf = False  # ignore plain text between the reply to STARTTLS and the handshake
         self._failure: Exception | None = None
@@ -120,10 +122,13 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
         Raises Refusal, ServerClosed, Garbage, OSError.
         """
         try:
-            return await command.answer, command.untagged
+            text = await command.answer
         except asyncio.CancelledError:
             self.give_up(command)
             raise
+        else:
+            self._warnings.clear()
+            return text, command.untagged
         finally:
             self.pending_sync_command = None
             self.exchange = None
@@ -279,6 +284,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
                 self._grace = self.loop.call_later(BYE_GRACE, self._fail, failure)
         elif (kind[:3] != b"OK " or line[5:12].upper() == b"[ALERT]") and len(self._warnings) < MAX_WARNINGS:
             self._warnings.append(self._transcript.shown(line))
+        self._alerts.note(line[2:])
 
     def _counted(self, line: bytes) -> None:
         if line[-7:].upper() == b" EXISTS":
@@ -298,6 +304,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib shi
             raise Garbage(f"not an answer to what was asked: {self._transcript.shown(line)}")
         if self._grace is not None:
             self._grace.cancel()
+        self._alerts.note(rest)
         if result == "OK":
             self._note_capabilities(text[3:])
             self._deaf = command.name == "STARTTLS"

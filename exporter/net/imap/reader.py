@@ -60,6 +60,8 @@ class Reader:
             if parts or (line.startswith(b"* ") and line[2:5].upper() not in _FREE_TEXT):
                 size = literal_size(line)
             if size is None:
+                if parts and not line and _is_open(parts):
+                    continue  # some servers send an empty line after a literal
                 if parts:
                     self._parts = []
                     yield (*parts, line)
@@ -132,6 +134,11 @@ class Reader:
         """Return the incomplete response at the end of a connection, without its literals (they are mail)."""
         text = b"".join(self._parts[::2])
         return text if self._missing is not None else text + bytes(self._buffer[self._at :])
+
+
+def _is_open(parts: list[bytes]) -> bool:
+    """Tell whether a parenthesis of a response is still open, so that an empty line cannot be its end."""
+    return sum(part.count(b"(") - part.count(b")") for part in parts[::2]) > 0
 
 
 def literal_size(line: bytes) -> int | None:

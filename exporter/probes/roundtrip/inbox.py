@@ -28,6 +28,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds between polls; each pause is 
 # seconds: for shorter pauses polling is used even with IDLE, because dovecot reports half a second late
 IDLE_FROM = 0.5
 LONGEST_IDLE = 240.0  # seconds: NAT devices drop a silent connection after five minutes; RFC 2177 allows 29
+# seconds of IDLE before the first look by hand; each time twice as long: some servers accept IDLE and never push
+FIRST_LOOK = 2.0
 JUNK_EVERY = 5.0  # seconds between searches in junk while IDLE watches the inbox
 
 Mark = tuple[str, int, int]  # (folder as the server names it, UIDVALIDITY, UIDNEXT)
@@ -44,6 +46,7 @@ class Copy:
     junk: bool
     seen_at: float  # time.perf_counter()
     bounce: str = ""  # why it could not be delivered; "" for the mail itself
+    within: float = 0.0  # seconds by which it may have been there before; 0 if the server announced it
 
     @property
     def key(self) -> str:
@@ -102,6 +105,8 @@ class InboxWatch:
         self._reports = 0
         self._seen = seen or ReportsSeen()
         self._heard_at: float | None = None  # when IDLE reported something
+        self._patience = FIRST_LOOK  # of the next IDLE
+        self._looked_at: float | None = None  # when the inbox was last searched, `time.perf_counter()`
 
     async def open(self, marks: Iterable[Mark]) -> None:
         """Find where the search starts: at the lowest mark. Without marks, the existing mail is not ours."""
@@ -173,9 +178,12 @@ class InboxWatch:
         """Wait until IDLE reports news, or for a pause that grows from call to call; at most `seconds`."""
         if self._idle and self._pause >= IDLE_FROM:
             try:
-                patience = min(seconds, JUNK_EVERY if self._junk else self._longest_idle, self._longest_idle)
-                if await self._session.idle(patience):
+                longest = min(JUNK_EVERY if self._junk else self._longest_idle, self._longest_idle)
+                if await self._session.idle(min(seconds, self._patience, longest)):
                     self._heard_at = self._wire.arrived
+                    self._patience = longest  # this server pushes
+                else:
+                    self._patience *= 2
             except Refusal as exc:
                 if exc.code == "BYE":
                     raise
@@ -190,6 +198,10 @@ class InboxWatch:
         await self._examine(place.name)
         uids = await self._session.uids_from(place.next)
         seen_at = self._heard_at if self._heard_at is not None and not place.junk else self._wire.arrived
+        before = self._looked_at
+        within = 0.0 if before is None or seen_at == self._heard_at else max(0.0, seen_at - before)
+        if not place.junk:
+            self._looked_at = seen_at
         found = []
         for uid, header in sorted((await self._session.fetch_headers(uids, LOOKED_AT)).items()):
             token, bounce = recognise(header, self._key, self._route), ""
@@ -197,7 +209,7 @@ class InboxWatch:
                 report = await self._read_report(place, uid)
                 token, bounce = (report.token, report.text) if report else (None, "")
             if token is not None:
-                found.append(Copy(token, place.name, place.uidvalidity, uid, place.junk, seen_at, bounce))
+                found.append(Copy(token, place.name, place.uidvalidity, uid, place.junk, seen_at, bounce, within))
         place.next = place.following = max(place.following, uids[-1] + 1 if uids else 1)
         place.fresh = False
         return found

@@ -198,6 +198,8 @@ class _Trip:
                 await self._ledger.received(mail, None, seconds=seconds, junk=junk)
                 raise
             stored = await self._ledger.received(mail, whole, seconds=seconds, junk=junk)
+            if seconds is not None:
+                self._trace.fact(FactName.ROUNDTRIP_PRECISION, min(copy.within, seconds))
         if stored:
             if not await self._remove(watch, [copy]):
                 await self._ledger.forget(copy.key)

@@ -128,6 +128,7 @@ def _connection(page: _Page) -> Iterable[FactRow]:
     limit = page.number(FactName.SMTP_SIZE_LIMIT)
     if limit is not None:
         yield FactRow(page.says.name(FactName.SMTP_SIZE_LIMIT), size(limit) if limit else page.says("unlimited"))
+    yield from page.plain(FactName.PROVIDER_ALERT)
     yield from page.plain(FactName.BETTER_HOST, FactName.GREETING, FactName.CAPABILITIES, code=True)
     status = page.number(FactName.HTTP_STATUS)
     if status is not None:
@@ -200,7 +201,9 @@ def _dns(page: _Page) -> Iterable[FactRow]:
 def _round_trip(page: _Page) -> Iterable[FactRow]:
     received = page.number(FactName.ROUNDTRIP_RECEIVED)
     if received is not None:
-        yield FactRow(page.says.name(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok")
+        within = page.number(FactName.ROUNDTRIP_PRECISION)
+        note = page.says("precision", seconds=duration(within)) if within else ""
+        yield FactRow(page.says.name(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok", note=note)
     for labels in page.labels(FactName.ROUNDTRIP_HOP_DELAY):
         seconds = page.number(FactName.ROUNDTRIP_HOP_DELAY, *labels)
         yield FactRow(page.says("hop", hop=page.says.hop(labels[0])), duration(seconds or 0.0))

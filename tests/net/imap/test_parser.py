@@ -92,6 +92,8 @@ def test_status(line, expected):
     [
         (b'* QUOTA "" (STORAGE 10 512)', Quota("", 10240, 524288)),
         (b'* QUOTA "User quota" (STORAGE 0 1 MESSAGE 3 100)', Quota("User quota", 0, 1024, 3, 100)),
+        (b"* QUOTA User quota (STORAGE 0 1 MESSAGE 3 100)", Quota("User quota", 0, 1024, 3, 100)),
+        (b"* QUOTA (STORAGE 0 1)", Quota("", 0, 1024)),
         (b"* QUOTA #user/alice (message 3 100 X-OTHER 1 2)", Quota("#user/alice", None, None, 3, 100)),
         (b"* QUOTA root ()", Quota("root")),
         (b"* QUOTA root (STORAGE 10)", Quota("root")),

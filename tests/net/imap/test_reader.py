@@ -91,3 +91,11 @@ def test_last_words_leave_mail_out():
     reader = Reader()
     list(reader.feed(b"* 1 FETCH (BODY[] {100}\r\nDear Bob, a secret"))
     assert reader.unfinished() == b"* 1 FETCH (BODY[] {100}"
+
+
+def test_an_empty_line_after_a_literal_is_not_the_end_while_a_parenthesis_is_open():
+    """Some servers send one; the end of a response whose last part is a literal is an empty rest, too."""
+    open_still = b"* 1 FETCH (BODY[] {2}\r\nab\r\n\r\n UID 5)\r\n"
+    assert list(Reader().feed(open_still)) == [(b"* 1 FETCH (BODY[] {2}", b"ab", b" UID 5)")]
+    closed = b'* LIST () "/" {2}\r\nab\r\n* OK next\r\n'
+    assert list(Reader().feed(closed)) == [(b'* LIST () "/" {2}', b"ab", b""), (b"* OK next",)]

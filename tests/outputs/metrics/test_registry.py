@@ -63,6 +63,7 @@ DNS_FACTS = (
 ROUTE_FACTS = (
     fact(F.ROUNDTRIP_SENT, 1),
     fact(F.ROUNDTRIP_RECEIVED, 1.25),
+    fact(F.ROUNDTRIP_PRECISION, 0.5),
     fact(F.ROUNDTRIP_RECEIVED, 4.5),
     fact(F.ROUNDTRIP_MISFILED, 1),
     fact(F.ROUNDTRIP_IN_FLIGHT, 0),
@@ -480,7 +481,7 @@ def test_every_number_that_a_probe_may_learn_is_a_metric():
     words = {
         F.ADDRESS, F.FAMILY, F.SOURCE_ADDRESS, F.GREETING, F.CAPABILITIES, F.MECHANISM, F.TLS_VERSION, F.TLS_CIPHER,
         F.CERT_SUBJECT, F.CERT_ISSUER, F.CERT_NAMES, F.CERT_FINGERPRINT, F.FOLDER_NAME, F.DNS_TEXT, F.HTTP_LOCATION,
-        F.BETTER_HOST,
+        F.BETTER_HOST, F.PROVIDER_ALERT,
     }  # fmt: skip
     for_people = {F.CERT_NOT_BEFORE, F.MAILDROP_MESSAGES, F.MAILDROP_BYTES, F.HTTP_STATUS}
     assert {family.fact for family in FAMILIES if family.fact} == set(FactName) - words - for_people

@@ -92,6 +92,7 @@ def counts(trace: Trace) -> dict[str, int]:
         FactName.ROUNDTRIP_OLDEST_IN_FLIGHT,
         FactName.ROUNDTRIP_HOP_DELAY,
         FactName.ROUNDTRIP_AUTHENTICATION,
+        FactName.ROUNDTRIP_PRECISION,
     }
     told = [fact.name for fact in trace.facts if fact.name in COUNTERS - states]
     return {name.value.removeprefix("roundtrip_"): told.count(name) for name in told}

@@ -13,7 +13,7 @@ from exporter.model import FactName, Phase
 from exporter.model.errors import ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
-from exporter.probes.roundtrip import trip
+from exporter.probes.roundtrip import inbox, trip
 from exporter.probes.roundtrip.message import build, new_token
 from exporter.state.store import InFlight
 from tests.canary import leaks
@@ -47,6 +47,42 @@ async def test_a_mail_that_comes_while_we_wait_is_seen(bench: Bench, idle):
     trace = await bench.run(idle=idle)
     assert counts(trace) == {"sent": 1, "received": 1}
     assert bench.left() == []
+
+
+async def test_a_server_that_accepts_idle_and_never_pushes_is_looked_at_by_hand(bench: Bench, monkeypatch):
+    """Field: the mail was there, and was told as late, since nothing but IDLE was waited for."""
+    monkeypatch.setattr(inbox, "FIRST_LOOK", 0.2)
+    monkeypatch.setattr(inbox, "IDLE_FROM", 0.01)
+    bench.servers.pushes = False
+    bench.servers.boxes.pop("Junk")  # with a junk folder to search, the inbox is looked at anyway
+    bench.servers.junk = ""
+    tasks = []
+
+    async def later(raw: bytes) -> None:
+        await bench.servers.idled.wait()
+        bench.servers.deliver("INBOX", raw)
+
+    bench.servers.on_message = lambda raw: tasks.append(asyncio.create_task(later(raw)))
+    trace = await bench.run()
+    assert counts(trace) == {"sent": 1, "received": 1}
+    precision = value(trace, FactName.ROUNDTRIP_PRECISION)
+    received = value(trace, FactName.ROUNDTRIP_RECEIVED)
+    assert isinstance(precision, float)
+    assert isinstance(received, float)
+    assert 0 < precision <= received, "it may have been there since the look before"
+
+
+async def test_a_mail_that_idle_announces_is_measured_exactly(bench: Bench, monkeypatch):
+    monkeypatch.setattr(inbox, "IDLE_FROM", 0.01)
+    tasks = []
+
+    async def later(raw: bytes) -> None:
+        await bench.servers.idled.wait()
+        bench.servers.deliver("INBOX", raw)
+
+    bench.servers.on_message = lambda raw: tasks.append(asyncio.create_task(later(raw)))
+    trace = await bench.run()
+    assert value(trace, FactName.ROUNDTRIP_PRECISION) == 0
 
 
 async def test_the_way_and_the_receivers_verdict_are_told(bench: Bench):

@@ -31,6 +31,7 @@ BESIDE = {
     FactName.FAMILY: fact(FactName.ADDRESS, "192.0.2.1"),
     FactName.TLS_CIPHER: fact(FactName.TLS_VERSION, "TLSv1.3"),
     FactName.MAILDROP_BYTES: fact(FactName.MAILDROP_MESSAGES, 7),
+    FactName.ROUNDTRIP_PRECISION: fact(FactName.ROUNDTRIP_RECEIVED, 7),
     FactName.ROUNDTRIP_OLDEST_IN_FLIGHT: fact(FactName.ROUNDTRIP_IN_FLIGHT, 7),
     FactName.QUOTA_LIMIT_BYTES: fact(FactName.QUOTA_USED_BYTES, 7, "user"),
     FactName.QUOTA_LIMIT_MESSAGES: fact(FactName.QUOTA_USED_MESSAGES, 7, "user"),
