@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from exporter.config import cross_checks
+from exporter.config import cross_checks, ehlo_name
 from exporter.config import problems as errors
 from exporter.config.file_checks import Audit
 from exporter.config.messages import explain
@@ -240,6 +240,7 @@ class _Loader:
 
     def _parts(self) -> Iterator[ConfigFile]:
         base: daemon.Defaults | None = None
+        our_name = ehlo_name.of_this_machine()
         for file in self.files:
             shaped = file.shaped
             if shaped is None:
@@ -249,6 +250,8 @@ class _Loader:
             clash = defaults.clash()
             if clash:
                 self.problems.append(self._at(file, ("defaults", "source_address"), clash))
+            if defaults.ehlo_name is None:
+                defaults = defaults.model_copy(update={"ehlo_name": our_name})
             labels = shaped.labels if isinstance(shaped, shape.Included) else {}
             yield ConfigFile(
                 file.path, labels, defaults, shaped.mailboxes, shaped.domains, shaped.endpoints, shaped.routes

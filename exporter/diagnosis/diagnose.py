@@ -16,6 +16,7 @@ from dataclasses import replace
 from exporter.diagnosis import oauth_errors
 from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import Classification, classify
+from exporter.diagnosis.ehlo_refusals import is_about_our_name
 from exporter.diagnosis.reply import closing_protocol
 from exporter.model import Failure, Outcome, Phase, Service
 from exporter.model.advice import Advice
@@ -119,7 +120,12 @@ def diagnose(
     if isinstance(exc, Refusal | ServerClosed | Suspended) and not isinstance(exc, TokenRefusal):
         meaning = _meaning(exc, phase, families, software_of(greeting), token_age)
         text = clean(exc.text or _words(exc), MAX_WORDS)
-        answer_to, advice = (exc.answer_to, exc.advice) if isinstance(exc, Suspended) else (None, None)
+        if isinstance(exc, Suspended):
+            answer_to, advice = exc.answer_to, exc.advice
+        else:
+            spoken = exc.protocol if isinstance(exc, Refusal) else closing_protocol(exc.text)
+            ours = spoken is Service.SMTP and is_about_our_name(meaning.reason, exc.text, phase)
+            answer_to, advice = None, Advice.EHLO_NAME if ours else None
         return Failure(phase, meaning.reason, text, meaning.rule, meaning.ambiguous, _quoted(exc), answer_to, advice)
     if isinstance(exc, ProbeError) and exc.reason is Reason.BOUNCED:
         return _bounced(exc, phase)

@@ -25,6 +25,7 @@ class Endpoint:
     ca_file: Path | None = None
     family: AddressFamily = AddressFamily.ANY
     source_address: str | None = None
+    ehlo_name: str | None = None  # what SMTP says in EHLO and HELO; default: our address as a literal
 
     @property
     def name(self) -> str:

@@ -72,7 +72,7 @@ async def open_smtp(
     wire: Wire, endpoint: Endpoint, context: Context, trace: Trace, *, timeout: float | None = None
 ) -> SmtpSession:
     """Do everything before a login: greeting, EHLO and, if configured, STARTTLS and EHLO again."""
-    session = SmtpSession(wire, trace, timeout=timeout)
+    session = SmtpSession(wire, trace, timeout=timeout, ehlo_name=endpoint.ehlo_name)
     await greet(session, wire, endpoint, context.contexts, trace)
     with trace.phase(Phase.CAPABILITY):
         await session.ehlo()

@@ -79,7 +79,7 @@ def _note(wire: Wire, trace: Trace) -> None:
 
 
 async def _talk(endpoint: Endpoint, wire: Wire, contexts: TlsContexts, trace: Trace) -> None:
-    dialogue = _dialogue(endpoint.protocol, wire, trace)
+    dialogue = _dialogue(endpoint, wire, trace)
     if dialogue is None:
         return
     await greet(dialogue.session, wire, endpoint, contexts, trace)
@@ -96,14 +96,14 @@ async def _talk(endpoint: Endpoint, wire: Wire, contexts: TlsContexts, trace: Tr
             trace.said("#", f"no proper goodbye: {exc or 'no answer'}")
 
 
-def _dialogue(protocol: Service, wire: Wire, trace: Trace) -> _Dialogue | None:
+def _dialogue(endpoint: Endpoint, wire: Wire, trace: Trace) -> _Dialogue | None:
     """Return the session for the protocol. HTTP servers send no greeting, so None: the handshake is enough."""
-    match protocol:
+    match endpoint.protocol:
         case Service.IMAP:
             imap = ImapSession(wire, trace)
             return _Dialogue(imap, imap.capability, imap.starttls, imap.logout)
         case Service.SMTP:
-            smtp = SmtpSession(wire, trace)
+            smtp = SmtpSession(wire, trace, ehlo_name=endpoint.ehlo_name)
             return _Dialogue(smtp, smtp.ehlo, smtp.starttls, smtp.quit)
         case Service.POP3:
             pop3 = Pop3Session(wire, trace)

@@ -119,8 +119,9 @@ class Accounts:
         """Return one shared object for all mailboxes of a server. Raises NoServerError."""
         defaults = part.defaults
         trust = (server.server_name, server.ca_file or defaults.ca_file, defaults.family, defaults.source_address)
+        our_name = defaults.ehlo_name
         whose = (home.preset and home.preset.id, home.domain, home.mx)
-        key = (service, whose, server.host, server.port, server.security, trust)
+        key = (service, whose, server.host, server.port, server.security, trust, our_name)
         found = self._endpoints.get(key)
         if found is None:
             host, port, security = presets.choose(
@@ -132,7 +133,7 @@ class Accounts:
                 security=server.security,
                 mx=home.mx,
             )
-            found = self._endpoints[key] = Endpoint(host, port, security, service, *trust)
+            found = self._endpoints[key] = Endpoint(host, port, security, service, *trust, our_name)
         return found
 
 

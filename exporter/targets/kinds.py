@@ -32,6 +32,7 @@ def endpoint_of(part: ConfigFile, host: str, port: int, service: Service) -> End
         ca_file=defaults.ca_file,
         family=defaults.family,
         source_address=defaults.source_address,
+        ehlo_name=defaults.ehlo_name,
     )
 
 

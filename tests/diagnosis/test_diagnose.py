@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from exporter.diagnosis.diagnose import diagnose, outcome_of
 from exporter.model import Failure, Outcome, Phase, Service
+from exporter.model.advice import Advice
 from exporter.model.errors import (
     DnsFailure,
     Garbage,
@@ -118,6 +119,33 @@ def unverified(code: int) -> ssl.SSLCertVerificationError:
 def test_an_exception_becomes_its_reason(exc: BaseException, phase: Phase | None, reason: Reason, rule: str) -> None:
     found = diagnose(exc, phase)
     assert (found.reason, found.rule, found.phase) == (reason, rule, phase)
+
+
+OUR_NAME = "is not matching your DNS configuration"
+
+
+@pytest.mark.parametrize(
+    ("exc", "phase", "advice"),
+    [
+        (Refusal(Service.SMTP, "421", f"421 EHLO X1 Your HELO/EHLO [192.0.2.1] {OUR_NAME}"), Phase.CAPABILITY, True),
+        (ServerClosed(f"421 EHLO X1 Your HELO/EHLO [192.0.2.1] {OUR_NAME}"), Phase.CAPABILITY, True),
+        (
+            Refusal(Service.SMTP, "504", "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname"),
+            Phase.SUBMIT,
+            True,
+        ),
+        (Refusal(Service.SMTP, "501", "501 Syntax error in parameters"), Phase.CAPABILITY, True),
+        (Refusal(Service.SMTP, "501", "501 Syntax error in parameters"), Phase.SUBMIT, False),
+        (Refusal(Service.SMTP, "503", "503 5.5.1 Error: send HELO/EHLO first"), Phase.SUBMIT, False),
+        (Refusal(Service.SMTP, "502", "502 5.5.2 EHLO command not implemented"), Phase.CAPABILITY, False),
+        (Refusal(Service.SMTP, "550", "550 5.7.1 rejected, see https://helo.example.com/ehlo"), Phase.SUBMIT, False),
+        (Refusal(Service.SMTP, "421", "421 4.7.0 too many connections, EHLO again later"), Phase.CAPABILITY, False),
+        (Refusal(Service.IMAP, "NO", "NO HELO is not a command here"), Phase.CAPABILITY, False),
+        (ServerClosed("* BYE EHLO is SMTP"), Phase.CAPABILITY, False),
+    ],
+)
+def test_a_refusal_of_our_name_in_ehlo_advises_another_name(exc: Exception, phase: Phase, advice: bool) -> None:
+    assert diagnose(exc, phase).advice == (Advice.EHLO_NAME if advice else None)
 
 
 def handshake(server: trustme.LeafCert, trusted: trustme.CA, name: str) -> None:

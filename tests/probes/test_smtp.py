@@ -9,10 +9,11 @@ import pytest
 
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import Endpoint, Fact, FactName, Login, LoginRecord, Phase, Security, Service
-from exporter.model.errors import Suspended
+from exporter.model.advice import Advice
+from exporter.model.errors import Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
-from exporter.probes import smtp
+from exporter.probes import smtp, tls
 from exporter.probes.context import Context
 from tests.net.lines_server import Peer, Script
 from tests.probes.login_scene import Given, in_time, listening, small_world
@@ -71,6 +72,31 @@ async def test_starttls_that_is_stripped_sends_no_password(world: Context):
     assert failure == (Phase.STARTTLS, Reason.STARTTLS_UNAVAILABLE)
     assert heard in ([], [""])
     assert not trace.login.attempted
+
+
+@pytest.mark.parametrize("with_login", [True, False])
+async def test_the_name_in_ehlo_is_that_of_the_endpoint_and_its_refusal_says_what_to_set(
+    world: Context, with_login: bool
+) -> None:
+    trace = Trace()
+    heard: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(GREETING)
+        await peer.dialogue("421 EHLO X1 Your HELO/EHLO probe.example.com is not matching your DNS configuration")
+        heard.extend(peer.heard)
+
+    security = Security.PLAIN if with_login else Security.STARTTLS
+    async with listening(script, None) as port:
+        endpoint = Endpoint("127.0.0.1", port, security, Service.SMTP, ehlo_name="probe.example.com")
+        settings = smtp.Settings(endpoint, Login("a", "alice", Given()))
+        look = smtp.probe(settings, world, trace) if with_login else tls.probe(tls.Settings(endpoint), world, trace)
+        with pytest.raises((Refusal, ServerClosed)) as caught:
+            await look
+    assert heard == ["EHLO probe.example.com"]
+    found = diagnose(caught.value, trace.failed_phase)
+    assert (found.phase, found.reason) == (Phase.CAPABILITY, Reason.RDNS_MISSING)
+    assert found.advice is Advice.EHLO_NAME
 
 
 async def failure_of(

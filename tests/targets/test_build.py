@@ -255,7 +255,8 @@ domains:
 def test_files_give_their_labels_and_defaults_to_their_own_targets(targets):
     part = f"""
 labels: {{tenant: acme, team: default}}
-defaults: {{family: ipv4, source_address: 127.0.0.1, ca_file: ca.pem, timeout: 3s, interval: {{login: 1m, tls: 2m}}}}
+defaults: {{family: ipv4, source_address: 127.0.0.1, ca_file: ca.pem, ehlo_name: probe.example.com, timeout: 3s,
+           interval: {{login: 1m, tls: 2m}}}}
 mailboxes:{ACME}
 endpoints: [{{host: mx.acme.example, port: 25}}]
 """
@@ -270,6 +271,7 @@ endpoints: [{{host: mx.acme.example, port: 25}}]
         AddressFamily.IPV4,
         "127.0.0.1",
     )
+    assert sending.settings.endpoint.ehlo_name == listed.settings.endpoint.ehlo_name == "probe.example.com"
     assert sending.settings.endpoint.ca_file.name == listed.settings.endpoint.ca_file.name == "ca.pem"
     assert (listed.interval, listed.timeout, found["sales", ProbeName.IMAP].interval) == (120, 3, 60)
     assert (found["other.example", ProbeName.DNS].labels, found["other.example", ProbeName.DNS].timeout) == ((), 20)

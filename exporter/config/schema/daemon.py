@@ -35,6 +35,12 @@ class Defaults(Shape):
     )
     family: AddressFamily = Field(default=AddressFamily.ANY, description="which addresses of a host may be used")
     source_address: fields.IpAddress | None = Field(default=None, description="local IP address to connect from")
+    ehlo_name: fields.EhloName | None = Field(
+        default=None,
+        description="the name that we give to SMTP servers in EHLO: a host name with its domain, or an address literal "
+        "such as `'[192.0.2.1]'`; default: the full name of this machine (its host name, or `/etc/hosts`) if it has a "
+        "public one, else our address as a literal",
+    )
     ca_file: fields.LocalPath | None = Field(
         default=None, description="PEM file with trusted CAs; default: the system's"
     )

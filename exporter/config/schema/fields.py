@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
+from exporter.config import ehlo_name
 from exporter.config.presets import presets
 from exporter.config.problems import nearest
 from exporter.model import Secret, durations
@@ -289,6 +290,7 @@ HostPort = Annotated[str, AfterValidator(_place)]
 Domain = Annotated[str, AfterValidator(domain)]
 Address = Annotated[str, AfterValidator(address), WithJsonSchema({"type": "string", "format": "email"})]
 IpAddress = Annotated[str, AfterValidator(_ip)]
+EhloName = Annotated[str, BeforeValidator(ehlo_name.checked)]
 Resolver = Annotated[str, AfterValidator(resolver)]
 LabelName = Annotated[str, AfterValidator(label_name)]
 Labels = Annotated[Mapping[str, str], AfterValidator(labels)]

@@ -34,14 +34,16 @@ MAX_COMMAND = 512  # bytes of a command line (RFC 5321 section 4.5.3.1.4)
 class SmtpSession:
     """One SMTP session. The caller opens the phases, except those of `starttls`.
 
+    `ehlo_name` is our name in EHLO and HELO, by default our address as a literal.
     `timeout` limits each command, in seconds; with None only the deadline of the run applies. A 4xx or 5xx reply raises
     Refusal with all its lines. A lost connection raises ServerClosed with the last lines, or the socket's error.
     """
 
-    def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None) -> None:
+    def __init__(self, wire: Wire, trace: Trace, *, timeout: float | None = None, ehlo_name: str | None = None) -> None:
         self._wire = wire
         self._trace = trace
         self._timeout = timeout
+        self._ehlo_name = ehlo_name
         self._protocol = SmtpProtocol(trace)
         # Wire implements the part of Transport that the protocol calls.
         self._protocol.connection_made(cast("asyncio.Transport", wire))
@@ -202,9 +204,8 @@ class SmtpSession:
         return Garbage(f"the reply does not fit the command: {reply.message}")
 
     def _our_name(self) -> bytes:
-        """Return our address literal (RFC 5321 section 4.1.3).
-
-        It is always valid, and needs no lookup that could block the event loop.
-        """
+        """Return the configured name, else our address literal (RFC 5321 section 4.1.3), which is always valid."""
+        if self._ehlo_name is not None:
+            return self._ehlo_name.encode("ascii")
         address = str(self._wire.get_extra_info("socket").getsockname()[0]).partition("%")[0]
         return (f"[IPv6:{address}]" if ":" in address else f"[{address}]").encode()

@@ -47,6 +47,19 @@ async def test_a_whole_submission_is_spoken_step_by_step():
     assert "MAIL FROM:<a@example.test> SIZE=17" in heard
 
 
+async def test_ehlo_and_helo_give_the_configured_name():
+    async def script(peer: Peer):
+        await peer.say(GREETING)
+        await peer.dialogue("502 what?", "250 mail")
+        assert peer.heard == ["EHLO probe.example.com", "HELO probe.example.com"]
+
+    async def steps(session: SmtpSession):
+        await session.greet()
+        await session.ehlo()
+
+    await run(script, steps, ehlo_name="probe.example.com")
+
+
 async def test_nothing_is_sent_before_the_greeting_and_one_command_is_out_at_a_time():
     async def script(peer: Peer):
         with pytest.raises(TimeoutError):
