@@ -106,7 +106,7 @@ bench: install-servers venv-dev
 # The daemon is killed 500 times while it probes real servers; MAILPROBE_TORTURE_SEED=N chooses other instants.
 torture: KILLS = 500
 torture: install-servers venv-dev
-	MAILPROBE_TORTURE_KILLS=$(KILLS) $(BIN)/pytest -s tests/torture
+	MAILPROBE_TORTURE_KILLS=$(KILLS) MAILPROBE_TORTURE_WORLDS=4 $(BIN)/pytest -n 4 --dist load -v -rP tests/torture
 
 # docs/screenshot.png and docs/images, of the demo in a real Chromium (fonts: see tests/docs/screenshots.py).
 screenshots: install-servers venv-dev

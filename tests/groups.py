@@ -34,6 +34,7 @@ LONG = (
 )
 # Files whose tests share nothing except the servers that each worker has anyway.
 APART = (
+    "tests/torture/test_kills.py",
     "tests/rules/test_promtool.py",
     "tests/daemon/test_daemon.py",
     "tests/system/test_web_config.py",

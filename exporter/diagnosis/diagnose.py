@@ -206,7 +206,8 @@ def _meaning(
         found = classify(None, "", exc.text, Phase.LOGIN, families=families, software=software)
         return Classification(exc.reason, "guard", found.ambiguous if found and found.reason is exc.reason else ())
     if isinstance(exc, ServerClosed):
-        protocol = closing_protocol(exc.text)
+        # untagged NO and BAD before the end: an IMAP server says so that it does not serve this account
+        protocol = closing_protocol(exc.text) or (Service.IMAP if exc.text.startswith(("* NO ", "* BAD ")) else None)
         said = protocol and classify(protocol, "", exc.text, phase, families=families, software=software)
         return said or Classification(Reason.CONNECTION_RESET, "closed")
     known = classify(exc.protocol, exc.code, exc.text, phase, families=families, software=software, command=exc.command)

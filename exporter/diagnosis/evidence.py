@@ -18,8 +18,9 @@ class Strength(IntEnum):
 
     CLASS = 1  # only the class of the reply: 4yz may pass, BYE ends the connection
     WEAK = 2  # says that it failed, or a code that servers use for many causes
-    CODE = 3  # a code that names one cause
-    WORDS = 4  # words that name one cause
+    FALLBACK = 3  # a code that names one cause, unless words or another code name one
+    CODE = 4  # a code that names one cause
+    WORDS = 5  # words that name one cause
 
 
 @dataclass(frozen=True, slots=True)

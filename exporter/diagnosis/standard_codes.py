@@ -240,8 +240,7 @@ def _imap(code: str, text: str, phase: Phase | None) -> list[Evidence]:
             name = atom.upper()
             known = (IMAP_LOGIN_CODES.get(name) if login else None) or IMAP_CODES.get(name)
             if known:
-                strength = Strength.WEAK if name in WEAK_ATOMS else Strength.CODE
-                found.append(Evidence((known[0],), f"{known[1]}:{name}", strength))
+                found.append(Evidence((known[0],), f"{known[1]}:{name}", _strength(name)))
     match (code.split(" ", 1)[0] or _first(_IMAP_STATUS, text)).upper():
         case "BAD":
             found.append(Evidence((Reason.COMMAND_REJECTED,), "imap:BAD", Strength.CLASS))
@@ -250,6 +249,12 @@ def _imap(code: str, text: str, phase: Phase | None) -> list[Evidence]:
         case _ if login:
             found.append(Evidence((Reason.AMBIGUOUS_LOGIN_REFUSED,), "imap:NO", Strength.CLASS))
     return found
+
+
+def _strength(name: str) -> Strength:
+    if name == "CONTACTADMIN":  # it says whom to ask; the words say why
+        return Strength.FALLBACK
+    return Strength.WEAK if name in WEAK_ATOMS else Strength.CODE
 
 
 def _pop3(text: str, phase: Phase | None) -> list[Evidence]:

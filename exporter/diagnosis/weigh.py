@@ -56,7 +56,7 @@ class Case:
 
 def weigh(case: Case) -> Classification | None:
     """Return what the evidence means together."""
-    certain = case.of(Strength.WORDS, Strength.CODE)
+    certain = case.of(Strength.WORDS, Strength.CODE) or case.of(Strength.FALLBACK)
     if not certain:
         return _bare(case)
     listed = _listed(certain, case.of(Strength.WEAK))

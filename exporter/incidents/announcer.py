@@ -133,7 +133,11 @@ class Announcer:
             if each.confirmed:
                 self._lapsed.discard(each.key)
             if each.key not in self._lapsed:
-                alert = self._alert(each, push)
+                try:
+                    alert = self._alert(each, push)
+                except Exception:  # one incident must not keep the alerts of the others from going out
+                    logger.exception("bug: an incident has no alert", incident=each.key)
+                    continue
                 found[alert.labels] = alert
             if index % AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -47,7 +47,7 @@ async def enter_imap(
         trace.said("#", "the server says PREAUTH: no password is sent, the login is not tested")
     else:
         await log_in(session, endpoint, login, context, trace, wire=wire)
-    await _capability(session, trace)
+    await _capability(session, trace, optional=True)
     trace.fact(FactName.CAPABILITIES, " ".join(sorted(session.capabilities)))
     if needs_id:
         await _identify(session, trace)
@@ -108,10 +108,17 @@ async def log_in(
             await session.login(login.username, secret, mechanism)
 
 
-async def _capability(session: ImapSession, trace: Trace) -> None:
-    if not session.capabilities:
-        with trace.phase(Phase.CAPABILITY):
+async def _capability(session: ImapSession, trace: Trace, *, optional: bool = False) -> None:
+    """Ask for the capabilities if they are unknown. `optional`: a refusal is noted, and what follows decides."""
+    if session.capabilities:
+        return
+    with trace.phase(Phase.CAPABILITY):
+        try:
             await session.capability()
+        except Refusal as exc:
+            if not optional or exc.code == "BYE":
+                raise
+            trace.said("#", f"CAPABILITY is refused: {exc.text}")
 
 
 async def _identify(session: ImapSession, trace: Trace) -> None:

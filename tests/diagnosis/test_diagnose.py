@@ -300,3 +300,9 @@ def test_a_mail_that_came_back_names_the_causes_in_the_words_of_the_report(said:
     failure = diagnose(ProbeError(Reason.BOUNCED, said), Phase.ARRIVE)
     assert (failure.reason, failure.ambiguous, failure.text) == (Reason.BOUNCED, causes, said)
     assert failure.rule == "probe" or causes
+
+
+def test_untagged_words_before_the_end_of_a_connection_decide():
+    said = ServerClosed("* NO [ALERT] Please enable IMAP access in your account settings first.")
+    assert diagnose(said, Phase.FOLDERS).reason is Reason.PROTOCOL_DISABLED
+    assert diagnose(ServerClosed("* NO xyzzy"), Phase.FOLDERS).reason is Reason.CONNECTION_RESET

@@ -25,6 +25,8 @@ def judged(protocol: Service, text: str, phase: Phase | None, command: Command |
         (IMAP, "NO [UNAVAILABLE] Login failed", LOGIN, R.TEMPORARILY_UNAVAILABLE),
         (IMAP, "NO [AUTHORIZATIONFAILED] Login failed", LOGIN, R.ACCOUNT_DISABLED),
         (IMAP, "NO [SERVERBUG] Login failed", LOGIN, R.SERVER_ERROR),
+        (IMAP, "NO [CONTACTADMIN] xyzzy", LOGIN, R.ACCOUNT_DISABLED),
+        (IMAP, "NO [CONTACTADMIN] Rate limit exceeded, please slow down", LOGIN, R.RATE_LIMITED),
         (POP3, "-ERR [SYS/TEMP] Login failed", LOGIN, R.TEMPORARILY_UNAVAILABLE),
         (POP3, "-ERR [SYS/PERM] Login failed", LOGIN, R.SERVER_ERROR),
         (SMTP, "454 4.7.0 Authentication failed", LOGIN, R.TEMPORARILY_UNAVAILABLE),

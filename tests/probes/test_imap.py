@@ -442,8 +442,23 @@ async def test_words_after_the_login_that_say_that_imap_is_off_are_the_reason():
             S: $ OK in
             C: $ CAPABILITY
             S: $ NO [ALERT] Please enable IMAP access in your account settings first.
+            C: $ LIST "" "*"
+            S: $ NO [ALERT] Please enable IMAP access in your account settings first.
             """)
-    assert diagnose(caught.value, Phase.CAPABILITY).reason is Reason.PROTOCOL_DISABLED
+    assert diagnose(caught.value, Phase.FOLDERS).reason is Reason.PROTOCOL_DISABLED
+
+
+async def test_a_refused_capability_after_the_login_decides_nothing():
+    trace = await run(f"""
+        S: * OK [CAPABILITY IMAP4rev1] ready
+        C: $ LOGIN "alice" "{WORD}"
+        S: $ OK in
+        C: $ CAPABILITY
+        S: $ BAD not now
+        {SHORT}
+        {END}
+        """)
+    assert trace.failed_phase is None
 
 
 async def test_words_beside_an_answer_that_never_comes_are_kept():

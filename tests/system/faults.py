@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exporter.model import Phase, ProbeName
+from exporter.model.advice import Advice
 from exporter.model.reasons import Reason, about
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -35,6 +36,7 @@ class Fault:
     probe: ProbeName
     phase: Phase
     reason: Reason
+    advice: Advice | None = None  # the case, where it is told more exactly than the reason
 
     def __str__(self) -> str:
         return self.id
@@ -70,7 +72,8 @@ def _dovecot() -> Iterator[Fault]:
     yield row("tls-wrong-name", "a certificate for another name", Reason.CERTIFICATE_NAME_MISMATCH, tls)
     yield row("tls-self-signed", "a self-signed certificate", Reason.CERTIFICATE_UNTRUSTED, tls)
     yield row("tls-chainless", "a certificate without its intermediate", Reason.CERTIFICATE_UNTRUSTED, tls)
-    yield row("tls-on-plain-port", "`security: tls` on the STARTTLS port", Reason.WRONG_PROTOCOL, tls)
+    mixed_up = row("tls-on-plain-port", "`security: tls` on the STARTTLS port", Reason.WRONG_PROTOCOL, tls)
+    yield replace(mixed_up, advice=Advice.PLAIN_AT_FIRST)
     yield row("refused", "a port where nothing listens", Reason.CONNECTION_REFUSED, Phase.CONNECT)
 
 
@@ -124,7 +127,7 @@ def page() -> str:
     """Return the page in Markdown."""
     parts = [HEAD, "\n| server | fault made | probe | reported | what to do | test |\n" + "| --- " * 6 + "|\n"]
     for fault in FAULTS:
-        remedy = about(fault.reason).remedy("en")
+        remedy = about(fault.reason).remedy("en", fault.advice)
         parts.append(
             f"| {fault.server} | {fault.made} | {fault.probe} | `{fault.reason}` in {fault.phase} | {remedy} "
             f"| `{fault.id}` |\n"

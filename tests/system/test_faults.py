@@ -83,7 +83,8 @@ async def check(fault: Fault, world: Context, settings: object, **probes: Any) -
     runner = Runner(world, {**PROBES, **{ProbeName(name): probe for name, probe in probes.items()}})
     told = result_object(await runner.run(target(fault, settings, deadline)))
     assert (told["phase"], told["reason"]) == (fault.phase, fault.reason), told["text"]
-    assert told["remedy"] == {"en": about(fault.reason).remedy("en"), "zh": about(fault.reason).remedy("zh")}
+    known = about(fault.reason)
+    assert told["remedy"] == {language: known.remedy(language, fault.advice) for language in ("en", "zh")}
 
 
 def faults(server: str, *starts: str) -> list[Any]:

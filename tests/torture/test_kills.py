@@ -1,6 +1,6 @@
 """Ten routes on real servers, and a daemon that is killed at random instants: no mail is lost, invented or doubled.
 
-`make torture` kills 500 times, the suite as often as KILLS says. SEED chooses the instants.
+`make torture` kills 500 times, in four worlds at once, the suite as often as KILLS says. SEED chooses the instants.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from exporter.probes.roundtrip.message import short_id
 from tests.servers.certs import Authority
 from tests.servers.daemon import Daemon, mailprobe
@@ -23,7 +25,8 @@ from tests.servers.postfix import Postfix
 from tests.servers.process import Server, wait_until
 from tests.torture.slow_proxy import SlowProxy
 
-KILLS = int(os.environ.get("MAILPROBE_TORTURE_KILLS", "20"))
+KILLS = int(os.environ.get("MAILPROBE_TORTURE_KILLS", "20"))  # of all worlds together
+WORLDS = int(os.environ.get("MAILPROBE_TORTURE_WORLDS", "1"))  # each with its own servers and daemon
 SEED = int(os.environ.get("MAILPROBE_TORTURE_SEED", "9"))
 ROUTES = 10
 ANSWERS = 0.15  # seconds that each SMTP answer takes
@@ -39,7 +42,7 @@ defaults:
   timeout: 20s
   recheck: 1s
   ca_file: {ca_file}
-login_guard: {{failures: {failures}, refusals_per_day: 1000}}
+login_guard: {{failures: {failures}, refusals_per_day: 1000, unsettled_per_day: 1000}}
 limits: {{logins_per_host_per_minute: 6000, per_host: 40}}
 mailboxes:
 """
@@ -84,20 +87,21 @@ def rows(daemon: Daemon, select: str) -> set[str]:
         return {short_id(token) for (token,) in db.execute(select)}
 
 
-def test_kills_at_random_instants(authority: Authority, launch: Callable[[Server], Server], capsys):
+@pytest.mark.parametrize("world", range(WORLDS))
+def test_kills_at_random_instants(authority: Authority, launch: Callable[[Server], Server], capsys, world: int):
     users = {f"{name}@example.test": User() for name in BOXES} | {WRONG: User()}
     dovecot = Dovecot(authority, users)
     launch(dovecot)
     postfix = Postfix(dovecot)
     launch(postfix)
-    instants = random.Random(SEED)
+    instants, kills = random.Random(SEED + world), KILLS // WORLDS
     bad: Counter[str] = Counter()
     began = time.monotonic()
     secrets = {name: users[f"{name}@example.test"].password for name in BOXES}
     with SlowProxy(postfix.submissions, ANSWERS) as proxy:
         daemon = Daemon(config(dovecot, proxy.port), secrets | {"wrong": "not the password"})
         launch(daemon)
-        for _ in range(KILLS):
+        for _ in range(kills):
             time.sleep(instants.uniform(0, LONGEST_LIFE))
             bad += counted(daemon)
             os.kill(daemon.pid, signal.SIGKILL)
@@ -121,8 +125,8 @@ def test_kills_at_random_instants(authority: Authority, launch: Callable[[Server
     in_mailboxes = sum(dovecot.count(f"{name}@example.test") for name in BOXES)
     refused = dovecot.log.read_text(errors="replace").count("Password mismatch")
     figures = {
-        "kills": KILLS,
-        "seed": SEED,
+        "kills": kills,
+        "seed": SEED + world,
         "seconds": round(time.monotonic() - began),
         "accepted": len(mails),
         "settled": len(settled & mails),

@@ -71,7 +71,13 @@ class SmtpSession:
         self.extensions, self.mechanisms = {}, frozenset()
         reply = await self._command(b"EHLO", name)
         if 500 <= reply.code <= 599:
-            self._expect(await self._command(b"HELO", name), 2)
+            try:
+                helo = await self._command(b"HELO", name)
+            except ConnectionError as exc:
+                if getattr(exc, "text", ""):
+                    raise
+                raise self._unwelcome(reply) from exc  # the words of the refused EHLO say why it closed
+            self._expect(helo, 2)
             return
         self._expect(reply, 2)
         extensions, mechanisms = parse_esmtp_extensions("\n".join(line[4:] for line in reply.message.split("\n")))

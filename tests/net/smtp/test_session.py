@@ -47,6 +47,20 @@ async def test_a_whole_submission_is_spoken_step_by_step():
     assert "MAIL FROM:<a@example.test> SIZE=17" in heard
 
 
+async def test_the_words_of_a_refused_ehlo_survive_a_server_that_closes_after_it():
+    async def script(peer: Peer):
+        await peer.say(GREETING)
+        await peer.dialogue("554 5.7.1 your address is on a blocklist")
+
+    async def steps(session: SmtpSession):
+        await session.greet()
+        with pytest.raises(Refusal) as caught:
+            await session.ehlo()
+        assert caught.value.text == "554 5.7.1 your address is on a blocklist"
+
+    await run(script, steps)
+
+
 async def test_ehlo_and_helo_give_the_configured_name():
     async def script(peer: Peer):
         await peer.say(GREETING)
