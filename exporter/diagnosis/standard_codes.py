@@ -41,6 +41,8 @@ IMAP_CODES: Mapping[str, Verdict] = {
     "NONEXISTENT": (Reason.FOLDER_MISSING, "rfc5530"),
     "TOOBIG": (Reason.MESSAGE_TOO_LARGE, "rfc7889"),
     "CONTACTADMIN": (Reason.ACCOUNT_DISABLED, "rfc5530"),
+    "BADCHARSET": (Reason.UNSUPPORTED_OPERATION, "rfc3501"),
+    "UNKNOWN-CTE": (Reason.UNSUPPORTED_OPERATION, "rfc3516"),
 }
 
 # Meanings that differ if the code answers a login.
@@ -88,6 +90,7 @@ ENHANCED: Mapping[str, Reason] = {
     "4.3.1": Reason.TEMPORARILY_UNAVAILABLE,
     "5.3.1": Reason.SERVER_ERROR,
     "4.3.2": Reason.TEMPORARILY_UNAVAILABLE,
+    "X.3.3": Reason.UNSUPPORTED_OPERATION,
     "X.3.4": Reason.MESSAGE_TOO_LARGE,
     "X.3.5": Reason.SERVER_ERROR,
     "X.4.1": Reason.REMOTE_UNREACHABLE,
@@ -138,6 +141,7 @@ WEAK_DETAILS = frozenset(
         "X.7.8",
         "X.7.9",
         "X.6.0",
+        "X.3.3",
         "X.3.5",
         "X.2.1",
         "X.4.1",
@@ -188,6 +192,7 @@ BASIC: Mapping[str, Reason] = {
     "551": Reason.RELAY_DENIED,
     "552": Reason.RECIPIENT_OVER_QUOTA,
     "555": Reason.COMMAND_REJECTED,
+    "521": Reason.RECIPIENT_DOMAIN_BAD,  # RFC 7504: this host takes no mail
     "556": Reason.RECIPIENT_DOMAIN_BAD,
 }
 
