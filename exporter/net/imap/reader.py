@@ -23,6 +23,7 @@ Response = tuple[bytes, ...]
 """Text, literal, text, literal, … text, without line ends. Nearly always a single text."""
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}\Z")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _FREE_TEXT = (b"OK ", b"NO ", b"BAD", b"BYE")
 
 
@@ -138,7 +139,8 @@ class Reader:
 
 def _is_open(parts: list[bytes]) -> bool:
     """Tell whether a parenthesis of a response is still open, so that an empty line cannot be its end."""
-    return sum(part.count(b"(") - part.count(b")") for part in parts[::2]) > 0
+    plain = [_QUOTED.sub(b"", part) for part in parts[::2]]
+    return sum(part.count(b"(") - part.count(b")") for part in plain) > 0
 
 
 def literal_size(line: bytes) -> int | None:

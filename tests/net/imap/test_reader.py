@@ -99,3 +99,5 @@ def test_an_empty_line_after_a_literal_is_not_the_end_while_a_parenthesis_is_ope
     assert list(Reader().feed(open_still)) == [(b"* 1 FETCH (BODY[] {2}", b"ab", b" UID 5)")]
     closed = b'* LIST () "/" {2}\r\nab\r\n* OK next\r\n'
     assert list(Reader().feed(closed)) == [(b'* LIST () "/" {2}', b"ab", b""), (b"* OK next",)]
+    in_quotes = b'* LIST () "(" {2}\r\nab\r\n* OK next\r\n'
+    assert list(Reader().feed(in_quotes)) == [(b'* LIST () "(" {2}', b"ab", b""), (b"* OK next",)]
