@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 
-from exporter.model import Outcome
+from exporter.model import Outcome, Service
 from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
 from exporter.outputs.log_sink import Journal
+from exporter.web.api.run_log import log_text
 from tests.results import failed, mailbox, ok
 
 
@@ -55,3 +57,16 @@ def test_a_pause_is_told_once(told):
     for suspended in (False, True, True, False, True):
         journal.record(failed(target, login_suspended=suspended))
     assert [each for each in told() if "paused" in each] == ["logins are paused, so that the account is not locked"] * 2
+
+
+def test_the_words_of_another_protocol_are_told_as_its_words(told, caplog):
+    inferred = failed(mailbox())
+    assert inferred.failure is not None
+    inferred = replace(inferred, failure=replace(inferred.failure, answer_to=Service.SMTP))
+    Journal().record(inferred)
+    assert caplog.records[-1].fields["said_to"] == "smtp"
+    assert "inferred from the answer to the smtp login; this run sent no password:" in log_text(inferred)
+    own = failed(mailbox())
+    Journal().record(own)
+    assert "said_to" not in caplog.records[-1].fields
+    assert "inferred" not in log_text(own)
