@@ -16,6 +16,7 @@ from aiohttp import web
 
 from exporter.credentials.sources import FileSecret
 from exporter.incidents import alertmanager, announcer
+from exporter.incidents.alert_text import annotations_of
 from exporter.incidents.alertmanager import MAX_QUEUED, Alert, Pusher, lease
 from exporter.incidents.announcer import NOTE, Announcer
 from exporter.incidents.rootcause.cause import Cause
@@ -460,3 +461,24 @@ async def test_a_tick_that_fails_does_not_end_the_watch(daemon, monkeypatch, cap
     await asyncio.wait_for(ticks.wait(), 100)
     running.cancel()
     assert "incidents were not updated" in caplog.text
+
+
+async def test_an_incident_that_cannot_be_told_does_not_keep_the_others_from_going_out(
+    daemon, receiver, monkeypatch, caplog
+):
+    def broken(incident, url):
+        if "sales" in incident.targets:
+            raise RuntimeError("a bug")
+        return annotations_of(incident, url)
+
+    monkeypatch.setattr(announcer, "annotations_of", broken)
+    daemon.announcer.load(EffectiveConfig([mailbox(), mailbox("export")], push=daemon.push))
+    daemon.causes = (cause(), cause("export"))
+    for _ in range(3):
+        for name in ("sales", "export"):
+            daemon.announcer.record(failed(mailbox(name), Reason.WRONG_PASSWORD, started=daemon.now))
+        daemon.now += 300
+        await daemon.announcer.tick()
+    await receiver.wait_for(lambda seen: seen.last("MailLoginRejected") is not None)
+    assert receiver.last("MailLoginRejected")["labels"]["mailbox"] == "export"
+    assert "an incident has no alert" in caplog.text
