@@ -212,6 +212,9 @@ class _Trip:
         try:
             with self._trace.phase(Phase.CLEANUP):
                 left = await watch.remove(copies)
+        except BaseException:  # also a stop of the daemon: the next run must find the copies again
+            self._look_again = True
+            raise
         finally:
             await self._ledger.remember([copy.key for copy in left])
         return left

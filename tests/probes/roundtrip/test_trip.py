@@ -6,6 +6,7 @@ mail in time, duplicated, altered or in another folder; bounces; unusual servers
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -285,3 +286,20 @@ async def test_without_uidplus_it_is_only_marked_and_met_again_without_being_a_d
         assert counts(trace) == {"sent": 1, "received": 1}
     assert set(bench.servers.boxes["INBOX"].mails) == {1, 2} == bench.servers.boxes["INBOX"].deleted
     assert not [command for command in bench.servers.commands if "EXPUNGE" in command]
+
+
+@pytest.mark.parametrize("cut", [ConnectionResetError, asyncio.CancelledError])
+async def test_a_mail_whose_removal_is_cut_off_is_removed_by_the_next_run(bench: Bench, monkeypatch, cut):
+    """Found by the torture: a stop of the daemon during the removal left the mail in the mailbox for ever."""
+
+    async def broken(watch, copies):
+        raise cut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox.InboxWatch, "remove", broken)
+        with contextlib.suppress(asyncio.CancelledError):
+            await bench.run(cut)
+    assert len(bench.left()) == 1
+    trace = await bench.run()
+    assert bench.left() == []
+    assert "duplicated" not in counts(trace)
