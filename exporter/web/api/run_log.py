@@ -20,7 +20,8 @@ def log_text(result: Result) -> str:
         )
         said_to = result.failure.answer_to
         if said_to is not None and str(said_to) != str(result.target.probe):
-            lines.append(f"inferred from the answer to the {said_to} login; this run sent no password:")
+            sent = "" if result.login_attempted else "; this run sent no password"
+            lines.append(f"inferred from the answer to the {said_to} login{sent}:")
         lines += [f"    {line}" for line in result.failure.text.splitlines()]
     lines += ["", "Phases:"]
     lines += [f"    {phase:<12} {seconds * 1000:10.1f} ms" for phase, seconds in result.phases]
