@@ -14,6 +14,7 @@ from typing import Any
 from exporter.config import presets
 from exporter.diagnosis import signatures
 from exporter.diagnosis.classify import Classification, classify
+from exporter.diagnosis.evidence import UNDECIDED
 from exporter.diagnosis.reply import normalise, protocol_of
 from exporter.model import Command, Phase, Service
 from exporter.model.phrases import Phrases
@@ -83,8 +84,7 @@ def _undecided(words: str, said_in: Situation, families: tuple[str, ...], langua
     else:
         readings = {f"--phase {each}": replace(said_in, phase=each) for each in (Phase.LOGIN, Phase.SELECT)}
     found = {option: _meaning(words, each, families) for option, each in readings.items()}
-    unsure = (Reason.UNKNOWN, Reason.AMBIGUOUS_LOGIN_REFUSED)
-    named = {option: each.reason for option, each in found.items() if each and each.reason not in unsure}
+    named = {option: each.reason for option, each in found.items() if each and each.reason not in UNDECIDED}
     if len(set(named.values())) < 2:
         return []
     return [Phrases(language, "explain")("decides"), *(f"  {option}: {reason}" for option, reason in named.items())]
@@ -118,7 +118,7 @@ def as_received(text: str) -> str:
         text = f"{found[1]} {said}" if found[1] else said
     if _ESCAPED.search(text):  # a line of smtplib's debug output
         found_bytes = _ESCAPED.sub(lambda byte: chr(int(byte[1], 16)), text)
-        if found_bytes.isascii() is False and max(map(ord, found_bytes)) < 256:
+        if not found_bytes.isascii() and max(map(ord, found_bytes)) < 256:
             text = decode(found_bytes.encode("latin-1"))
     printed = _REPLY.match(text.strip())
     if printed:
@@ -160,10 +160,10 @@ def _told(meaning: Classification, language: str) -> str:
 
 def _apart(meaning: Classification, say: Phrases) -> str:
     """Return how to tell possible reasons apart: from the row, or, if rows disagree, from the reasons."""
-    own = (say.find(f"apart.{rule.removeprefix('signature:')}") for rule in meaning.rule.split(" | "))
-    told = meaning.apart[say.like == "zh"] and (next(filter(None, own), "") or meaning.apart[say.like == "zh"])
+    told = meaning.apart[say.like == "zh"]
     if told:
-        return told
+        own = (say.find(f"apart.{rule.removeprefix('signature:')}") for rule in meaning.rule.split(" | "))
+        return next(filter(None, own), told)
     passing = [str(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]
     staying = [str(cause) for cause in meaning.ambiguous if not about(cause).waiting_helps]
     parts = [

@@ -71,14 +71,14 @@ class Breaker:
         """Return when the next login is allowed; `now` if it is allowed already."""
         at = max(self.paused_until, now)
         for times, most in ((self.refused, settings.refusals_per_day), (self.unsettled, settings.unsettled_per_day)):
-            recent = _since(times, now - DAY)
+            recent = _recent(times, now)
             if len(recent) >= most:
                 at = max(at, recent[-most] + DAY)
         return at
 
     def is_unsettled(self, now: float, settings: GuardSettings) -> bool:
         """Tell whether unsettled answers are the cause of a pause, and not refusals or "slow down"."""
-        refused = self.consecutive >= settings.failures or len(self._recent(now)) >= settings.refusals_per_day
+        refused = self.consecutive >= settings.failures or len(_recent(self.refused, now)) >= settings.refusals_per_day
         enough = settings.unsettled_per_day if self.limited else settings.unsettled_per_day // 2
         return not refused and len(self.unsettled) >= enough  # as many as there were when the last one came
 
@@ -137,8 +137,8 @@ class Breaker:
             self.under_way
             or self.consecutive
             or self.limited
-            or self._recent(now)
-            or _since(self.unsettled, now - DAY)
+            or _recent(self.refused, now)
+            or _recent(self.unsettled, now)
             or self.resumes_at(now, settings) > now
         )
 
@@ -156,7 +156,7 @@ class Breaker:
 
     def freeze(self, now: float) -> dict[str, object]:
         return {
-            "refused": [now - at for at in self._recent(now)],
+            "refused": [now - at for at in _recent(self.refused, now)],
             "unsettled": [now - at for at in self.unsettled],
             "consecutive": self.consecutive,
             "limited": self.limited,
@@ -201,27 +201,24 @@ class Breaker:
         A login in progress may become either of them.
         """
         open_now = () if self.proven else (now,) * self.under_way
-        return (*self._recent(now), *open_now), (*_since(self.unsettled, now - DAY), *open_now)
-
-    def _recent(self, now: float) -> tuple[float, ...]:
-        return _since(self.refused, now - DAY)
+        return (*_recent(self.refused, now), *open_now), (*_recent(self.unsettled, now), *open_now)
 
     def _room(self, now: float, settings: GuardSettings) -> int:
         if not self.trusted:
             return 1
-        left = settings.refusals_per_day - len(self._recent(now))
-        left_open = settings.unsettled_per_day - len(_since(self.unsettled, now - DAY))
+        left = settings.refusals_per_day - len(_recent(self.refused, now))
+        left_open = settings.unsettled_per_day - len(_recent(self.unsettled, now))
         return max(1, min(settings.failures, left, left_open))
 
     def _refuse(self, now: float, settings: GuardSettings) -> None:
         self.proven = False
         self.consecutive += 1
-        self.refused = (*self._recent(now), now)
+        self.refused = (*_recent(self.refused, now), now)
         if self.consecutive >= settings.failures:
             self._pause(now, self._length(settings), settings)
 
     def _leave_open(self, now: float, settings: GuardSettings) -> None:
-        self.unsettled = (*_since(self.unsettled, now - DAY), now)
+        self.unsettled = (*_recent(self.unsettled, now), now)
         free = settings.unsettled_per_day // 2
         if self.consecutive >= settings.failures:
             # Some servers close or delay the connection after a password that they refused before. They must not be
@@ -241,8 +238,9 @@ class Breaker:
         self.paused_until = max(self.paused_until, now + min(length, settings.longest_pause))
 
 
-def _since(times: Iterable[float], start: float) -> tuple[float, ...]:
-    return tuple(at for at in times if at > start)
+def _recent(times: Iterable[float], now: float) -> tuple[float, ...]:
+    """Return those times that are within the last DAY."""
+    return tuple(at for at in times if at > now - DAY)
 
 
 def _thawed(ages: object, frozen_at: float) -> tuple[float, ...]:

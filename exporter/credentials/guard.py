@@ -68,8 +68,8 @@ class LoginGuard:
         """Return a context manager that gives the secret for one login. Enter it inside `phase`, for the login only.
 
         The session sets `trace.credential_sent` as soon as the user name or the secret is sent. The result is stored in
-        `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute
-        `failure`, so that it is not diagnosed twice.
+        `trace.login`. If the server refuses, the exception gets the diagnosis in its attribute `failure`, so that it is
+        not diagnosed twice.
 
         With a `token` it gives the token instead; refusals still count for the credential that the token was made from,
         so that new tokens do not bypass the guard.

@@ -23,7 +23,6 @@ from exporter.model.reasons import Reason
 __all__ = ["MOST", "Classification", "classify"]
 
 _ALERT = re.compile(r"^(?:\S{1,40} )?(?:NO|BAD|BYE) \[ALERT\] *\S", re.IGNORECASE | re.MULTILINE)
-_UNDECIDED = (Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN)
 _OF_CREDENTIALS = frozenset(  # only the answer to a login states these
     {Reason.WRONG_PASSWORD, Reason.AUTH_CODE_REQUIRED, Reason.APP_PASSWORD_REQUIRED, Reason.PASSWORD_EXPIRED}
 )
@@ -72,14 +71,13 @@ def classify(
 
 def _unphased(found: Sequence[Classification | None], said: Reply) -> Classification | None:
     """Return what a text means of which nobody knows whether it answers a login: what both readings allow."""
-    told = [each for each in found if each is not None and (each.reason not in _UNDECIDED or each.ambiguous)]
+    told = [each for each in found if each is not None and each.causes]
     if not told or len({each.reason for each in told}) == 1 or said.likely is not None:
         return told[0] if told else None
     named = [each for each in told if not each.ambiguous]
     if len(named) == 1:
         return named[0]
-    causes = [cause for each in told for cause in (each.ambiguous or (each.reason,))]
-    return several(causes, [each.rule for each in told], login=True)
+    return several([cause for each in told for cause in each.causes], [each.rule for each in told], login=True)
 
 
 class _Reading:

@@ -17,6 +17,7 @@ from exporter.diagnosis import oauth_errors
 from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import Classification, classify
 from exporter.diagnosis.ehlo_refusals import is_about_our_name
+from exporter.diagnosis.evidence import UNDECIDED
 from exporter.diagnosis.reply import closing_protocol
 from exporter.model import Failure, Outcome, Phase, Service
 from exporter.model.advice import Advice
@@ -137,8 +138,7 @@ def diagnose(
 def _bounced(exc: ProbeError, phase: Phase | None) -> Failure:
     """Return why a mail came back: the report's words mean what they would as the answer to a submission."""
     said = classify(Service.SMTP, "", exc.text, Phase.SUBMIT)
-    causes = (said.ambiguous or (said.reason,)) if said else ()
-    named = tuple(cause for cause in causes if cause is not Reason.UNKNOWN)
+    named = said.causes if said else ()
     return Failure(phase, exc.reason, clean(exc.text, MAX_WORDS), said.rule if said and named else "probe", named)
 
 
@@ -178,8 +178,9 @@ def _cause(exc: BaseException, phase: Phase | None) -> tuple[Reason, str, str]:
             return _DNS.get(exc.kind, Reason.DNS_SERVER_FAILURE), f"dns:{exc.kind}", _words(exc)
         case NoAnswer():
             said = classify(Service.IMAP, "", exc.text, phase)
-            certain = said is not None and said.reason not in (Reason.UNKNOWN, Reason.AMBIGUOUS_LOGIN_REFUSED)
-            return (said.reason, said.rule, exc.text) if said and certain else (_deadline(phase), "deadline", str(exc))
+            if said is not None and said.reason not in UNDECIDED:
+                return said.reason, said.rule, exc.text
+            return _deadline(phase), "deadline", str(exc)
         case TimeoutError() if not exc.errno:
             return _deadline(phase), "deadline", _words(exc) or "no answer before the deadline"
         case ssl.SSLError():

@@ -41,6 +41,9 @@ _ANY_CAUSE = frozenset(Reason)
 GENERAL = frozenset({_R.POLICY_REJECTED, _R.COMMAND_REJECTED, _R.UNSUPPORTED_OPERATION, _R.TEMPORARILY_UNAVAILABLE})
 """Reasons that nearly every other one explains."""
 
+UNDECIDED = frozenset({_R.AMBIGUOUS_LOGIN_REFUSED, _R.UNKNOWN})
+"""Reasons that name no cause; an ambiguous reply lists the possible ones beside them."""
+
 # A general reason gives way to a more exact one that the same reply also states: "Sender address rejected: not logged
 # in" is about the missing login. Each entry: the general reason, and the exact ones that explain it.
 _EXACT: Mapping[Reason, Collection[Reason]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from exporter.diagnosis.evidence import UNDECIDED
 from exporter.model.reasons import Reason
 
 # RFC 6749 section 5.2, RFC 7523, OpenID Connect. Other errors are as unspecific as `invalid_grant`.
@@ -35,7 +36,6 @@ _OF_PASSWORDS = frozenset(
         Reason.OAUTH_REQUIRED,
     }
 )
-_UNDECIDED = frozenset({Reason.AMBIGUOUS_LOGIN_REFUSED, Reason.UNKNOWN})
 # The JSON of RFC 7628 section 3.2.2 and of XOAUTH2. Google reports 400 for an expired token.
 _STATUS = re.compile(r'"status"\s*:\s*"?([A-Za-z0-9_]{1,40})')
 _STALE = frozenset({"invalid_token", "400", "401"})
@@ -69,6 +69,6 @@ def of_server(reason: Reason, token_age: str, text: str, causes: Collection[Reas
     expired = reason is Reason.OAUTH_TOKEN_EXPIRED or Reason.OAUTH_TOKEN_EXPIRED in causes
     stale = expired or (status is not None and status[1] in _STALE)
     about_token = expired or reason in _OF_PASSWORDS or reason is Reason.OAUTH_TOKEN_REJECTED
-    if not about_token and not (reason in _UNDECIDED and status is not None):
+    if not about_token and not (reason in UNDECIDED and status is not None):
         return reason
     return Reason.OAUTH_TOKEN_EXPIRED if stale and token_age == "kept" else Reason.OAUTH_TOKEN_REJECTED  # noqa: S105

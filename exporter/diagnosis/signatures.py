@@ -50,9 +50,8 @@ class Signature:
     pattern: str = ""
     code: str = ""  # the rule of the standard codes that decides
     when: str = ""  # login or later: applies only to the answer to a login, or only to other answers
-    shared: bool = (
-        False  # other servers use the same text: reliable only if the family is known and nothing else is said
-    )
+    # other servers use the same text: reliable only if the family is known and nothing else is said
+    shared: bool = False
     weak: bool = False  # a generic text that names no cause by itself
     causes: tuple[Reason, ...] = ()  # of an ambiguous text
     apart: tuple[str, str] = ("", "")  # how to tell the causes apart over time, in English and Chinese

@@ -216,12 +216,6 @@ _AUTH_WORDS = re.compile(r"\b(auth\w*|log-?in|password|credentials?)\b", re.IGNO
 _HTTP_STATUS = re.compile(r"(?:^|\b(?:HTTP/[\d.]+|status|code):? )([345]\d\d)\b", re.IGNORECASE)
 
 
-def judge(protocol: Service, code: str, text: str, phase: Phase | None) -> Verdict | None:
-    """Return the reason that a refusal's codes alone state, and the rule that found it. `phase` None: unknown."""
-    found = evidence(protocol, code, text, phase)
-    return (found[0].reasons[0], found[0].rule) if found else None
-
-
 def evidence(protocol: Service, code: str, text: str, phase: Phase | None) -> list[Evidence]:
     """Return what the codes of a refusal prove, the most exact code first. `phase` None: unknown."""
     text = text[:MAX_TEXT]
@@ -265,10 +259,10 @@ def _strength(name: str) -> Strength:
 def _pop3(text: str, phase: Phase | None) -> list[Evidence]:
     found = []
     for atom in _POP3_CODE.findall(text):
-        known = POP3_CODES.get(atom.upper())
+        name = atom.upper()
+        known = POP3_CODES.get(name)
         if known:
-            strength = Strength.WEAK if atom.upper() in WEAK_ATOMS else Strength.CODE
-            found.append(Evidence((known[0],), f"{known[1]}:{atom.upper()}", strength))
+            found.append(Evidence((known[0],), f"{known[1]}:{name}", _strength(name)))
     if phase is Phase.LOGIN:
         found.append(Evidence((Reason.AMBIGUOUS_LOGIN_REFUSED,), "pop3:-ERR", Strength.CLASS))
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from exporter.diagnosis import plain_words
-from exporter.diagnosis.evidence import Evidence, Strength, exact
+from exporter.diagnosis.evidence import UNDECIDED, Evidence, Strength, exact
 from exporter.model.reasons import Reason
 
 MOST = 6  # causes listed for an ambiguous text
@@ -36,6 +36,11 @@ class Classification:
     rule: str
     ambiguous: tuple[Reason, ...] = ()
     apart: tuple[str, str] = ("", "")  # how to tell the causes apart over time: (English, Chinese)
+
+    @property
+    def causes(self) -> tuple[Reason, ...]:
+        """The causes that it names: several, one, or none if they are unknown."""
+        return self.ambiguous or (() if self.reason in UNDECIDED else (self.reason,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -20,3 +21,9 @@ class Advice(StrEnum):
     HANDSHAKE_REFUSED = "handshake_refused"  # no common version or cipher, or a client certificate is wanted
     LOGINS_UNSETTLED = "logins_unsettled"  # logins pause after answers that neither accept nor refuse the password
     EHLO_NAME = "ehlo_name"  # the server refuses the name that we give in EHLO
+
+
+def shared(advices: Iterable[Advice | None]) -> Advice | None:
+    """Return the advice that all cases have in common; None if they differ, or one has none."""
+    found = set(advices)
+    return found.pop() if len(found) == 1 else None

@@ -12,9 +12,9 @@ _RUN = re.compile(rb"[\x80-\xff]+")
 _INSIDE_A_WORD = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}[A-Za-z]|[A-Za-z]{2}[\x80-\xff](?![\x80-\xff])")
 _SCRAMBLED = re.compile(r"[\u00a1-\u00ff]{4}")
 _TWO_BYTES_EACH = re.compile(r"[\u0080-\u07ff]{3,}")
-_COMMON = frozenset(
-    (*range(0xB0, 0xD8), *range(0xA1, 0xA4))
-)  # lead bytes of common characters and punctuation in GB 2312
+_CENTRAL_EUROPEAN = re.compile(rb"[A-Za-z][\x8a-\x9f\xa3\xa5\xb3\xb9\xbf]")  # where windows-1252 has signs
+# lead bytes of common characters and punctuation in GB 2312
+_COMMON = frozenset((*range(0xB0, 0xD8), *range(0xA1, 0xA4)))
 
 
 def decode(data: bytes) -> str:
@@ -48,8 +48,7 @@ def _legacy(data: bytes) -> str:
     if _is_gbk(data):
         return "gb18030"
     if _INSIDE_A_WORD.search(data):
-        # the letters of central Europe lie where windows-1252 has signs
-        return "cp1250" if re.search(rb"[A-Za-z][\x8a-\x9f\xa3\xa5\xb3\xb9\xbf]", data) else "cp1252"
+        return "cp1250" if _CENTRAL_EUROPEAN.search(data) else "cp1252"
     try:
         data.decode("gb18030")
     except UnicodeDecodeError:

@@ -140,6 +140,12 @@ class Result:
     login_suspended: bool = False
     login_next_attempt: float = 0.0  # Unix time, seconds; 0 if logins are not paused
 
+    @property
+    def words_of(self) -> Service | None:
+        """The protocol whose server said the failure's words, if it is another one than this probe's."""
+        said_to = self.failure.answer_to if self.failure is not None else None
+        return said_to if said_to is not None and str(said_to) != str(self.target.probe) else None
+
     def fact(self, name: FactName, *labels: str) -> float | str | None:
         """Return the last value of a fact, or None."""
         found = None

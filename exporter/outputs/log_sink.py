@@ -31,8 +31,8 @@ class Journal:
         elif self._failing.get(key) is not failure.reason:
             self._failing[key] = failure.reason
             about |= {"phase": str(failure.phase or ""), "reason": str(failure.reason), "err": failure.text}
-            if failure.answer_to is not None and str(failure.answer_to) != str(key[1]):
-                about["said_to"] = str(failure.answer_to)  # the words are the answer to another protocol's login
+            if result.words_of is not None:
+                about["said_to"] = str(result.words_of)  # the words are the answer to another protocol's login
             logger.warning("fails", **about)
         if result.login_suspended and key not in self._suspended:
             logger.warning("logins are paused, so that the account is not locked", **about)

@@ -26,7 +26,7 @@ from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
-from tests.credentials.test_guard import Disk, Time
+from tests.credentials.machine import Disk, Time
 from tests.servers.process import free_port
 from tests.servers.tokens import CLIENT, CLIENT_SECRET, TokenServer
 

@@ -17,7 +17,8 @@ from exporter.diagnosis.signatures import rows
 from exporter.model import Login, Service
 from exporter.model.errors import Garbage, Refusal, ServerClosed, Suspended, TokenRefusal
 from exporter.model.settings import GuardSettings
-from tests.credentials.test_guard import Disk, Source, Time, attempt
+from tests.credentials.machine import Disk, Source, Time
+from tests.credentials.test_guard import attempt
 
 FIELD = yaml.safe_load((Path(__file__).parent.parent / "field" / "logins.yaml").read_text())
 TEXTS = sorted({row.example for row in rows()} | {each["text"] for each in FIELD})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,101 +10,21 @@ from hypothesis import strategies as st
 
 from exporter.credentials import records
 from exporter.credentials.breaker import DAY
-from exporter.credentials.clock import Clock
 from exporter.credentials.guard import LoginGuard
 from exporter.diagnosis.diagnose import diagnose, outcome_of
-from exporter.model import FactName, Login, Outcome, Phase, Secret, Service
+from exporter.model import FactName, Login, Outcome, Phase, Service
 from exporter.model.errors import Inconclusive, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
 from exporter.model.trace import Trace
 from exporter.state.store import State
+from tests.credentials.machine import Disk, Source, Time
 
 WRONG = Refusal(Service.IMAP, "NO", "NO [AUTHENTICATIONFAILED] Authentication failed.")
 UNAVAILABLE = Refusal(Service.IMAP, "NO", "NO [UNAVAILABLE] Temporary authentication failure.")
 LIMITED = Refusal(Service.SMTP, "421", "421 4.7.0 Too many login attempts, try again later: rate limit exceeded")
 OPEN = [UNAVAILABLE, ConnectionResetError(), TimeoutError(), ServerClosed(), Refusal(Service.IMAP, "BYE", "BYE Sorry")]
 RULES = GuardSettings()
-
-
-@dataclass
-class Source:
-    """A password file that the test can change."""
-
-    content: str = "correct horse"
-
-    async def read(self) -> Secret:
-        return Secret(self.content)
-
-
-@dataclass
-class Time:
-    """Three clocks: time since boot, wall clock, and the id of the boot."""
-
-    elapsed: float = 1000.0
-    wall: float = 1.7e9
-    boot: str = "first"
-
-    def clock(self) -> Clock:
-        return Clock(lambda: self.wall, lambda: self.elapsed, self.boot)
-
-    def wait(self, seconds: float) -> None:
-        self.elapsed += seconds
-        self.wall += seconds
-
-
-@dataclass
-class Disk:
-    """The part of the state file for the guard.
-
-    When a daemon is killed, its `session` and the pending writes are lost.
-    """
-
-    rows: dict[tuple[str, str], str] = field(default_factory=dict)
-    synced: int = 0
-    written: int = 0
-    full: bool = False
-
-    def session(self) -> DiskSession:
-        return DiskSession(self)
-
-
-class DiskSession:
-    signing_key = b"k" * 32
-
-    @property
-    def write_error(self) -> str:
-        return "database or disk is full" if self.disk.full else ""
-
-    def __init__(self, disk: Disk) -> None:
-        self.disk = disk
-        self.breakers = dict(disk.rows)
-        self.alive = True
-
-    def save_breaker(
-        self, account: str, fingerprint: str, record: str | None, *, durable: bool = False
-    ) -> asyncio.Future[bool]:
-        stored = self.alive and not self.disk.full
-        if stored:
-            self.disk.written += 1
-            self.disk.synced += durable
-            if record is None:
-                self.disk.rows.pop((account, fingerprint), None)
-            else:
-                self.disk.rows[account, fingerprint] = record
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        done.set_result(stored)
-        return done
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-def disk():
-    return Disk()
 
 
 @pytest.fixture
@@ -116,11 +35,6 @@ def source():
 @pytest.fixture
 def login(source):
     return Login("sales@example.com", "sales@example.com", source, families=("dovecot",))
-
-
-@pytest.fixture
-def logins(disk, time):
-    return LoginGuard(disk.session(), RULES, clock=time.clock())
 
 
 async def attempt(

@@ -15,7 +15,8 @@ from exporter.model.advice import Advice
 from exporter.model.errors import ProbeError, Refusal, ServerClosed, Suspended
 from exporter.model.reasons import Reason
 from exporter.model.settings import GuardSettings
-from tests.credentials.test_guard import OPEN, UNAVAILABLE, WRONG, Disk, Source, Time, attempt, suspended
+from tests.credentials.machine import Source
+from tests.credentials.test_guard import OPEN, UNAVAILABLE, WRONG, attempt, suspended
 
 RULES = GuardSettings()
 FREE = RULES.unsettled_per_day // 2  # without a pause between them
@@ -23,23 +24,8 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-def disk():
-    return Disk()
-
-
-@pytest.fixture
 def login():
     return Login("sales@example.com", "sales@example.com", Source())
-
-
-@pytest.fixture
-def logins(disk, time):
-    return LoginGuard(disk.session(), RULES, clock=time.clock())
 
 
 @pytest.mark.parametrize("answer", OPEN, ids=lambda answer: f"{type(answer).__name__} {answer}")

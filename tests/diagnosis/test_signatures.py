@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config.presets import presets
-from exporter.diagnosis import signatures, standard_codes
+from exporter.diagnosis import signatures
 from exporter.diagnosis.banners import software_of
 from exporter.diagnosis.classify import MOST, Classification, classify
 from exporter.diagnosis.reply import MAX_BYTES, normalise, protocol_of
@@ -20,6 +20,7 @@ from exporter.diagnosis.signatures import ANY, CONNECT, SASL, Signature
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
 from exporter.net.text import decode
+from tests.diagnosis.codes import judge
 
 ROWS = signatures.rows()
 SOFTWARE = {"dovecot", "postfix", "exim", "cyrus", "courier"}
@@ -61,7 +62,7 @@ def test_an_example_is_caught_by_its_own_row(row: Signature):
 def test_a_standard_code_is_decided_by_the_rule_that_its_row_names(row: Signature):
     protocol = spoken_over(row)
     assert protocol is not None
-    assert standard_codes.judge(protocol, "", row.example, None) == (row.reason, row.code)
+    assert judge(protocol, "", row.example, None) == (row.reason, row.code)
     found = meaning(row.example, protocol, "nobody")
     assert found is not None
     assert found.reason is row.reason, "no generic text may contradict the code"

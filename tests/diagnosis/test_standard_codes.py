@@ -10,9 +10,9 @@ import time
 import pytest
 
 from exporter.diagnosis.reply import closing_protocol
-from exporter.diagnosis.standard_codes import judge
 from exporter.model import Phase, Service
 from exporter.model.reasons import Reason
+from tests.diagnosis.codes import judge
 
 LOGIN, SELECT, SUBMIT, GREETING = Phase.LOGIN, Phase.SELECT, Phase.SUBMIT, Phase.GREETING
 

@@ -38,7 +38,7 @@ from exporter.net.imap.session import ImapSession
 from exporter.net.tls import TlsContexts
 from exporter.probes.context import Context
 from exporter.run.runner import Runner
-from tests.credentials.test_guard import Disk
+from tests.credentials.machine import Disk
 
 TARGET = Target("sales", Kind.MAILBOX, ProbeName.IMAP, {"some": "settings"}, 300.0, 5.0, 5.0)
 Walk = Callable[[Trace], Awaitable[None]]

@@ -15,7 +15,8 @@ from exporter.model.settings import GuardSettings, LoginShares
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.state.store import State
 from exporter.targets.resharding import NOTE, Move, remember
-from tests.credentials.test_guard import WRONG, Disk, Source, Time, attempt
+from tests.credentials.machine import Disk, Source, Time
+from tests.credentials.test_guard import WRONG, attempt
 
 NOW = 1.8e9
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.model import ProbeName, Scope
-from exporter.model.advice import Advice
+from exporter.model.advice import Advice, shared
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import Layer, Owner, Reason, about
 
@@ -67,7 +67,7 @@ def _one(same: Sequence[Cause]) -> Cause:
         min(same, key=lambda cause: cause.since),
         key=f"targets:{same[0].reason}",
         targets=names,
-        advice=same[0].advice if len({cause.advice for cause in same}) == 1 else None,
+        advice=shared(cause.advice for cause in same),
         subject=", ".join(cause.subject for cause in same[:NAMED]) + more,
         mailboxes=sum(cause.mailboxes for cause in same),
         of=sum(cause.of for cause in same),

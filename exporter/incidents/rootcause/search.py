@@ -17,7 +17,7 @@ from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.failures import NOT_THE_ACCOUNTS, Failures, is_unreachable
 from exporter.incidents.rootcause.topology import RANKS, TRANSPORT, VANTAGE, Failing, Topology, failing
 from exporter.model import Kind, ProbeName, Result, Scope, Target, TargetKey
-from exporter.model.advice import Advice
+from exporter.model.advice import shared
 from exporter.model.reasons import Layer, Reason
 from exporter.model.target import agreed
 
@@ -227,7 +227,7 @@ class _Search:
             domain=thing if what in ("domain", "dns") else agreed({target.domain for target in targets}),
             since=min([each.since for _, _, each in members]),
             text=first.text,
-            advice=first.advice if first.advice and _agree(members, first.advice, layer) else None,
+            advice=shared(each.advice for _, _, each in members if each.layer is layer),
             subject=_subject(what, thing),
             mailboxes=mailboxes,
             of=max(self._total(what, thing), mailboxes),
@@ -269,11 +269,6 @@ _FIRST = {Kind.DOMAIN: 0, Kind.MAILBOX: 1, Kind.ENDPOINT: 2, Kind.ROUTE: 3}
 def _order(cause: Cause) -> tuple[int, int, str]:
     """Sort key of a cause: the widest scope first."""
     return _WIDTH[cause.scope], -len(cause.targets), cause.key
-
-
-def _agree(members: Iterable[_Member], advice: Advice, layer: Layer) -> bool:
-    """Whether all failures that a cause is about have the same advice."""
-    return all(each.advice is advice for _, _, each in members if each.layer is layer)
 
 
 def _standing(member: _Member) -> tuple[int, str]:

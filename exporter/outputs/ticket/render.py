@@ -104,7 +104,7 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
             blocks.append((words("words"), failure.text or words("no_words")))
     if case.state == "failing" and result.login_suspended:
         rows.append((words("suspended"), words.local(result.login_next_attempt)))
-    shown = case.spoken if result.login_suspended else result
+    shown = case.shown
     if shown is None:
         rows.append((words("dialogue_of", probe=probe), words("no_login_yet", probe=probe)))
         return Section(words("error_section" if failure else "run_section", probe=probe), tuple(rows), tuple(blocks))
@@ -269,14 +269,8 @@ def _case_object(case: Case, words: TicketWords) -> dict[str, Any]:
         "time": _stamp(result.started, words) if result else None,
         "result": result_object(result) if result else None,
         "words_of": str(case.inferred_from) if case.inferred_from else None,
-        "dialogue": _dialogue_object(case),
+        "dialogue": list(_dialogue(case.shown.transcript)) if case.shown else [],
     }
-
-
-def _dialogue_object(case: Case) -> list[str]:
-    """Return the dialogue of the run that sent something, or []."""
-    shown = case.spoken if case.result is not None and case.result.login_suspended else case.result
-    return list(_dialogue(shown.transcript)) if shown is not None else []
 
 
 def _history_object(case: Case, words: TicketWords) -> dict[str, Any]:

@@ -49,9 +49,12 @@ class Case:
     @property
     def inferred_from(self) -> Service | None:
         """The protocol whose server said the words, if it is another one than this probe's."""
-        failure = self.result.failure if self.result is not None else None
-        said_to = failure.answer_to if failure is not None else None
-        return said_to if said_to is not None and said_to != str(self.target.probe) else None
+        return self.result.words_of if self.result is not None else None
+
+    @property
+    def shown(self) -> Result | None:
+        """The run whose steps and dialogue are told: one that sent the password, None if none is remembered."""
+        return self.spoken if self.result is not None and self.result.login_suspended else self.result
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Admission:
         settings = await self._keeper.now()
         if not self._within_rate(settings):
             busy = web.Response(text="429: too many requests\n", status=429)
-            return _let_go(busy) if "Content-Encoding" in request.headers else busy
+            return _unread(request, busy)
         if not certificate_fits(settings, request):
             return _let_go(web.Response(text="403: this client certificate is not among those allowed\n", status=403))
         if settings.tls is not None and not request.secure:
@@ -77,8 +77,7 @@ class Admission:
         if settings.users and request.match_info.handler is not receive:  # a bridge's token is in the same header
             refusal = await self._log_in(settings, request)
             if refusal is not None:
-                # Nobody reads or unpacks the compressed body of a client that is not logged in.
-                return _let_go(refusal) if "Content-Encoding" in request.headers else refusal
+                return _unread(request, refusal)
         return await handler(request)
 
     def close(self) -> None:
@@ -146,6 +145,11 @@ def alternative_names(tls: SSLObject) -> set[str]:
     kinds = {"DNS", "email", "IP Address", "URI"}
     found = (tls.getpeercert() or {}).get("subjectAltName", ())
     return {str(each[1]) for each in found if each[0] in kinds}
+
+
+def _unread(request: web.Request, response: web.Response) -> web.Response:
+    """Return the refusal; with a compressed body that would be unpacked for a stranger, it ends the connection."""
+    return _let_go(response) if "Content-Encoding" in request.headers else response
 
 
 def _let_go(response: web.Response) -> web.Response:

@@ -18,10 +18,9 @@ def log_text(result: Result) -> str:
         lines.append(
             f"phase={result.failure.phase or '-'} reason={result.failure.reason} rule={result.failure.rule or '-'}"
         )
-        said_to = result.failure.answer_to
-        if said_to is not None and str(said_to) != str(result.target.probe):
+        if result.words_of is not None:
             sent = "" if result.login_attempted else "; this run sent no password"
-            lines.append(f"inferred from the answer to the {said_to} login{sent}:")
+            lines.append(f"inferred from the answer to the {result.words_of} login{sent}:")
         lines += [f"    {line}" for line in result.failure.text.splitlines()]
     lines += ["", "Phases:"]
     lines += [f"    {phase:<12} {seconds * 1000:10.1f} ms" for phase, seconds in result.phases]

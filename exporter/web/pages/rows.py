@@ -109,7 +109,7 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         failure.phase or "",
         failure.text,
         failure.quoted,
-        failure.answer_to if failure.answer_to and str(failure.answer_to) != result.target.probe else "",
+        result.words_of or "",
         known.remedy(words.language, failure.advice),
         known.waiting_helps,
         until if result.login_suspended else "",

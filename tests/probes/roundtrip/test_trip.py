@@ -37,14 +37,20 @@ async def test_a_mail_in_the_inbox_is_measured_and_removed(bench: Bench, idle):
     }
 
 
-@pytest.mark.parametrize("idle", [True, False])
-async def test_a_mail_that_comes_while_we_wait_is_seen(bench: Bench, idle):
+def deliver_after(bench: Bench, event: asyncio.Event) -> None:
+    """Let the mail arrive after it was submitted, as soon as the event is set."""
+    tasks = []
+
     async def later(raw: bytes) -> None:
-        await (bench.servers.idled if idle else bench.servers.polled).wait()
+        await event.wait()
         bench.servers.deliver("INBOX", raw)
 
-    tasks = []
     bench.servers.on_message = lambda raw: tasks.append(asyncio.create_task(later(raw)))
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_a_mail_that_comes_while_we_wait_is_seen(bench: Bench, idle):
+    deliver_after(bench, bench.servers.idled if idle else bench.servers.polled)
     trace = await bench.run(idle=idle)
     assert counts(trace) == {"sent": 1, "received": 1}
     assert bench.left() == []
@@ -57,13 +63,7 @@ async def test_a_server_that_accepts_idle_and_never_pushes_is_looked_at_by_hand(
     bench.servers.pushes = False
     bench.servers.boxes.pop("Junk")  # with a junk folder to search, the inbox is looked at anyway
     bench.servers.junk = ""
-    tasks = []
-
-    async def later(raw: bytes) -> None:
-        await bench.servers.idled.wait()
-        bench.servers.deliver("INBOX", raw)
-
-    bench.servers.on_message = lambda raw: tasks.append(asyncio.create_task(later(raw)))
+    deliver_after(bench, bench.servers.idled)
     trace = await bench.run()
     assert counts(trace) == {"sent": 1, "received": 1}
     precision = value(trace, FactName.ROUNDTRIP_PRECISION)
@@ -75,13 +75,7 @@ async def test_a_server_that_accepts_idle_and_never_pushes_is_looked_at_by_hand(
 
 async def test_a_mail_that_idle_announces_is_measured_exactly(bench: Bench, monkeypatch):
     monkeypatch.setattr(inbox, "IDLE_FROM", 0.01)
-    tasks = []
-
-    async def later(raw: bytes) -> None:
-        await bench.servers.idled.wait()
-        bench.servers.deliver("INBOX", raw)
-
-    bench.servers.on_message = lambda raw: tasks.append(asyncio.create_task(later(raw)))
+    deliver_after(bench, bench.servers.idled)
     trace = await bench.run()
     assert value(trace, FactName.ROUNDTRIP_PRECISION) == 0
 
