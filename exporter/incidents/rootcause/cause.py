@@ -30,7 +30,8 @@ class Cause:
     advice: Advice | None = None  # the case of that failure, if it is known more exactly than its reason
     subject: str = ""  # the name of what fails, for display: a host, a provider's name, a domain, a target, a port
     mailboxes: int = 0  # number of mailboxes in `targets`
-    of: int = 0  # number of all mailboxes at the server, provider or domain
+    of: int = 0  # number of the mailboxes at the server, provider or domain that were looked at since the fault began
+    unseen: int = 0  # number of the other mailboxes there: what is known of them is older than the fault
     also: tuple[ProbeName, ...] = ()  # other failing probes of these targets: symptoms
     inconclusive: bool = False  # True: it only makes runs inconclusive
 
@@ -46,9 +47,12 @@ def sentence(cause: Cause, language: str) -> str:
         subject=cause.subject,
         reason=cause.reason,
     )
-    if cause.scope is not Scope.TARGET or not cause.also:
-        return told
-    return say("common.gap").join((told, say("also", also=say("common.comma").join(cause.also))))
+    parts = [told]
+    if cause.unseen:
+        parts.append(say("unseen", n=cause.unseen))
+    if cause.scope is Scope.TARGET and cause.also:
+        parts.append(say("also", also=say("common.comma").join(cause.also)))
+    return say("common.gap").join(parts)
 
 
 def fold(causes: Iterable[Cause]) -> tuple[Cause, ...]:

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from exporter.config import presets
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.failures import NOT_THE_ACCOUNTS, Failures, is_unreachable
+from exporter.incidents.rootcause.holds import Holds, Key
 from exporter.incidents.rootcause.topology import RANKS, TRANSPORT, VANTAGE, Failing, Topology, failing
-from exporter.model import Kind, ProbeName, Result, Scope, Target, TargetKey
+from exporter.model import Kind, Outcome, ProbeName, Result, Scope, Target, TargetKey
 from exporter.model.advice import shared
 from exporter.model.reasons import Layer, Reason
+from exporter.model.servers import host_and_port
 from exporter.model.target import agreed
 
 __all__ = ["Cause", "Findings", "Label", "Memory", "causes", "find"]
@@ -50,25 +53,46 @@ def causes(results: Mapping[TargetKey, Result], targets: Iterable[Target]) -> tu
         each = failing(result)
         if each is not None:
             evidence.put(each)
-    return find(evidence).causes
+    looked = {key: result.started for key, result in results.items() if result.outcome is not Outcome.INCONCLUSIVE}
+    return tuple(aged(cause, evidence.topology, looked) for cause in find(evidence).causes)
+
+
+def aged(cause: Cause, topology: Topology, looked: Mapping[TargetKey, float]) -> Cause:
+    """Return the cause with the numbers of mailboxes that were, and were not, looked at since it began.
+
+    `looked`: Unix time of the last run with a verdict. A mailbox that worked before the fault began says nothing
+    about it.
+    """
+    what, _, thing = cause.key.partition(":")
+    boxes = topology.boxes.get(what, {}).get(thing)
+    if not boxes:
+        return cause
+    failing = set(cause.targets)
+    since = sum(
+        [name in failing or any(looked.get(key, 0.0) >= cause.since for key in keys) for name, keys in boxes.items()]
+    )
+    known = max(since, cause.mailboxes)
+    return replace(cause, of=known, unseen=max(0, len(boxes) - known))
 
 
 @dataclass(slots=True)
 class Memory:
     """The result of the last search. The next search computes only what has changed since."""
 
+    holds: Holds = field(default_factory=Holds)
+    began: dict[str, float] = field(default_factory=dict)  # key of a wide cause → Unix time of its first failure
     decided: object = None  # the failed domains, servers and providers of the last search
     placed: dict[str, tuple[_Every, Failing, str]] = field(default_factory=dict)
     told: dict[str, tuple[list[_Member], Cause, dict[str, Label]]] = field(default_factory=dict)
 
 
-def find(evidence: Failures, memory: Memory | None = None) -> Findings:
-    """Return the causes of all current failures."""
-    return _Search(evidence, memory or Memory()).findings()
+def find(evidence: Failures, memory: Memory | None = None, now: float = 0.0) -> Findings:
+    """Return the causes of all current failures. `now` is Unix time."""
+    return _Search(evidence, memory or Memory(), now).findings()
 
 
 class _Search:
-    def __init__(self, evidence: Failures, memory: Memory) -> None:
+    def __init__(self, evidence: Failures, memory: Memory, now: float) -> None:
         self._evidence = evidence
         self._memory = memory
         self._topology = topology = evidence.topology
@@ -84,12 +108,19 @@ class _Search:
         }
         self._domains = {name for name in evidence.domain_outages(hosts) if not presets.is_free_mail(name)}
         self._refused = {each.target.name for every in evidence.refused_together().values() for each in every}
+        self._holds = memory.holds
+        self._holds.look(self._present(), now)
         self._groups: dict[str, list[_Member]] = {}
         self._group_of: dict[str, str] = {}
 
+    def _present(self) -> set[Key]:
+        keys = {("dns", zone) for zone in self._dead_zones} | {("server", server) for server in self._dead_servers}
+        return keys | {("provider", each) for each in self._providers} | {("domain", each) for each in self._domains}
+
     def findings(self) -> Findings:
         servers = {server: (each.since, each.reason) for server, each in self._dead_servers.items()}
-        decided = (self._dead_zones, servers, self._providers, self._domains, self._refused)
+        ended = dict(self._holds.ended)
+        decided = (self._dead_zones, servers, self._providers, self._domains, self._refused, ended)
         before = self._memory.placed if decided == self._memory.decided else {}
         placed: dict[str, tuple[_Every, Failing, str]] = {}
         routes = []
@@ -114,6 +145,8 @@ class _Search:
             told[key] = same if same is not None and same[0] == members else (members, *self._tell(key, members))
             labels.update(told[key][2])
         self._memory.told = told
+        self._memory.began = {key: each[1].since for key, each in told.items() if each[1].scope is not Scope.TARGET}
+        self._holds.keep({key for key in ended if self._group_key(key) in self._groups})
         causes = sorted((each[1] for each in told.values()), key=_order)
         return Findings(tuple(causes), labels)
 
@@ -139,12 +172,21 @@ class _Search:
         return best
 
     def _order(self, each: Failing) -> tuple[int, bool, float]:
-        return each.rank, each.server not in self._dead_servers, each.since
+        return each.rank, not self._is_down(each), each.since
+
+    def _is_down(self, each: Failing) -> bool:
+        return each.server in self._dead_servers or self._holds.holds(("server", each.server), each)
 
     def _zone_of(self, each: Failing) -> str:
         """Return the monitored domain whose failing DNS prevents the lookup of the server; "" if there is none."""
-        zone = self._topology.zone(each.host) if self._dead_zones and each.lookup and each.server else ""
-        return zone if zone in self._dead_zones else ""
+        if not each.lookup or not each.server:
+            return ""
+        zone = self._topology.zone(each.host)
+        return zone if zone and (zone in self._dead_zones or self._holds.holds(("dns", zone), each)) else ""
+
+    def _group_key(self, held: Key) -> str:
+        kind, name = held
+        return f"host:{host_and_port(name)[0]}" if kind == "server" else f"{kind}:{name}"
 
     # -- from a failure to its cause ----------------------------------------------------------------------------
 
@@ -159,11 +201,11 @@ class _Search:
             return f"dns:{zone}"
         unreached = is_unreachable(each)
         if unreached or each.reason in NOT_THE_ACCOUNTS or target.name in self._refused:
-            if target.provider in self._providers:
+            if target.provider in self._providers or self._holds.holds(("provider", target.provider), each):
                 return f"provider:{target.provider}"
-            if target.domain in self._domains:
+            if target.domain in self._domains or self._holds.holds(("domain", target.domain), each):
                 return f"domain:{target.domain}"
-        if unreached and each.server in self._dead_servers and each.host in self._topology.at_host:
+        if unreached and self._is_down(each) and each.host in self._topology.boxes["host"]:
             return f"host:{each.host}"
         return f"target:{target.name}"
 
@@ -212,7 +254,8 @@ class _Search:
         targets = [every[0].target for _, every, _ in members]
         layer, reason = _most([each for _, _, each in members])
         first = min((each for _, _, each in members if each.layer is layer), key=lambda each: each.since)
-        scope = Scope.TARGET if what == "dns" and len(names) == 1 else _SCOPES[what]
+        alone = what == "dns" and len(names) == 1 and targets[0].kind is Kind.DOMAIN
+        scope = Scope.TARGET if alone else _SCOPES[what]
         roots = {first.target.probe} if scope is Scope.TARGET else {each.target.probe for _, _, each in members}
         also = {each.target.probe for _, every, _ in members for each in every} - roots
         mailboxes = sum([target.kind is Kind.MAILBOX for target in targets])
@@ -225,12 +268,12 @@ class _Search:
             server=first.host if what in ("host", "target") else "",
             provider=thing if what == "provider" else agreed({target.provider for target in targets}),
             domain=thing if what in ("domain", "dns") else agreed({target.domain for target in targets}),
-            since=min([each.since for _, _, each in members]),
+            since=min([self._memory.began.get(key, inf), *(each.since for _, _, each in members)]),
             text=first.text,
             advice=shared(each.advice for _, _, each in members if each.layer is layer),
             subject=_subject(what, thing),
             mailboxes=mailboxes,
-            of=max(self._total(what, thing), mailboxes),
+            of=mailboxes,
             also=tuple([probe for probe in ProbeName if probe in also]) if also else (),
             inconclusive=first.inconclusive,
         )
@@ -238,18 +281,6 @@ class _Search:
         return cause, {
             name: (layer, each.reason if each.layer is layer else reason, scope, host) for name, _, each in members
         }
-
-    def _total(self, what: str, thing: str) -> int:
-        """Return the number of configured mailboxes at this host, provider or domain."""
-        topology = self._topology
-        match what:
-            case "host":
-                return topology.at_host.get(thing, 0)
-            case "provider":
-                return topology.at_provider[thing]
-            case "domain":
-                return topology.at_domain[thing]
-        return 0
 
 
 _SCOPES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.model import FactName, Kind, Outcome, Phase, Result, Target, TargetKey
@@ -89,23 +89,33 @@ class Topology:
     def __init__(self, targets: Iterable[Target]) -> None:
         self.targets: dict[TargetKey, Target] = {target.key: target for target in targets}
         at_server: dict[str, set[str]] = {}
-        at_host: dict[str, set[str]] = {}
+        at_host: dict[str, dict[str, list[TargetKey]]] = {}
+        at_provider: dict[str, dict[str, list[TargetKey]]] = {}
+        at_domain: dict[str, dict[str, list[TargetKey]]] = {}
         mailboxes: dict[str, Target] = {}
         self.domains: dict[str, str] = {}  # domain → name of the target that monitors it
         self.endpoints: dict[str, list[TargetKey]] = {}  # host:port → the targets that probe it without a login
         for target in self.targets.values():
             if target.kind is Kind.MAILBOX:
                 mailboxes[target.name] = target
+                groups = [(at_provider, target.provider), (at_domain, target.domain)]
                 for server in target.servers:
                     at_server.setdefault(server, set()).add(target.name)
-                    at_host.setdefault(host_and_port(server)[0], set()).add(target.name)
+                    groups.append((at_host, host_and_port(server)[0]))
+                for boxes, thing in groups:
+                    boxes.setdefault(thing, {}).setdefault(target.name, []).append(target.key)
             elif target.kind is Kind.ENDPOINT:
                 for server in target.servers:
                     self.endpoints.setdefault(server, []).append(target.key)
             elif target.kind is Kind.DOMAIN:
                 self.domains[target.domain] = target.name
         self.at_server = {server: len(names) for server, names in at_server.items()}
-        self.at_host = {host: len(names) for host, names in at_host.items()}
+        # By host, provider and domain: the mailboxes there, each with its probes that tell something about it.
+        self.boxes: Mapping[str, Mapping[str, Mapping[str, Sequence[TargetKey]]]] = {
+            "host": at_host,
+            "provider": at_provider,
+            "domain": at_domain,
+        }
         self.at_provider = Counter(target.provider for target in mailboxes.values())
         self.at_domain = Counter(target.domain for target in mailboxes.values())
         self.domain_of = {name: target.domain for name, target in mailboxes.items()}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from exporter.incidents.rootcause.failures import Failures
-from exporter.incidents.rootcause.search import Findings, Memory, find
+from exporter.incidents.rootcause.search import Findings, Memory, aged, find
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
 from exporter.model import Outcome, Result, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
@@ -25,18 +25,22 @@ class CauseTracker:
         self._interval_of: IntervalOf = EffectiveConfig().interval
         self._verdicts: dict[TargetKey, Failing] = {}  # the last conclusive failure, while later runs are inconclusive
         self._worked: set[TargetKey] = set()
-        self._findings = Findings()
+        self._looked: dict[TargetKey, float] = {}  # Unix time at which the last run with a verdict began
+        self._found = Findings()  # as `find` returns them
+        self._findings = Findings()  # the same, with the numbers of mailboxes looked at since
         self._memory = Memory()
         self._changed = False
+        self._seen_more = False  # whether there are runs with a verdict since the last call of `look`
         self._expires = float("inf")  # Unix time at which the first failure becomes stale
 
     def load(self, config: EffectiveConfig) -> None:
         """Apply a configuration. Keeps the failures of targets that have not changed."""
         before, self._evidence = self._evidence, Failures(Topology(config.targets))
-        self._memory = Memory()
+        self._memory = Memory(self._memory.holds, self._memory.began)
         self._interval_of = config.interval
         known = self._evidence.topology.targets
         self._worked.intersection_update(known)
+        self._looked = {key: at for key, at in self._looked.items() if key in known}
         self._verdicts = {key: each for key, each in self._verdicts.items() if known.get(key) == each.target}
         for key, each in before.found.items():
             if known.get(key) == each.target:
@@ -49,6 +53,9 @@ class CauseTracker:
         target = self._evidence.topology.targets.get(key)
         if target is None:
             return
+        if result.outcome is not Outcome.INCONCLUSIVE:
+            self._looked[key] = result.started
+            self._seen_more = True
         if result.outcome is Outcome.OK:
             self._worked.add(key)
             self._verdicts.pop(key, None)
@@ -101,9 +108,17 @@ class CauseTracker:
             ends = (self._end(each) for each in self._evidence.found.values())
             self._expires = min(ends, default=float("inf"))
         if self._changed:
-            self._changed = False
-            self._findings = find(self._evidence, self._memory)
+            self._found = find(self._evidence, self._memory, now)
+        if self._changed or (self._seen_more and self._memory.began):
+            causes = tuple([aged(cause, self._evidence.topology, self._looked) for cause in self._found.causes])
+            if self._changed or causes != self._findings.causes:
+                self._findings = Findings(causes, self._found.labels)
+        self._changed = self._seen_more = False
         return self._findings
+
+    def looked(self, key: TargetKey) -> float:
+        """Return the Unix time at which the last run with a verdict began; 0 if there is none."""
+        return self._looked.get(key, 0.0)
 
 
 def _is_inconclusive(result: Result) -> bool:

@@ -8,7 +8,11 @@ import pytest
 
 from exporter.incidents.json_objects import cause_object, from_object, whole_object
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
-from exporter.incidents.rootcause.search import causes
+from exporter.incidents.rootcause.failures import Failures
+from exporter.incidents.rootcause.holds import Holds
+from exporter.incidents.rootcause.search import Memory, causes
+from exporter.incidents.rootcause.search import find as find_causes
+from exporter.incidents.rootcause.topology import Topology, failing
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Fact, FactName, Failure, Kind, Outcome, Phase, ProbeName, Result, Scope, Target
 from exporter.model.effective import EffectiveConfig
@@ -73,7 +77,7 @@ def flat(found: Iterable[Iterable[Target]]) -> list[Target]:
 
 
 def test_forty_mailboxes_on_one_dead_host_have_one_cause_whatever_their_domains():
-    """37 time out or are refused there, three have not run since: the server is the cause."""
+    """37 time out or are refused there, two worked before that, one has never run: the server is the cause."""
     everyone = flat(mailbox(f"m{n}", f"d{n % 5}.example", "exmail.example", "exmail") for n in range(40))
     server = endpoint("imap.exmail.example:993", "exmail")
     reading = [each for each in everyone if each.probe is IMAP][:37]
@@ -82,14 +86,32 @@ def test_forty_mailboxes_on_one_dead_host_have_one_cause_whatever_their_domains(
         [*everyone, server],
         *(failed(each, reason) for each, reason in zip(reading, reasons, strict=True)),
         failed(server, Reason.TIMEOUT),
+        *(ok(each, START - 1) for each in everyone if each.name in ("m37", "m38")),
     )
     assert (cause.scope, cause.layer, cause.reason) == (Scope.HOST, Layer.TRANSPORT, Reason.TIMEOUT)
-    assert (cause.mailboxes, cause.of, cause.server) == (37, 40, "imap.exmail.example")
+    assert (cause.mailboxes, cause.of, cause.unseen, cause.server) == (37, 37, 3, "imap.exmail.example")
     assert len(cause.targets) == 38
     assert sentence(cause, "en") == (
-        "37 of 40 mailboxes at imap.exmail.example fail (timeout): it is the server, not you."
+        "37 of 37 mailboxes at imap.exmail.example fail (timeout): it is the server, not you. "
+        "Not looked at since then: 3."
     )
-    assert "40 个邮箱中有 37 个失败" in sentence(cause, "zh")
+    assert "37 个邮箱中有 37 个失败" in sentence(cause, "zh")
+    assert "3 个" in sentence(cause, "zh")
+
+
+def test_a_mailbox_that_works_since_the_fault_began_is_counted_and_one_that_worked_before_is_not():
+    everyone, server = flat(mailbox(f"m{n}") for n in range(5)), endpoint("imap.a.example:993")
+    reading = [each for each in everyone if each.probe is IMAP]
+    watch = Standing([*everyone, server])
+    watch.record(*(ok(each, START - 60) for each in everyone), failed(server, Reason.CONNECTION_REFUSED))
+    watch.record(*(ok(each, START + 1) for each in everyone if each.probe is SMTP))  # another server: says nothing
+    assert watch.counts() == (0, 0, 5)
+    watch.record(*(failed(each, Reason.CONNECTION_REFUSED, at=START + 1) for each in reading[:2]))
+    assert watch.counts() == (2, 2, 3)
+    watch.record(ok(reading[2], START + 2))
+    assert watch.counts() == (2, 3, 2)
+    watch.record(void(reading[3], Reason.MESSAGE_LATE))  # no verdict: not a look
+    assert watch.counts() == (2, 3, 2)
 
 
 def test_one_mailbox_that_times_out_while_its_server_answers_others_is_alone():
@@ -110,7 +132,9 @@ def test_a_server_is_a_host_from_the_first_failure_if_mailboxes_are_there():
     server = endpoint("imap.a.example:993")
     (cause,) = find([server, *mailbox("m")], failed(server, Reason.CERTIFICATE_EXPIRED))
     assert (cause.scope, cause.server, cause.mailboxes) == (Scope.HOST, "imap.a.example", 0)
-    assert sentence(cause, "en") == "The server imap.a.example fails (certificate_expired)."
+    assert sentence(cause, "en") == (
+        "The server imap.a.example fails (certificate_expired). Not looked at since then: 1."
+    )
     (alone,) = find([server], failed(server, Reason.CERTIFICATE_EXPIRED))
     assert (alone.scope, alone.targets) == (Scope.TARGET, ("imap.a.example:993",))
 
@@ -175,8 +199,8 @@ def test_a_free_mail_provider_is_out_when_half_of_its_mailboxes_fail_in_whicheve
     everyone = flat(mailbox(f"m{n}", "qq.com", provider="qq") for n in range(4))
     reasons = [Reason.TIMEOUT, Reason.CONNECTION_REFUSED, Reason.CONNECTION_RESET]
     found = find(everyone, *(failed(each, reasons[n % 3]) for n, each in enumerate(everyone[:6])))
-    assert [(cause.scope, cause.provider, cause.mailboxes, cause.of) for cause in found] == [
-        (Scope.PROVIDER, "qq", 3, 4)
+    assert [(cause.scope, cause.provider, cause.mailboxes, cause.of, cause.unseen) for cause in found] == [
+        (Scope.PROVIDER, "qq", 3, 3, 1)
     ]
     assert "it is the provider, not you" in sentence(found[0], "en")
 
@@ -193,7 +217,8 @@ def test_reasons_that_speak_of_the_server_make_a_providers_outage(reason: Reason
 def test_mailboxes_of_one_company_at_a_provider_are_that_domains_outage():
     everyone = flat(mailbox(f"m{n}", "a.example", provider="exmail") for n in range(4))
     everyone += flat(mailbox(f"x{n}", "b.example", provider="exmail") for n in range(9))
-    (cause,) = find(everyone, *(failed(each, Reason.AUTH_UNAVAILABLE, Phase.LOGIN) for each in everyone[:6]))
+    refused = [failed(each, Reason.AUTH_UNAVAILABLE, Phase.LOGIN) for each in everyone[:6]]
+    (cause,) = find(everyone, *refused, ok(everyone[6]))
     assert (cause.scope, cause.domain, cause.mailboxes, cause.of) == (Scope.DOMAIN, "a.example", 3, 4)
 
 
@@ -347,12 +372,24 @@ class Standing:
     def __init__(self, targets: list[Target]) -> None:
         self.now = START
         self.known = CauseTracker(lambda: self.now)
-        self.known.load(EffectiveConfig(targets))
+        self.config = EffectiveConfig(targets)
+        self.known.load(self.config)
 
     def record(self, *results: Result) -> list[tuple[Scope, Reason]]:
         for result in results:
             self.known.record(result)
         return [(cause.scope, cause.reason) for cause in self.known.look().causes]
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return how many mailboxes of the only cause fail, were looked at, and were not looked at since."""
+        (cause,) = self.known.look().causes
+        return cause.mailboxes, cause.of, cause.unseen
+
+    def keys(self, *results: Result) -> dict[str, float]:
+        """Record the results; returns each cause with its beginning, in seconds after START."""
+        self.now = max([self.now, *(result.started for result in results)])
+        self.record(*results)
+        return {cause.key: cause.since - START for cause in self.known.look().causes}
 
 
 def test_a_cause_comes_and_goes_with_its_failure():
@@ -418,10 +455,13 @@ def test_ambiguous_refusals_are_the_providers_only_if_logins_worked_and_failed_t
 
 
 def test_what_is_kept_result_by_result_is_what_a_search_from_nothing_finds():
-    """After any order of failures and recoveries, `CauseTracker` agrees with a complete search."""
+    """After any order of failures and recoveries, `CauseTracker` agrees with a complete search.
+
+    The search is given what was held, since a search from nothing knows nothing of causes that were there before.
+    """
     everyone = flat(mailbox(f"m{n}", f"d{n % 3}.example", f"h{n % 2}.example", "exmail") for n in range(8))
     everyone += [endpoint(f"imap.h{n}.example:993") for n in range(2)] + [zone("h0.example")]
-    watch, last = Standing(everyone), {}
+    watch, last, topology, holds = Standing(everyone), {}, Topology(everyone), Holds()
     reasons = [Reason.TIMEOUT, Reason.WRONG_PASSWORD, Reason.AUTH_UNAVAILABLE, Reason.DNS_TIMEOUT, None]
     for step in range(300):
         each = everyone[(step * 7) % len(everyone)]
@@ -429,7 +469,11 @@ def test_what_is_kept_result_by_result_is_what_a_search_from_nothing_finds():
         last[each.key] = result = ok(each) if reason is None else failed(each, reason)
         watch.known.record(result)
         kept = {(cause.key, cause.reason, frozenset(cause.targets)) for cause in watch.known.look().causes}
-        assert kept == {(cause.key, cause.reason, frozenset(cause.targets)) for cause in causes(last, everyone)}
+        evidence = Failures(topology)
+        for found in filter(None, map(failing, last.values())):
+            evidence.put(found)
+        anew = find_causes(evidence, Memory(holds), watch.now).causes
+        assert kept == {(cause.key, cause.reason, frozenset(cause.targets)) for cause in anew}
 
 
 def test_a_cause_survives_its_way_through_json():
