@@ -18,6 +18,7 @@ from exporter.model import Outcome, Phase, ProbeName, Result, Target, TargetKey
 from exporter.model.effective import EffectiveConfig
 from exporter.model.logger import logger_of
 from exporter.model.settings import Limits
+from exporter.run.flips import Flips
 from exporter.run.gate import Gate
 from exporter.run.timing import fraction, next_start, recheck_start, second_start, spread_of
 
@@ -98,6 +99,7 @@ class Scheduler:
         self._watcher = watcher
         self._alive = alive
         self._gate = Gate(self._limits)
+        self._flips = Flips()
         self._entries: dict[TargetKey, _Entry] = {}
         self._heap: list[tuple[float, int, _Entry, bool]] = []  # (start time, tie-breaker, entry, is a recheck)
         self._numbers = itertools.count()
@@ -114,6 +116,7 @@ class Scheduler:
         if config.limits != self._limits:
             self._limits = config.limits
             self._gate = Gate(config.limits)
+        self._flips.load(config)
         wanted = {target.key: target for target in config.targets}
         for key, entry in list(self._entries.items()):
             if wanted.get(key) == entry.target:
@@ -290,11 +293,19 @@ class Scheduler:
             entry.recheck = None
         elif result.outcome is Outcome.FAILED:
             entry.failures += 1
-        at = recheck_start(result, entry.failures, time.monotonic(), entry.due)
+        now = time.monotonic()
+        at = recheck_start(result, entry.failures, now, entry.due)
         if at is not None and entry.recheck is None:
-            entry.recheck = at
-            self._push(at, entry, recheck=True)
-            self._wake.set()
+            self._recheck(entry, at)
+        for key, delay in self._flips.see(result, now):
+            other = self._entries.get(key)
+            if other is not None and other is not entry and now + delay < min(other.due, other.recheck or other.due):
+                self._recheck(other, now + delay)
+
+    def _recheck(self, entry: _Entry, at: float) -> None:
+        entry.recheck = at
+        self._push(at, entry, recheck=True)
+        self._wake.set()
 
     async def _watch_lag(self) -> None:
         while True:
