@@ -22,6 +22,7 @@ from exporter.daemon.revision import revision
 from exporter.daemon.socket_activation import inherited
 from exporter.incidents.announcer import Announcer
 from exporter.incidents.incident import Incident
+from exporter.incidents.outages import Outages
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import ProbeName, Result, Target, Wait
@@ -58,6 +59,7 @@ class App:
         self.self_metrics = SelfMetrics(revision=revision(), sharding=options.sharding)
         self.metrics = Metrics(self.self_metrics)
         self.root_causes = CauseTracker()
+        self._outages = Outages()
         self._bridges = Bridges(self.self_metrics)
         self._journal = Journal()
         self._prober: Prober
@@ -114,7 +116,7 @@ class App:
         self._configuration = Configuration(
             self.options,
             prober.discovery,
-            (prober, self._scheduler, *sinks, self.self_metrics, self._bridges),
+            (prober, self._scheduler, *sinks, self._outages, self.self_metrics, self._bridges),
             self.self_metrics,
             reread=self._listener.reread,
             taken_over=self._taken_over,
@@ -187,7 +189,9 @@ class App:
 
     async def _watch_causes(self) -> None:
         while True:
-            self.metrics.root_causes(self.root_causes.look().labels)
+            findings = self.root_causes.look()
+            self.metrics.root_causes(findings.labels)
+            self.metrics.outages(self._outages.look(findings.causes, self.root_causes.worked, time.time()))
             await asyncio.sleep(CAUSES_LOOK)
 
     def _vantage_told(self, up: bool) -> None:

@@ -7,7 +7,7 @@ contradicts what is known of its server, the tls probe of that server runs soon.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from exporter.model import Kind, Outcome, Phase, ProbeName, Result, TargetKey
@@ -32,12 +32,12 @@ class Flips:
         self._hurried: dict[TargetKey, tuple[float, ...]] = {}  # times of the last extra runs, monotonic
         self._intervals: dict[TargetKey, float] = {}
         self._hosts: dict[TargetKey, tuple[str, ...]] = {}  # the hosts that a run logs in to
-        self._rates: Counter[str] = Counter()  # host → logins a minute by schedule
+        self._rates: defaultdict[str, float] = defaultdict(float)  # host → logins a minute by schedule
 
     def load(self, config: EffectiveConfig) -> None:
         """Apply a configuration. What is known of targets that are still there is kept."""
         self._config = config
-        self._boxes, self._ports, self._rates = {}, {}, Counter()
+        self._boxes, self._ports, self._rates = {}, {}, defaultdict(float)
         self._intervals = {target.key: config.interval(target) for target in config.targets}
         self._hosts = {target.key: target.logins for target in config.targets}
         for target in config.targets:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, aged, find
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
-from exporter.model import Outcome, Result, TargetKey
+from exporter.model import Outcome, ProbeName, Result, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.staleness import lifetime
@@ -24,7 +24,7 @@ class CauseTracker:
         self._evidence = Failures(Topology(()))
         self._interval_of: IntervalOf = EffectiveConfig().interval
         self._verdicts: dict[TargetKey, Failing] = {}  # the last conclusive failure, while later runs are inconclusive
-        self._worked: set[TargetKey] = set()
+        self._worked: dict[TargetKey, float] = {}  # Unix time at which the last successful run began
         self._looked: dict[TargetKey, float] = {}  # Unix time at which the last run with a verdict began
         self._found = Findings()  # as `find` returns them
         self._findings = Findings()  # the same, with the numbers of mailboxes looked at since
@@ -39,7 +39,7 @@ class CauseTracker:
         self._memory = Memory(self._memory.holds, self._memory.began)
         self._interval_of = config.interval
         known = self._evidence.topology.targets
-        self._worked.intersection_update(known)
+        self._worked = {key: at for key, at in self._worked.items() if key in known}
         self._looked = {key: at for key, at in self._looked.items() if key in known}
         self._verdicts = {key: each for key, each in self._verdicts.items() if known.get(key) == each.target}
         for key, each in before.found.items():
@@ -57,7 +57,7 @@ class CauseTracker:
             self._looked[key] = result.started
             self._seen_more = True
         if result.outcome is Outcome.OK:
-            self._worked.add(key)
+            self._worked[key] = result.started
             self._verdicts.pop(key, None)
             self._drop(key)
             return
@@ -115,6 +115,11 @@ class CauseTracker:
                 self._findings = Findings(causes, self._found.labels)
         self._changed = self._seen_more = False
         return self._findings
+
+    def worked(self, names: Iterable[str]) -> float:
+        """Return the Unix time at which the last successful run of any of these targets began; 0 if there is none."""
+        keys = ((name, probe) for name in names for probe in ProbeName)
+        return max((self._worked.get(key, 0.0) for key in keys), default=0.0)
 
     def looked(self, key: TargetKey) -> float:
         """Return the Unix time at which the last run with a verdict began; 0 if there is none."""

@@ -33,6 +33,7 @@ class Subject(StrEnum):
     DOMAIN = "domain"
     RECORD = "record"
     PROVIDER = "provider"
+    OUTAGE = "outage"
     SELF = "self"
 
 
@@ -43,6 +44,7 @@ BASE_LABELS: dict[Subject, tuple[str, ...]] = {
     Subject.DOMAIN: ("domain", "provider"),
     Subject.RECORD: ("domain",),
     Subject.PROVIDER: ("probe", "provider"),
+    Subject.OUTAGE: ("scope", "server", "provider", "domain"),  # followed by the alert_labels that all targets share
     Subject.SELF: (),
 }
 
@@ -60,6 +62,7 @@ class MetricFamily:
     probe: ProbeName | None = None  # the only probe that provides the fact; None = any
     standing: bool = False  # a gauge that does not depend on a run: exported from loading on, never withdrawn
     kept: bool = False  # the last value is kept if a run does not provide the fact
+    fleeting: bool = False  # a standing gauge that may be absent after some runs
     replaced_by: str = ""  # set if deprecated: the name of the metric that has the same values
     buckets: tuple[float, ...] = ()
     full_name: str = field(init=False)
@@ -75,7 +78,7 @@ class MetricFamily:
 
 _G, _C, _I, _H = Shape.GAUGE, Shape.COUNTER, Shape.INFO, Shape.HISTOGRAM
 _T, _R, _E, _D = Subject.TARGET, Subject.ROUTE, Subject.ENDPOINT, Subject.DOMAIN
-_P, _S = Subject.PROVIDER, Subject.SELF
+_P, _O, _S = Subject.PROVIDER, Subject.OUTAGE, Subject.SELF
 _PROBE, _ROOT, _FOLDER, _TYPE = ("probe",), ("quota_root",), ("folder",), ("record_type",)
 _ENDS = ("from", "to")
 _IMAP, _SMTP, _DNS, _TLS, _TRIP = ProbeName.IMAP, ProbeName.SMTP, ProbeName.DNS, ProbeName.TLS, ProbeName.ROUNDTRIP
@@ -122,6 +125,16 @@ LAST_SUCCESS = MetricFamily(
     "probe_last_success_timestamp_seconds", _G, _T, "Unix time at which the last successful run started.", _PROBE,
     standing=True,
 )  # fmt: skip
+FAILURE_START = MetricFamily(
+    "probe_failure_start_timestamp_seconds", _G, _T,
+    "Unix time at which the first run of the latest failure started. A failure that returns within 5 minutes goes on.",
+    _PROBE, standing=True,
+)  # fmt: skip
+FAILURE_END = MetricFamily(
+    "probe_failure_end_timestamp_seconds", _G, _T,
+    "Unix time at which the first successful run after the latest failure started. Absent while the target fails.",
+    _PROBE, standing=True, fleeting=True,
+)  # fmt: skip
 PROBE_INTERVAL = MetricFamily(
     "probe_interval_seconds", _G, _T, "Interval in effect between two runs, in seconds.", _PROBE, standing=True
 )
@@ -166,6 +179,31 @@ FAILURE_REASONS = MetricFamily(
 PROBE_LATENCY = MetricFamily(
     "probe_latency_seconds", _H, _P, "Duration of successful runs in seconds.", buckets=_LATENCY
 )
+
+DNS_FAILURE_START = MetricFamily(
+    "dns_failure_start_timestamp_seconds", _G, _D,
+    "Unix time at which the first of the latest runs started in which nobody could send mail to the domain: its MX, or "
+    "the addresses of its servers, could not be looked up, or there was no valid MX.",
+    probe=_DNS, standing=True, fleeting=True,
+)  # fmt: skip
+DNS_FAILURE_END = MetricFamily(
+    "dns_failure_end_timestamp_seconds", _G, _D,
+    "Unix time at which the first run after such a failure started. Absent while it lasts.",
+    probe=_DNS, standing=True, fleeting=True,
+)  # fmt: skip
+
+OUTAGE_TARGETS = MetricFamily(
+    "outage_targets", _G, _O,
+    "Number of targets that fail for one cause of this scope (domain, host, provider, vantage). 0 for 10 minutes after "
+    "its end.",
+)  # fmt: skip
+OUTAGE_START = MetricFamily(
+    "outage_start_timestamp_seconds", _G, _O, "Unix time at which the first run that the outage failed started."
+)
+OUTAGE_END = MetricFamily(
+    "outage_end_timestamp_seconds", _G, _O,
+    "Unix time at which the last of its targets was found to work again. Absent while the outage lasts.",
+)  # fmt: skip
 
 BUILD_INFO = MetricFamily(
     "build_info", _I, _S, "Version and source revision of mailprobe, and version of Python.",
@@ -267,7 +305,7 @@ def _event(name: str, fact: FactName, text: str) -> MetricFamily:
 FAMILIES: tuple[MetricFamily, ...] = (
     TARGET_INFO, ENDPOINT_INFO,
     PROBE_SUCCESS, PROBE_INCONCLUSIVE, PROBES, PROBE_FAILURES, PROBES_INCONCLUSIVE, PROBE_FAILURE, ROOT_CAUSE,
-    PROBE_DURATION, PHASE_DURATION, LAST_RUN, LAST_SUCCESS, PROBE_INTERVAL,
+    PROBE_DURATION, PHASE_DURATION, LAST_RUN, LAST_SUCCESS, FAILURE_START, FAILURE_END, PROBE_INTERVAL,
     LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED,
     # a mailbox
     MetricFamily("oauth_access_token_expiry_timestamp_seconds", _G, _T,
@@ -340,6 +378,9 @@ FAMILIES: tuple[MetricFamily, ...] = (
           "Length of the published DKIM key in bits.", ("selector", "algorithm")),
     _deprecated("dkim_key_bits", "dkim_key_length", (Subject.RECORD, _DNS), FactName.DKIM_KEY_BITS,
                 ("selector", "algorithm")),
+    DNS_FAILURE_START, DNS_FAILURE_END,
+    # what many targets have in common
+    OUTAGE_TARGETS, OUTAGE_START, OUTAGE_END,
     # providers
     FAILURE_REASONS, PROBE_LATENCY,
     # mailprobe itself

@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 
 from exporter.model import Outcome, ProbeName, Result, Scope
 from exporter.model.effective import EffectiveConfig
+from exporter.model.names import RESERVED_LABELS
+from exporter.model.outage import Outage
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
@@ -26,6 +28,7 @@ CHUNK = 128 * 1024
 AT_ONCE = 50
 
 WITHDRAWN = tuple(f for f in FAMILIES if f.withdrawn)
+FLEETING = tuple(f for f in FAMILIES if f.withdrawn or f.fleeting)
 
 
 class Metrics:
@@ -47,6 +50,7 @@ class Metrics:
         self._observed: set[tuple[ProbeName, str]] = set()  # keys of _latencies that must be rendered again
         self._own_labels: dict[str, str] = {}  # name of a target → the labels of all its series
         self._root_causes: dict[str, RootCause] = {}
+        self._outages: Sequence[Outage] = ()
 
     def load(self, config: EffectiveConfig) -> None:
         """Apply a configuration.
@@ -97,6 +101,21 @@ class Metrics:
                 why = labels((("layer", layer), ("reason", reason), ("scope", scope), ("server", server)))
                 lines[name,] = sample(table.ROOT_CAUSE, f"{self._own_labels[name]},{why}", 1).encode()
         self._root_causes = {name: cause for name, cause in found.items() if name in self._own_labels}
+
+    def outages(self, found: Sequence[Outage]) -> None:
+        """Replace all outages by `found`."""
+        if found == self._outages:
+            return
+        self._outages = found
+        for family in (table.OUTAGE_TARGETS, table.OUTAGE_START, table.OUTAGE_END):
+            self._lines[family] = {}
+        for each in found:
+            own = (("scope", each.scope), ("server", each.server), ("provider", each.provider), ("domain", each.domain))
+            text = labels((*own, *(pair for pair in each.labels if pair[0] not in RESERVED_LABELS)))
+            self._lines[table.OUTAGE_TARGETS][text,] = sample(table.OUTAGE_TARGETS, text, each.targets).encode()
+            self._lines[table.OUTAGE_START][text,] = sample(table.OUTAGE_START, text, each.start).encode()
+            if each.end:
+                self._lines[table.OUTAGE_END][text,] = sample(table.OUTAGE_END, text, each.end).encode()
 
     def _load_providers(self, groups: set[tuple[ProbeName, str]]) -> None:
         self._reasons = {key: count for key, count in self._reasons.items() if key[:2] in groups}
@@ -150,7 +169,7 @@ class Metrics:
         rendered = series.render()
         for family, lines in rendered.items():
             self._lines[family][key] = lines
-        for family in WITHDRAWN:
+        for family in FLEETING:
             if family not in rendered:
                 self._lines[family].pop(key, None)
         if table.ROUNDTRIP_SECONDS in rendered:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from exporter.model import Fact, FactName, Outcome, Phase, ProbeName, Result, Target
 from exporter.model.reasons import Reason, about
+from exporter.model.spell import Spell
 from exporter.model.staleness import lifetime
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
@@ -40,6 +41,7 @@ class Series:
 
     __slots__ = (
         "_attempts",
+        "_domain_spell",
         "_events",
         "_fact_lines",
         "_facts",
@@ -56,6 +58,7 @@ class Series:
         "_refused",
         "_roundtrip",
         "_runs",
+        "_spell",
         "_success",
         "_up",
         "alert_labels",
@@ -84,6 +87,8 @@ class Series:
         self._last: Result | None = None
         self._last_success = 0.0
         self._success: bool | None = None
+        self._spell = Spell()
+        self._domain_spell = Spell()  # of what keeps mail from the domain
         self._up = False
         self._failure: tuple[str, Reason] | None = None
         self._facts: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
@@ -118,6 +123,9 @@ class Series:
 
     def _judge(self, result: Result) -> None:
         self._success = result.outcome is Outcome.OK
+        self._spell.look(result.started, bad=not self._success)
+        if self.target.probe is ProbeName.DNS:
+            self._domain_spell.look(result.started, bad=_is_cut_off(result))
         if self._success:
             self._last_success = result.started
             self._failure = None
@@ -220,6 +228,14 @@ class Series:
                 yield from self._result_samples(self._last, probe)
         if self._last_success:
             yield table.LAST_SUCCESS, probe, self._last_success
+        for spell, start, end, own in (
+            (self._spell, table.FAILURE_START, table.FAILURE_END, probe),
+            (self._domain_spell, table.DNS_FAILURE_START, table.DNS_FAILURE_END, ""),
+        ):
+            if spell.start:
+                yield start, own, spell.start
+            if spell.end:
+                yield end, own, spell.end
 
     def _result_samples(self, result: Result, probe: str) -> Iterator[tuple[MetricFamily, str, float]]:
         if self._success is not None:
@@ -254,6 +270,12 @@ class Series:
             fitting = ((words, value) for words, value in values.items() if len(words) == len(names))
             for words, value in islice(fitting, room):
                 yield family, ",".join([label(n, v) for n, v in zip(names, words, strict=True)]), value
+
+
+def _is_cut_off(result: Result) -> bool:
+    """Return whether nobody can send mail to the domain, by a dns run: as the alerts about it do."""
+    lookups = (result.fact(FactName.DNS_LOOKUP, record) for record in ("mx", "a"))
+    return result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 or any(found == 0 for found in lookups)
 
 
 @cache

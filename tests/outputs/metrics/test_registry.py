@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from prometheus_client.registry import Collector
 from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Scope, Target
 from exporter.model.effective import EffectiveConfig
 from exporter.model.names import RESERVED_LABELS
+from exporter.model.outage import Outage
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Shape, Subject, document
 from exporter.outputs.metrics.registry import Metrics
@@ -112,7 +114,8 @@ def everything() -> Metrics:
     """Every metric has a series."""
     sender = mailbox("backup", ProbeName.SMTP)
     facts = {mailbox(): IMAP_FACTS, server(): TLS_FACTS, domain(): DNS_FACTS, route(): ROUTE_FACTS}
-    results = [ok(target, *known) for target, known in facts.items()]
+    results = [failed(domain(), facts=(fact(F.DNS_LOOKUP, 0, "mx"),), started=START - 60)]
+    results += [ok(target, *known) for target, known in facts.items()]
     results.append(failed(sender, facts=(fact(F.SMTP_SIZE_LIMIT, 35882577), fact(F.OAUTH_EXPIRY, START + 3600))))
     results.append(ok(HOSTILE))
     own = SelfMetrics(version="1.2.3", revision="abc")
@@ -120,6 +123,7 @@ def everything() -> Metrics:
     own.skipped(ProbeName.IMAP, "overlap")
     own.web("http://localhost:9826")
     metrics.root_causes({"sales": (Layer.AUTH, Reason.WRONG_PASSWORD, Scope.TARGET, "")})
+    metrics.outages([Outage(Scope.HOST, "imap.a.example", targets=0, start=START - 60, end=START)])
     return metrics
 
 
@@ -492,6 +496,62 @@ def test_the_configured_labels_cannot_collide_with_ours():
     own = {label for family in FAMILIES if family.subject is not Subject.SELF for label in family.labels}
     assert shared | own | {"le", "job", "instance"} <= RESERVED_LABELS
     assert "tenant" not in RESERVED_LABELS
+
+
+async def test_a_failure_has_a_start_until_it_is_over_and_then_an_end():
+    target = mailbox()
+    metrics = loaded([target])
+    assert await samples(metrics, "probe_failure_start_timestamp_seconds") == {}
+    key = ("sales", "imap", "dovecot")
+
+    async def spell() -> tuple[float | None, float | None]:
+        names = ("probe_failure_start_timestamp_seconds", "probe_failure_end_timestamp_seconds")
+        start, end = [(await samples(metrics, name)).get(key) for name in names]
+        return start and start - START, end and end - START
+
+    metrics.record(ok(target, started=START))
+    assert await spell() == (None, None)
+    for second in (60, 80, 120):
+        metrics.record(failed(target, started=START + second))
+        assert await spell() == (60, None)
+    metrics.record(ok(target, started=START + 180))
+    assert await spell() == (60, 180)
+    metrics.record(ok(target, started=START + 240))
+    assert await spell() == (60, 180)
+    metrics.record(failed(target, started=START + 300))  # it flaps
+    assert await spell() == (60, None)
+    metrics.record(ok(target, started=START + 360))
+    metrics.record(failed(target, started=START + 660))
+    assert await spell() == (660, None)
+
+
+async def test_what_keeps_mail_from_a_domain_has_its_own_start():
+    """A missing policy has failed the domain's dns probe before."""
+    target = domain()
+    bad = failed(target, facts=(fact(F.DNS_LOOKUP, 1, "mx"), fact(F.DNS_POLICY_VALID, 0, "spf")), started=START)
+    worse = failed(target, facts=(fact(F.DNS_LOOKUP, 0, "a"),), started=START + 60)
+    metrics = loaded([target], [bad])
+    assert await samples(metrics, "dns_failure_start_timestamp_seconds") == {}
+    metrics.record(worse)
+    assert list((await samples(metrics, "dns_failure_start_timestamp_seconds")).values()) == [START + 60]
+    assert await samples(metrics, "dns_failure_end_timestamp_seconds") == {}
+    metrics.record(dataclasses.replace(bad, started=START + 120))
+    assert list((await samples(metrics, "dns_failure_end_timestamp_seconds")).values()) == [START + 120]
+
+
+async def test_an_outage_is_one_series_whose_labels_do_not_change_with_who_fails():
+    metrics = loaded([mailbox()])
+    lasting = Outage(Scope.HOST, "imap.a.example", "", "a.example", (("tenant", "x"),), targets=5, start=START)
+    metrics.outages([lasting])
+    text = await scrape(metrics)
+    own = '{scope="host",server="imap.a.example",provider="",domain="a.example",tenant="x"}'
+    assert f"mailprobe_outage_targets{own} 5\n" in text
+    assert f"mailprobe_outage_start_timestamp_seconds{own} {START:.0f}\n" in text
+    assert "\nmailprobe_outage_end" not in text
+    metrics.outages([dataclasses.replace(lasting, targets=0, end=START + 60)])
+    assert f"mailprobe_outage_end_timestamp_seconds{own} {START + 60:.0f}\n" in await scrape(metrics)
+    metrics.outages([])
+    assert "\nmailprobe_outage" not in await scrape(metrics)
 
 
 async def test_a_configured_label_of_our_name_is_left_out():

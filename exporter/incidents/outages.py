@@ -1,0 +1,111 @@
+"""Follows each wide root cause from its first failure until some minutes after its end. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from exporter.incidents.rootcause.cause import Cause
+from exporter.model import Scope, Target
+from exporter.model.effective import EffectiveConfig
+from exporter.model.outage import Outage
+from exporter.model.servers import host_and_port
+from exporter.model.spell import GAP
+from exporter.model.target import agreed
+
+KEPT = 600.0  # seconds for which an outage is known after its end, so that alerts can tell when it was
+
+Thing = tuple[Scope, str]
+"""What is out: (host, name), (provider, id), (domain, name), or (vantage, "")."""
+
+GoodLook = Callable[[Iterable[str]], float]
+"""The Unix time of the last successful run of these targets; 0 if there is none."""
+
+
+@dataclass(slots=True)
+class _Known:
+    start: float
+    names: set[str] = field(default_factory=set)  # the targets that failed last
+    end: float = 0.0
+    gone: float = 0.0  # Unix time at which it was seen to be over; 0 while it lasts
+
+
+class Outages:
+    """The outages that last, and those that ended a short time ago."""
+
+    def __init__(self) -> None:
+        self._named: dict[Thing, Outage] = {}
+        self._known: dict[Thing, _Known] = {}
+
+    def load(self, config: EffectiveConfig) -> None:
+        """Apply a configuration."""
+        there: dict[Thing, list[Target]] = {}
+        for target in config.targets:
+            things = {(Scope.HOST, host_and_port(server)[0]) for server in target.servers}
+            for thing in (*things, (Scope.PROVIDER, target.provider), (Scope.DOMAIN, target.domain)):
+                there.setdefault(thing, []).append(target)
+        self._named = {thing: _named(thing, targets, config.alert_labels) for thing, targets in there.items()}
+
+    def look(self, causes: Iterable[Cause], good: GoodLook, now: float) -> Sequence[Outage]:
+        """Return the outages, given the current causes. `now` is Unix time."""
+        present: dict[Thing, list[Cause]] = {}
+        for cause in causes:
+            if cause.scope is not Scope.TARGET:
+                present.setdefault(_thing(cause), []).append(cause)
+        for thing, found in present.items():
+            self._lasts(thing, found)
+        for thing, known in list(self._known.items()):
+            if thing not in present and not self._is_kept(known, good, now):
+                del self._known[thing]
+        return [self._outage(thing, known) for thing, known in sorted(self._known.items())]
+
+    def _lasts(self, thing: Thing, causes: Sequence[Cause]) -> None:
+        since = min(cause.since for cause in causes)
+        known = self._known.get(thing)
+        if known is None or (known.end and since - known.end >= GAP):
+            known = self._known[thing] = _Known(since)
+        known.start = min(known.start, since)
+        known.end = known.gone = 0.0
+        known.names = {name for cause in causes for name in cause.targets}
+
+    def _is_kept(self, known: _Known, good: GoodLook, now: float) -> bool:
+        """Note the end of an outage without a cause. Its end is only known if its targets were found to work."""
+        if not known.gone:
+            known.gone, known.end = now, good(known.names)
+        return known.start <= known.end and 0 <= now - known.gone < KEPT
+
+    def _outage(self, thing: Thing, known: _Known) -> Outage:
+        named = self._named.get(thing) or _named(thing, (), ())
+        return Outage(
+            named.scope,
+            named.server,
+            named.provider,
+            named.domain,
+            named.labels,
+            targets=0 if known.gone else len(known.names),
+            start=known.start,
+            end=known.end,
+        )
+
+
+def _thing(cause: Cause) -> Thing:
+    name = {Scope.HOST: cause.server, Scope.PROVIDER: cause.provider, Scope.DOMAIN: cause.domain}
+    return cause.scope, name.get(cause.scope, "")
+
+
+def _named(thing: Thing, targets: Sequence[Target], alert_labels: Iterable[str]) -> Outage:
+    scope, name = thing
+    mine = [dict(target.labels) for target in targets]
+    common = ((label, agreed(each.get(label, "") for each in mine)) for label in alert_labels)
+    return Outage(
+        scope,
+        server=name if scope is Scope.HOST else "",
+        provider=name if scope is Scope.PROVIDER else agreed(target.provider for target in targets),
+        domain=name if scope is Scope.DOMAIN else "" if scope is Scope.PROVIDER else _domain(targets),
+        labels=tuple((label, value) for label, value in common if value),
+    )
+
+
+def _domain(targets: Iterable[Target]) -> str:
+    """Return the domain of all mailboxes at a server. A server's port belongs to no domain."""
+    return agreed(target.domain for target in targets if target.domain)

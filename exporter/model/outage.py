@@ -1,0 +1,25 @@
+"""Outage: what many targets have in common that fail for one cause, from its first failure until after its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.model.names import Scope
+from exporter.model.target import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An outage of a server, provider, domain, or of our own network.
+
+    Its labels do not depend on which targets fail at the moment, so that one outage stays one series and one alert.
+    """
+
+    scope: Scope
+    server: str = ""  # the host, if the scope is a host
+    provider: str = ""  # of all targets there, if it is the same
+    domain: str = ""  # of all targets there, if it is the same
+    labels: Labels = ()  # the alert labels that are the same for all targets there
+    targets: int = 0  # number of targets that fail; 0 after the end
+    start: float = 0.0  # Unix time at which the first failed run started
+    end: float = 0.0  # Unix time at which the run started that found the last target working; 0 while it lasts
