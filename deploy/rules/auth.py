@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.rules import words
-from deploy.rules.promql import LOGIN, THROTTLED, block, failing, rejected, wider, without
+from deploy.rules import times, words
+from deploy.rules.promql import (
+    LOGIN,
+    THROTTLED,
+    any_of,
+    block,
+    ended,
+    failing,
+    failure_end,
+    rejected,
+    wider,
+    without,
+)
 from deploy.rules.rule import MAILBOX, Alert, Group, Text
 
 _REFUSED: Final = r",layer=\"auth\""
@@ -18,23 +29,29 @@ REJECTED: Final = Alert(
     "MailLoginRejected",
     "critical",
     "auth",
-    without(rejected(), wider()),
+    any_of(
+        (
+            block(without(rejected(), wider())),
+            ended("MailLoginRejected", "job, target", failure_end(LOGIN, ", probe")),
+        )
+    ),
     Text(
         "A mailbox's login is refused",
-        "The login of {{ $labels.target }} is refused"
+        f"The login of {{{{ $labels.target }}}} is refused"
         f"{words.target_why(_REFUSED)}.{words.target_since(_LOGINS)} "
         "Put the right password or authorization code into its file; the mailbox's page says where to get it.",
     ),
     Text(
         "邮箱登录被拒绝",
-        "邮箱 {{ $labels.target }} 的登录被拒绝"
+        f"邮箱 {{{{ $labels.target }}}} 的登录被拒绝"
         f"{words.target_why(_REFUSED, zh=True)}。{words.target_since(_LOGINS, zh=True)}"
         "请把正确的密码或授权码写入密码文件，获取步骤见邮箱页面。",
     ),
     page="mailbox",
     wait="2m",
-    keep="5m",
+    keep="2m",
     labels=MAILBOX,
+    times=times.OF_LOGINS,
     comment="The server has said no: nothing to wait for. One alert a mailbox, whichever protocols were refused.",
 )
 
@@ -42,11 +59,18 @@ FAILING: Final = Alert(
     "MailLoginFailing",
     "critical",
     "auth",
-    without(
-        block(failing(LOGIN)),
-        f"on (job, target) {block(rejected())}",
-        f'on (job, target, probe) max_over_time(mailprobe_probe_failure_info{{reason=~"{THROTTLED}"}}[3m])',
-        wider(),
+    any_of(
+        (
+            block(
+                without(
+                    block(failing(LOGIN)),
+                    f"on (job, target) {block(rejected())}",
+                    f'on (job, target, probe) max_over_time(mailprobe_probe_failure_info{{reason=~"{THROTTLED}"}}[3m])',
+                    wider(),
+                )
+            ),
+            ended("MailLoginFailing", "job, target, probe", failure_end(LOGIN)),
+        )
     ),
     Text(
         "A mailbox cannot be used",
@@ -59,9 +83,10 @@ FAILING: Final = Alert(
         f"{words.probe_since(zh=True)}运行 `mailprobe check {{{{ $labels.target }}}}` 查看处理办法。",
     ),
     page="mailbox",
-    wait="5m",
-    keep="5m",
+    wait="4m",
+    keep="2m",
     labels=MAILBOX,
+    times=times.OF_PROBE,
     comment="A refused login is MailLoginRejected, a throttled one MailSubmissionThrottled.",
 )
 

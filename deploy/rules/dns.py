@@ -8,18 +8,24 @@ from __future__ import annotations
 from typing import Final
 
 from deploy import thresholds
-from deploy.rules import words
-from deploy.rules.promql import MX, block, dns_failing, policy_invalid
+from deploy.rules import times, words
+from deploy.rules.promql import MX, any_of, block, dns_failing, ended, policy_invalid
 from deploy.rules.rule import Alert, Group, Text
+
+
+def _or_ended(expr: str, alert: str) -> str:
+    end = "max without ($replica) (last_over_time(mailprobe_dns_failure_end_timestamp_seconds[3m]))"
+    return any_of((block(expr), ended(alert, "job, domain", end)))
+
 
 FAILING: Final = Alert(
     "MailDNSFailing",
     "critical",
     "dns",
-    dns_failing(),
+    _or_ended(dns_failing(), "MailDNSFailing"),
     Text(
         "The DNS of a mail domain gives no answer",
-        "{{ $labels.domain }}: the MX or its addresses cannot be looked up"
+        f"{{{{ $labels.domain }}}}: the MX or its addresses cannot be looked up"
         f"{words.domain_why()}.{words.domain_since()} Nobody can send mail to it. Look at the domain's name servers.",
     ),
     Text(
@@ -28,15 +34,16 @@ FAILING: Final = Alert(
         "外部邮件无法送达。请检查该域名的 DNS 服务器。",
     ),
     page="domain",
-    wait="3m",
-    keep="7m",
+    wait="1m30s",
+    keep="4m",
+    times=times.OF_DOMAIN,
 )
 
 RECORD_MISSING: Final = Alert(
     "MailDNSRecordMissing",
     "critical",
     "dns",
-    f"max without (policy) {block(policy_invalid(MX))}",
+    _or_ended(f"max without (policy) {block(policy_invalid(MX))}", "MailDNSRecordMissing"),
     Text(
         "A mail domain has no usable MX record",
         f"{{{{ $labels.domain }}}} does not say who takes its mail{words.domain_why()}.{words.domain_since()} "
@@ -49,7 +56,8 @@ RECORD_MISSING: Final = Alert(
     ),
     page="domain",
     wait="5m",
-    keep="7m",
+    keep="4m",
+    times=times.OF_DOMAIN,
 )
 
 POLICY_INVALID: Final = Alert(

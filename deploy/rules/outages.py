@@ -1,6 +1,7 @@
 """Alerts about failures of many targets: one alert for a provider, a server or a domain.
 
-It fires instead of the alerts of the single targets, which are silent while it does.
+It fires instead of the alerts of the single targets, which are silent while it does. Its labels are those of the
+outage, not of its targets, so that a label which differs among the targets does not split it.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -10,93 +11,116 @@ from __future__ import annotations
 from textwrap import indent
 from typing import Final
 
-from deploy.rules import words
-from deploy.rules.promql import MX, block, dns_failing, failing, policy_invalid, without
+from deploy.rules import times, words
+from deploy.rules.promql import MX, any_of, block, dns_failing, ended, failing, policy_invalid, without
 from deploy.rules.rule import Alert, Group, Text
 
+_OLDER: Final = "Until mailprobe 0.1 there was no mailprobe_outage_targets: there the targets are counted."
 
-def _outage(scope: str, unlike: str) -> str:
-    """Return how many targets fail for a cause of this scope, as most replicas see it."""
-    count = (
-        f"max without ($replica, layer, reason) (\n"
+
+def _fails(scope: str, label: str, unlike: str) -> str:
+    """Return the outages of this scope in which targets fail, as most replicas see it."""
+    fails = (
+        "max without ($replica, layer, reason) (\n"
         f'  max_over_time(mailprobe_root_cause_info{{scope="{scope}"}}[3m])\n'
         ")\n"
-        f"and on (job, target)\n"
+        "and on (job, target)\n"
         f"min by (job, target) (\n{indent(failing(), '  ')}\n)"
     )
-    return f"count without (target, kind, {unlike}) {block(count)} > 0"
+    count = f"count without (target, kind, {unlike}) {block(fails)} > 0"
+    known = f'max without ($replica) (last_over_time(mailprobe_outage_targets{{scope="{scope}"}}[3m])) > 0'
+    return any_of((block(f"{known}\nand on (job, {label})\n{count}"), block(count)), f"on (job, {label})")
 
 
-_AT_PROVIDER: Final = ("provider", "job=%q,provider=%q", "$labels.job $labels.provider")
-_AT_HOST: Final = ("host", "job=%q,server=%q,provider=%q", "$labels.job $labels.server $labels.provider")
-_IN_DOMAIN: Final = ("domain", "job=%q,domain=%q", "$labels.job $labels.domain")
+def _or_ended(expr: str, alert: str, scope: str, label: str) -> str:
+    end = f'last_over_time(mailprobe_outage_end_timestamp_seconds{{scope="{scope}"}}[3m])'
+    return any_of((block(expr), ended(alert, f"job, {label}", f"max without ($replica) ({end})")))
+
+
+class _Of:
+    """The texts about an outage of one scope, which the label `label` names."""
+
+    def __init__(self, scope: str, label: str) -> None:
+        given = scope, f"job=%[1]q,{label}=%[2]q", f"$labels.job $labels.{label}"
+        self.name = f"{{{{ $labels.{label} }}}}"
+        self.times = times.of_outage(*given)
+        self.who, self.who_zh = words.mailboxes_of(*given), words.mailboxes_of(*given, zh=True)
+        self.why, self.why_zh = words.reasons_of(*given), words.reasons_of(*given, zh=True)
+
+
+_PROVIDER: Final = _Of("provider", "provider")
+_HOST: Final = _Of("host", "server")
+_DOMAIN: Final = _Of("domain", "domain")
 
 PROVIDER: Final = Alert(
     "MailProviderOutage",
     "critical",
     "transport",
-    _outage("provider", "domain"),
+    _or_ended(_fails("provider", "provider", "domain"), "MailProviderOutage", "provider", "provider"),
     Text(
         "A mail provider fails for many accounts",
-        "{{ $value }} targets at {{ $labels.provider }} fail for one cause:"
-        f"{words.reasons_of(*_AT_PROVIDER)}. "
+        f"{_PROVIDER.name} fails{_PROVIDER.who}{_PROVIDER.why}. "
         "It is not their passwords: change nothing, look at the provider's status page.",
     ),
     Text(
         "邮件服务商大面积故障",
-        "{{ $labels.provider }} 的 {{ $value }} 个对象因同一原因失败："
-        f"{words.reasons_of(*_AT_PROVIDER)}。"
+        f"{_PROVIDER.name} 故障{_PROVIDER.who_zh}{_PROVIDER.why_zh}。"
         "不是各邮箱密码的问题：请勿修改设置，先查看服务商状态页。",
     ),
     page="provider",
-    wait="3m",
-    keep="7m",
+    wait="1m30s",
+    keep="4m",
+    times=_PROVIDER.times,
+    comment=_OLDER,
 )
 
 HOST: Final = Alert(
     "MailHostOutage",
     "critical",
     "transport",
-    _outage("host", "domain"),
+    _or_ended(_fails("host", "server", "domain"), "MailHostOutage", "host", "server"),
     Text(
         "A mail server is out of order",
-        "{{ $value }} targets fail because their mail server {{ $labels.server }} does:"
-        f"{words.of_scope(*_AT_HOST)}. Look at the server, not at the mailboxes.",
+        f"The mail server {_HOST.name} fails{_HOST.who}{_HOST.why}. Look at the server, not at the mailboxes.",
     ),
     Text(
         "邮件服务器故障",
-        "{{ $value }} 个对象因邮件服务器 {{ $labels.server }} 故障而失败："
-        f"{words.of_scope(*_AT_HOST, zh=True)}。请检查服务器，而不是邮箱。",
+        f"邮件服务器 {_HOST.name} 故障{_HOST.who_zh}{_HOST.why_zh}。请检查服务器，而不是邮箱。",
     ),
     page="provider",
-    wait="3m",
-    keep="7m",
+    wait="1m30s",
+    keep="4m",
+    times=_HOST.times,
 )
 
 DOMAIN: Final = Alert(
     "MailDomainOutage",
     "critical",
     "transport",
-    without(
-        block(_outage("domain", "provider")),
-        f"on (job, domain) {block(dns_failing())}",
-        f"on (job, domain) {block(policy_invalid(MX))}",
+    _or_ended(
+        without(
+            block(_fails("domain", "domain", "provider")),
+            f"on (job, domain) {block(dns_failing())}",
+            f"on (job, domain) {block(policy_invalid(MX))}",
+        ),
+        "MailDomainOutage",
+        "domain",
+        "domain",
     ),
     Text(
         "The mail service of a whole domain fails",
-        "{{ $value }} targets of {{ $labels.domain }} fail for one cause:"
-        f"{words.reasons_of(*_IN_DOMAIN)}. "
+        f"The mail of {_DOMAIN.name} fails{_DOMAIN.who}{_DOMAIN.why}. "
         "It is the domain's mail service, not one mailbox.",
     ),
     Text(
         "整个域名的邮件服务故障",
-        "{{ $labels.domain }} 的 {{ $value }} 个对象因同一原因失败："
-        f"{words.reasons_of(*_IN_DOMAIN)}。"
+        f"{_DOMAIN.name} 的邮件服务故障{_DOMAIN.who_zh}{_DOMAIN.why_zh}。"
         "是该域名的邮件服务的问题，不是单个邮箱的问题。",
     ),
     page="domain",
-    wait="3m",
-    keep="7m",
+    wait="1m30s",
+    keep="4m",
+    times=_DOMAIN.times,
     comment="Where it is the domain's own DNS, MailDNSFailing or MailDNSRecordMissing says so.",
 )
 

@@ -1,6 +1,7 @@
 """PromQL parts that many expressions share: the majority of the replicas, and which wider causes suppress an alert.
 
-Gauges are read with a window of three minutes, so that one failed scrape neither resolves an alert nor leaves a gap.
+A gauge is read as its last value within three minutes, so that one failed scrape neither resolves an alert nor leaves a
+gap.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from textwrap import indent
 from typing import Final
+
+from deploy.rules.rule import WINDOW
 
 LOGIN: Final = 'probe=~"imap|pop3|smtp"'
 THROTTLED: Final = "rate_limited|sending_limit_reached|greylisted"
@@ -29,14 +32,14 @@ def without(expr: str, *others: str) -> str:
 
 def online(series: str) -> str:
     """Keep only replicas that have a network. Others are not counted."""
-    return without(series, "on (job, $replica) max_over_time(mailprobe_vantage_up[3m]) == 0")
+    return without(series, "on (job, $replica) last_over_time(mailprobe_vantage_up[3m]) == 0")
 
 
 def success(matchers: str = "") -> str:
     """Return the share of replicas for which a probe works. A replica whose runs are inconclusive is not counted."""
     return "avg without ($replica) " + block(
         without(
-            f"max_over_time(mailprobe_probe_success{_braces(matchers)}[3m])",
+            f"last_over_time(mailprobe_probe_success{_braces(matchers)}[3m])",
             "on (job, $replica, target, probe) min_over_time(mailprobe_probe_inconclusive[3m]) == 1",
         )
     )
@@ -79,14 +82,36 @@ def delivery(expr: str) -> str:
 
 def dns_failing() -> str:
     """Return the domains whose MX, or its addresses, cannot be looked up by most replicas."""
-    vote = online('max_over_time(mailprobe_dns_lookup_success{record_type=~"mx|a"}[3m])')
+    vote = online('last_over_time(mailprobe_dns_lookup_success{record_type=~"mx|a"}[3m])')
     return f"min without (record_type) {block(f'avg without ($replica) {block(vote)}')} < 0.5"
 
 
 def policy_invalid(matcher: str) -> str:
     """Return the policies of a domain that most replicas find wrong."""
-    vote = online(f"max_over_time(mailprobe_dns_policy_valid{{{matcher}}}[3m])")
+    vote = online(f"last_over_time(mailprobe_dns_policy_valid{{{matcher}}}[3m])")
     return f"avg without ($replica) {block(vote)} < 0.5"
+
+
+def firing(alert: str) -> str:
+    return f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
+
+
+def ended(alert: str, on: str, end: str) -> str:
+    """Return what this alert fires for and what has ended within the window, from the times of the end.
+
+    Joined to the alert's expression by `or`, it makes Prometheus evaluate the texts after the end, which they then
+    tell. `on`: the labels that the alert and the times have in common.
+    """
+    recent = f"{end} > time() - {WINDOW}"
+    return block(f"{recent}\nand on ({on}) {firing(alert)}")
+
+
+def failure_end(matchers: str = "", also: str = "") -> str:
+    """Return the Unix time at which the latest failure of each probe ended. `also`: more labels to leave out."""
+    return (
+        f"max without ($replica{also}) "
+        f"(last_over_time(mailprobe_probe_failure_end_timestamp_seconds{_braces(matchers)}[3m]))"
+    )
 
 
 def any_of(exprs: Iterable[str], on: str = "") -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Template
 
+WINDOW = 180  # seconds within which a gauge is read, and for which an alert with times is evaluated after the end
 OWN_METRIC = re.compile(r"(?<![:\w])(mailprobe_\w+)(?![:\w])(\{)?")
 
 
@@ -44,6 +45,21 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """Templates of when the fault, not the alert, began and ended. Empty until it is known."""
+
+    since: str
+    until: str
+    lasted: str
+    over: str  # the pipeline of a `with` that is true after the end
+    when: str  # the time, in such a `with`
+
+    def told(self, text: str, after: str) -> str:
+        """Return the text while the fault lasts, else `after`, in which `{}` is the time of the end."""
+        return f"{{{{ with {self.over} }}}}{after.format(self.when)}{{{{ else }}}}{text}{{{{ end }}}}"
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One alerting rule. `expr` and the texts have placeholders; the options are inserted when it is written."""
 
@@ -58,7 +74,13 @@ class Alert:
     keep: str = ""  # keep_firing_for
     labels: Mapping[str, str] = field(default_factory=dict)  # besides severity and layer
     comment: str = ""
+    times: Times | None = None
     job: bool = True  # exactly one job is known, and the links lead to its pages
+
+    @property
+    def stays(self) -> str:
+        """How long the alert stays after its fault: with times, its expression is true for a while after the end."""
+        return f"{int(self.keep[:-1]) + WINDOW // 60}m" if self.keep and self.times is not None else self.keep
 
 
 @dataclass(frozen=True, slots=True)

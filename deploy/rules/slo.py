@@ -27,13 +27,15 @@ class Window:
     short: str
     wait: str
     failures: str  # window of the minimum number of failures
+    oldest: str  # there must be data of the first quarter of the long window: its end, as an offset …
+    quarter: str  # … and its length
 
 
 WINDOWS: Final = (
-    Window("critical", 14.4, "1h", "5m", "2m", "1h"),
-    Window("critical", 6, "6h", "30m", "15m", "1h"),
-    Window("warning", 3, "1d", "2h", "1h", "6h"),
-    Window("warning", 1, "3d", "6h", "3h", "6h"),
+    Window("critical", 14.4, "1h", "5m", "2m", "1h", "45m", "15m"),
+    Window("critical", 6, "6h", "30m", "15m", "1h", "270m", "90m"),
+    Window("warning", 3, "1d", "2h", "1h", "6h", "18h", "6h"),
+    Window("warning", 1, "3d", "6h", "3h", "6h", "54h", "18h"),
 )
 
 FAST: Final = Group(
@@ -71,9 +73,10 @@ def _burn(window: Window, kind: str) -> Alert:
   {ERRORS}{window.long}{{kind="{kind}"}} > {limit}
   and {ERRORS}{window.short} > {limit}
   and {FAILURES}{window.failures} > {thresholds.BURN_RATE_MIN_FAILURES}
+  and last_over_time({ERRORS}5m[{window.quarter}] offset {window.oldest})
 )
-unless on (job, target) max_over_time(mailprobe_root_cause_info{{scope=~"{WIDE}"}}[{window.short}])
-unless on (job, target) max_over_time(ALERTS{{alertname=~"{_TOLD}",alertstate="firing"}}[{window.short}])"""
+unless on (job, target) max_over_time(mailprobe_root_cause_info{{scope=~"{WIDE}"}}[{window.long}])
+unless on (job, target) max_over_time(ALERTS{{alertname=~"{_TOLD}",alertstate="firing"}}[{window.long}])"""
     return Alert(
         "MailErrorBudgetBurn",
         window.severity,
@@ -94,7 +97,8 @@ unless on (job, target) max_over_time(ALERTS{{alertname=~"{_TOLD}",alertstate="f
         wait=window.wait,
         labels={**(MAILBOX if kind == "mailbox" else NO_MAILBOX), "long": window.long, "short": window.short},
         comment=(
-            "What another alert has told already is not told again as a budget, nor after it is over."
+            "What another alert has told within the long window is not told again as a budget. There must be data of\n"
+            "the window's first quarter: the ratio of a few minutes is not one of hours."
             if window is WINDOWS[0] and kind == "mailbox"
             else ""
         ),

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from deploy import thresholds
-from deploy.rules import words
-from deploy.rules.promql import block, failing, online, wider, without
+from deploy.rules import times, words
+from deploy.rules.promql import any_of, block, ended, failing, failure_end, firing, online, wider, without
 from deploy.rules.rule import Alert, Group, Text
 
+_TLS: Final = 'probe="tls"'
+_PAGE: Final = 'probe="webmail"'
 _SERVER: Final = "{{ $labels.server }} port {{ $labels.port }} ({{ $labels.protocol }})"
 _SERVER_ZH: Final = "{{ $labels.server }} 端口 {{ $labels.port }}（{{ $labels.protocol }}）"
 _NOT_AFTER: Final = (
@@ -21,21 +23,38 @@ _NOT_AFTER: Final = (
 
 def _down() -> str:
     """Return the servers that most replicas cannot reach."""
-    return f"avg without ($replica, family) {block(online('max_over_time(mailprobe_endpoint_up[3m])'))} < 0.5"
+    return f"avg without ($replica, family) {block(online('last_over_time(mailprobe_endpoint_up[3m])'))} < 0.5"
+
+
+def _back(alert: str) -> str:
+    """Return the servers of this alert that can be reached again, for as long as a text may tell since when."""
+    up = "mailprobe_endpoint_up[3m]"
+    return block(
+        f"avg without ($replica, family) (last_over_time({up})) >= 0.5\n"
+        f"and min without ($replica, family) (min_over_time({up})) == 0\n"
+        f"and on (job, server, port) {firing(alert)}"
+    )
 
 
 DOWN: Final = Alert(
     "MailEndpointDown",
     "critical",
     "transport",
-    without(
-        block(_down()),
-        """\
+    any_of(
+        (
+            block(
+                without(
+                    block(_down()),
+                    """\
 on (job, server, port) (
   max_over_time(mailprobe_endpoint_info[3m])
   and on (job, target)
   max_over_time(mailprobe_root_cause_info{kind="endpoint",scope=~"domain|provider"}[3m])
 )""",
+                )
+            ),
+            _back("MailEndpointDown"),
+        )
     ),
     Text(
         "A mail server cannot be reached",
@@ -48,8 +67,9 @@ on (job, server, port) (
         "自建服务器请检查服务和防火墙，服务商的请联系客服。",
     ),
     page="endpoint",
-    wait="4m",
-    keep="6m",
+    wait="2m30s",
+    keep="3m",
+    times=times.OF_ENDPOINT,
     comment="A server that is down because its domain or provider is, is told by their alert.",
 )
 
@@ -57,13 +77,18 @@ PAGE_DOWN: Final = Alert(
     "MailEndpointDown",
     "critical",
     "transport",
-    without(
-        block(failing('probe="webmail"')),
-        "on (job, target) "
-        + block(
-            "max_over_time(mailprobe_endpoint_info[3m])\nand on (job, server, port)\n" + _down(),
-        ),
-        wider(),
+    any_of(
+        (
+            block(
+                without(
+                    block(failing(_PAGE)),
+                    "on (job, target) "
+                    + block("max_over_time(mailprobe_endpoint_info[3m])\nand on (job, server, port)\n" + _down()),
+                    wider(),
+                )
+            ),
+            ended("MailEndpointDown", "job, target, probe", failure_end(_PAGE)),
+        )
     ),
     Text(
         "A webmail page does not work",
@@ -76,8 +101,9 @@ PAGE_DOWN: Final = Alert(
         "请用浏览器打开确认，然后联系其管理员。",
     ),
     page="page",
-    wait="4m",
-    keep="6m",
+    wait="2m30s",
+    keep="3m",
+    times=times.OF_PROBE,
     labels={"protocol": "https"},
     comment="A page that fails although its server answers.",
 )
@@ -89,7 +115,7 @@ CERTIFICATE_INVALID: Final = Alert(
     without(
         block(
             "avg without ($replica, family) "
-            f"{block(online('max_over_time(mailprobe_tls_certificate_valid[3m])'))} < 0.5"
+            f"{block(online('last_over_time(mailprobe_tls_certificate_valid[3m])'))} < 0.5"
         ),
         f"{_NOT_AFTER.format('3m')} < time()",
     ),

@@ -7,13 +7,30 @@ from __future__ import annotations
 
 from typing import Final
 
+from deploy.rules import times
+from deploy.rules.promql import any_of, block, ended
 from deploy.rules.rule import Alert, Group, Text
+
+_UP: Final = "max without ($replica) (last_over_time(mailprobe_vantage_up[3m]))"
+_TIMES: Final = times.of_outage("vantage", "job=%[1]q", "$labels.job")
 
 ALL_OFFLINE: Final = Alert(
     "MailprobeAllVantagesOffline",
     "critical",
     "vantage",
-    "max without ($replica) (max_over_time(mailprobe_vantage_up[3m])) == 0",
+    any_of(
+        (
+            block(f"{_UP} == 0"),
+            block(
+                f"{_UP} == 1\nand on (job)\n"
+                + ended(
+                    "MailprobeAllVantagesOffline",
+                    "job",
+                    'last_over_time(mailprobe_outage_end_timestamp_seconds{scope="vantage"}[3m])',
+                )
+            ),
+        )
+    ),
     Text(
         "The monitoring host's own network is down",
         "The references of every mailprobe are silent: nobody watches the mail services until the network is back. "
@@ -24,8 +41,9 @@ ALL_OFFLINE: Final = Alert(
         "所有 mailprobe 的参照点均无应答，网络恢复之前没有人监测邮件服务。请先检查本机网络。",
     ),
     page="overview",
-    wait="2m",
-    keep="8m",
+    wait="1m",
+    keep="5m",
+    times=_TIMES,
 )
 
 OFFLINE: Final = Alert(
@@ -34,8 +52,8 @@ OFFLINE: Final = Alert(
     "vantage",
     """\
 (
-  max_over_time(mailprobe_vantage_up[3m]) == 0
-  and on (job) max without ($replica) (max_over_time(mailprobe_vantage_up[3m])) == 1
+  last_over_time(mailprobe_vantage_up[3m]) == 0
+  and on (job) max without ($replica) (last_over_time(mailprobe_vantage_up[3m])) == 1
 )
 or on (job, $replica)
 count by (job, $replica) (

@@ -12,6 +12,7 @@ from typing import Final
 
 _TARGET: Final = r"job=%q,target=%q"
 _PROBE: Final = r"job=%q,target=%q,probe=%q"
+_REASON: Final = "{{ $each.Labels.reason }}"
 TARGET_ARGS: Final = "$labels.job $labels.target"
 PROBE_ARGS: Final = "$labels.job $labels.target $labels.probe"
 
@@ -70,22 +71,28 @@ def endpoint_why(*, zh: bool = False) -> str:
     return why(r"job=%q,probe=\"tls\"", args, zh=zh, and_on=known)
 
 
-def each(query: str, args: str, label: str, said: str) -> str:
-    """Return ` a, b, c` for the result of a query, sorted by a label. `said` is the template for one `$each`."""
-    asked = f'printf "{query}" {args} | query | sortByLabel "{label}"'
-    return f"{{{{ range $index, $each := {asked} }}}}{{{{ if $index }}}},{{{{ end }}}} {said}{{{{ end }}}}"
+def mailboxes_of(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
+    """Return ` for 6 mailboxes: a, b, c, d, e and 1 more`, of one wide cause. It gives nothing if there are none.
+
+    One query gives the number and the names, so that they agree.
+    """
+    info = rf"last_over_time(mailprobe_root_cause_info{{kind=\"mailbox\",scope=\"{scope}\",{matchers}}}[3m])"
+    asked = f'printf "group by (target) ({info})" {args} | query | sortByLabel "target"'
+    comma = "、" if zh else ", "
+    some = (
+        "{{ range $index, $each := . }}{{ if lt $index 5 }}"
+        f"{{{{ if $index }}}}{comma}{{{{ end }}}}{{{{ $each.Labels.target }}}}{{{{ end }}}}{{{{ end }}}}"
+    )
+    left = "等" if zh else " and {{ len (slice . 5) }} more"
+    count = "，{{ len . }} 个邮箱受影响：" if zh else " for {{ len . }} mailbox{{ if gt (len .) 1 }}es{{ end }}: "
+    return f"{{{{ with {asked} }}}}{count}{some}{{{{ if gt (len .) 5 }}}}{left}{{{{ end }}}}{{{{ end }}}}"
 
 
-def of_scope(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
-    """Return up to five targets of one wide cause, with the reason of each."""
+def reasons_of(scope: str, matchers: str, args: str, *, zh: bool = False) -> str:
+    """Return ` (timeout, connection_refused)`: up to three reasons of one wide cause, the most frequent ones."""
     info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
-    query = f"topk(5, max by (target, reason) ({info}))"
-    reason = "{{ $each.Labels.reason }}"
-    said = "{{ $each.Labels.target }}" + (f"（{reason}）" if zh else f" ({reason})")
-    return each(query, args, "target", said)
-
-
-def reasons_of(scope: str, matchers: str, args: str) -> str:
-    """Return up to three reasons of one wide cause."""
-    info = rf"last_over_time(mailprobe_root_cause_info{{scope=\"{scope}\",{matchers}}}[3m])"
-    return each(f"topk(3, count by (reason) ({info}))", args, "reason", "{{ $each.Labels.reason }}")
+    asked = f'printf "topk(3, count by (reason) ({info}))" {args} | query | sortByLabel "reason"'
+    comma = "、" if zh else ", "
+    some = f"{{{{ range $index, $each := . }}}}{{{{ if $index }}}}{comma}{{{{ end }}}}{_REASON}{{{{ end }}}}"
+    start, end = ("（", "）") if zh else (" (", ")")
+    return f"{{{{ with {asked} }}}}{start}{some}{end}{{{{ end }}}}"

@@ -29,11 +29,13 @@ def labels_of(alert: Alert) -> dict[str, str]:
 
 
 def annotations_of(alert: Alert, options: Options) -> dict[str, str]:
+    times, en, zh = alert.times, alert.en.description, alert.zh.description
     return {
         "summary": alert.en.summary,
-        "description": alert.en.description,
+        "description": times.told(en, "Works again since {}.") if times is not None else en,
         "summary_zh": alert.zh.summary,
-        "description_zh": alert.zh.description,
+        "description_zh": times.told(zh, "{} 起已恢复。") if times is not None else zh,
+        **({"since": times.since, "until": times.until, "lasted": times.lasted} if times is not None else {}),
         "runbook_url": runbook_url(alert, options),
         "dashboard_url": dashboard_url(alert, options),
     }

@@ -97,11 +97,12 @@ def _named(thing: Thing, targets: Sequence[Target], alert_labels: Iterable[str])
     scope, name = thing
     mine = [dict(target.labels) for target in targets]
     common = ((label, agreed(each.get(label, "") for each in mine)) for label in alert_labels)
+    host = scope is Scope.HOST
     return Outage(
         scope,
-        server=name if scope is Scope.HOST else "",
-        provider=name if scope is Scope.PROVIDER else agreed(target.provider for target in targets),
-        domain=name if scope is Scope.DOMAIN else "" if scope is Scope.PROVIDER else _domain(targets),
+        server=name if host else "",
+        provider=name if scope is Scope.PROVIDER else agreed(target.provider for target in targets) if host else "",
+        domain=name if scope is Scope.DOMAIN else _domain(targets) if host else "",
         labels=tuple((label, value) for label, value in common if value),
     )
 

@@ -17,8 +17,8 @@ class Outage:
 
     scope: Scope
     server: str = ""  # the host, if the scope is a host
-    provider: str = ""  # of all targets there, if it is the same
-    domain: str = ""  # of all targets there, if it is the same
+    provider: str = ""  # if the scope is a provider, or if it is that of all targets of the host
+    domain: str = ""  # if the scope is a domain, or if it is that of all mailboxes of the host
     labels: Labels = ()  # the alert labels that are the same for all targets there
     targets: int = 0  # number of targets that fail; 0 after the end
     start: float = 0.0  # Unix time at which the first failed run started

@@ -38,6 +38,8 @@ def alert(
     """Return an alert that began so many minutes after START. With `lasted` it is resolved."""
     starts = START + timedelta(minutes=minutes)
     ends = starts + timedelta(minutes=lasted) if lasted is not None else datetime.fromtimestamp(0, UTC)
+    began = starts - timedelta(minutes=2, seconds=7)
+    over = {} if lasted is None else {"until": _clock(ends - timedelta(minutes=5)), "lasted": f"{lasted:.0f}m 0s"}
     said = {
         "summary": "A mailbox's login is refused",
         "summary_zh": "邮箱登录被拒绝",
@@ -45,6 +47,8 @@ def alert(
         "description_zh": f"{target} 的 imap 检查失败：wrong_password（login 阶段）。运行 `mailprobe check {target}`。",
         "runbook_url": f"{BASE}/runbooks/{name}",
         "dashboard_url": f"{BASE}/targets/{target}",
+        "since": _clock(began),
+        **over,
     }
     own = {"severity": "critical", "layer": "auth", "job": "mailprobe", "target": target, "mailbox": target}
     return {
@@ -55,6 +59,10 @@ def alert(
         "endsAt": ends.isoformat(),
         "generatorURL": "http://prometheus.example.com/graph",
     }
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC+00:00"
 
 
 def outage(**changes: Any) -> Json:

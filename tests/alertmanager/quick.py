@@ -27,6 +27,8 @@ def quick_rules(hour: int = 60) -> str:
     """Return the rules with minutes as seconds, hours as so many seconds, and seconds divided by sixty."""
     text, seconds = SECONDS.subn(lambda found: f"{found[1]}{int(found[2]) // 60}", RULES.read_text(encoding="utf-8"))
     assert seconds >= 3, "seconds in the rules are written in another way"
+    text, odd = re.subn(r"\b(\d+)m30s\b", lambda found: f"{int(found[1]) * 1000 + 500}ms", text)
+    assert odd >= 4, "half minutes are written in another way"
     quick, minutes = re.subn(r"\b(\d+)m\b", r"\1s", text)
     assert minutes >= 20, "durations of the rules are no longer written in minutes"
     return re.sub(r"\b(\d+)h\b", lambda found: f"{int(found[1]) * hour}s", quick)

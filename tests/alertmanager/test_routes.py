@@ -113,7 +113,7 @@ def test_a_critical_alert_waits_for_its_cause_but_not_where_nobody_watches():
         if route["receiver"] == "pager":
             quick = "vantage" in "".join(route["matchers"]) and "=~" in "".join(route["matchers"])
             waits[quick] = route.get("group_wait", root["group_wait"])
-    assert waits == {True: "10s", False: "45s"}
+    assert waits == {True: "10s", False: "20s"}
 
 
 def test_what_stands_in_comments_for_this_version_loads_too(tmp_path: Path):

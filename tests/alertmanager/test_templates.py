@@ -65,11 +65,30 @@ def test_what_is_critical_comes_first():
 
 
 def test_the_time_is_that_of_the_place_where_alertmanager_runs():
-    assert "Since: 2026-03-01 16:30 CST" in render("mailprobe.text", [alert()], "Asia/Shanghai")
+    """And its offset is named, since CST is the name of several zones."""
+    unknown = alert(annotations={"summary": "x"})
+    assert "Alert raised: 2026-03-01 16:30 UTC+08:00" in render("mailprobe.text", [unknown], "Asia/Shanghai")
 
 
 def test_it_began_when_the_first_of_its_kind_did():
-    assert "Since: 2026-03-01 08:20 UTC" in render("mailprobe.text", [alert(), alert(target="b", minutes=-10)])
+    both = [alert(), alert(target="b", minutes=-10)]
+    assert "Since: 2026-03-01 08:17:53 UTC+00:00" in render("mailprobe.text", both)
+    assert "Since: 2026-03-01 08:17:53 UTC+00:00" in render("mailprobe.brief", both)
+
+
+@pytest.mark.parametrize("part", ["text", "brief"])
+def test_it_is_never_said_that_it_began_when_the_alert_was_raised(part):
+    """Nor that it ended when the alert was resolved."""
+    assert "08:30" not in render(f"mailprobe.{part}", [alert()])
+    both = [alert(lasted=20), alert(target="b", minutes=-10, lasted=20)]
+    assert "08:17:53 UTC+00:00 – 2026-03-01 08:45:00 UTC+00:00" in render(f"mailprobe.{part}", both)
+    one = render(f"mailprobe.{part}", [alert(lasted=20)])
+    assert "08:27:53 UTC+00:00 – 2026-03-01 08:45:00 UTC+00:00 (20m 0s)" in one
+    endless = alert(lasted=20)
+    del endless["annotations"]["until"]
+    assert "since 2026-03-01 08:27:53 UTC+00:00\n" in render(f"mailprobe.{part}", [endless]) + "\n"
+    unknown = alert(lasted=20, annotations={"summary": "x"})
+    assert "x: alert from 2026-03-01 08:30 to 2026-03-01 08:50 UTC+00:00" in render(f"mailprobe.{part}", [unknown])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -88,7 +107,8 @@ def test_the_words_of_a_server_cannot_act(language: str):
 
 def test_without_annotations_there_is_still_what_is_known():
     assert (
-        kept("without_annotations", "en")["text"] == "Affected: sales\n• MailLoginRejected\nSince: 2026-03-01 08:30 UTC"
+        kept("without_annotations", "en")["text"]
+        == "Affected: sales\n• MailLoginRejected\nAlert raised: 2026-03-01 08:30 UTC+00:00"
     )
     assert "原因：It fails." in kept("english_only", "zh")["text"]
 

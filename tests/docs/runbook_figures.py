@@ -75,8 +75,11 @@ def wanted(rules: Sequence[dict[str, Any]], key: str, language: str) -> str:
 
 
 def spoken(duration: str, language: str) -> str:
-    """Return `7m` as the texts write it."""
-    number, unit = duration[:-1], _UNITS[language][duration[-1]]
+    """Return `7m` as the texts write it, and a time of several units in the smallest one: 90 seconds."""
+    parts = re.findall(r"(\d+)([smhd])", duration)
+    smallest = parts[-1][1]
+    number = str(sum(int(count) * _SECONDS[unit] for count, unit in parts) // _SECONDS[smallest])
+    unit = _UNITS[language][smallest]
     return f"{number} {unit}{'s' if language == 'en' and number != '1' else ''}"
 
 

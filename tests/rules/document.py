@@ -37,7 +37,7 @@ are about the mail service, alerts named `Mailprobe…` about mailprobe itself.
 本页由脚本生成。`Mail…` 表示邮件服务的问题，`Mailprobe…` 表示 mailprobe 自身的问题；
 处理办法见[值班手册](runbooks/README.md)。
 
-"for" is how long the condition must last, "keep" how long the alert stays after the condition has ended; "at once" is
+"for" is how long the condition must last, "keep" how long the alert stays after the fault has ended; "at once" is
 used for events. Each alert has unit tests with promtool in `deploy/prometheus/tests`: it fires (with the exact text),
 stays silent, resolves, survives missing data, and what it does if replicas disagree. "live" names a test that causes
 the fault on a real server and follows it through Prometheus and Alertmanager to the text on the phone, and back.
@@ -78,7 +78,7 @@ def _row(rule: Alert) -> str:
         f"[{rule.name}](runbooks/en/{rule.name}.md)",
         f"{rule.en.summary}<br>{rule.zh.summary}",
         ", ".join(f"`{name}`" for name in _read(rule)),
-        f"{rule.wait or 'at once'}{f' ({rule.keep})' if rule.keep else ''}",
+        f"{rule.wait or 'at once'}{f' ({rule.stays})' if rule.stays else ''}",
         rule.severity,
         rule.layer,
         ", ".join(files),

@@ -36,7 +36,8 @@ ALWAYS = "Watchdog"
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _META = re.compile(r"[.*+?()\[\]{}|\\^$]")
-_QUERY = re.compile(r'printf "((?:mailprobe|last_over|count|max|topk|time)(?:\\.|[^"\\])*)"|query "((?:\\.|[^"\\])*)"')
+_QUERY = re.compile(r'printf "((?:\\.|[^"\\])*)"[^{}|]*\| query|query "((?:\\.|[^"\\])*)"')
+_PLACE = re.compile(r"%(?:\[\d\])?q")
 _BARE_VALUE = re.compile(r"\{\{\s*\$value\s*\}\}")
 _NAME = re.compile(r"Watchdog|Mail(?:probe)?(?:[A-Z][A-Za-z]+)")
 _RECORD = re.compile(r"[a-z_]+:mailprobe_[a-z_]+:[a-z0-9_]+")
@@ -230,7 +231,7 @@ def _texts(rule: Rule, tree: Any, recorded: Recorded) -> Iterator[str]:
 def _queries(text: str) -> Iterator[str]:
     """Yield the queries of the templates, with a placeholder for each value."""
     for found in _QUERY.finditer(text):
-        yield (found[1] or found[2]).replace('\\"', '"').replace("%q", '"x"')
+        yield _PLACE.sub('"x"', (found[1] or found[2]).replace('\\"', '"'))
 
 
 def _asked(query: str, recorded: Recorded) -> Iterator[str]:

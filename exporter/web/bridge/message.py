@@ -217,10 +217,8 @@ def _block(group: _Group, words: Phrases, markup: Markup, zone: tzinfo | None) -
         markup.heading(f"{_state(first, words)}{first.summary}", level),
         f"{words('who')}{words('common.comma').join(names[:MOST_NAMES])}{more}",
     ]
-    starts = min((each.starts for each in group.alerts if each.starts), default=0.0)
-    ends = max((each.ends for each in group.alerts), default=0.0)
     if first.firing:
-        lines += [f"{words('since')}{_clock(starts, zone)}"] if starts else []
+        lines += _begun(group, words, zone)
         lines += [f"{words('why')}{first.description}"] if first.description else []
         links = [
             f"[{words(label)}]({url})"
@@ -228,10 +226,33 @@ def _block(group: _Group, words: Phrases, markup: Markup, zone: tzinfo | None) -
             if url
         ]
         lines += [" · ".join(links)] if links else []
-    elif starts and ends >= starts:
-        minutes = words("minutes", n=round((ends - starts) / 60))
-        lines.append(f"{words('time')}{_clock(starts, zone)} – {_clock(ends, zone)}{minutes}")
+    else:
+        lines += _lasted(group, words, zone)
     return lines
+
+
+def _begun(group: _Group, words: Phrases, zone: tzinfo | None) -> list[str]:
+    """Return since when it fails. When the alert was raised, minutes later, is told as that."""
+    since = min((each.since for each in group.alerts if each.since), default=0.0)
+    raised = min((each.raised for each in group.alerts if each.raised), default=0.0)
+    if since:
+        return [f"{words('since')}{_clock(since, zone)}"]
+    return [f"{words('raised')}{_clock(raised, zone)}"] if raised else []
+
+
+def _lasted(group: _Group, words: Phrases, zone: tzinfo | None) -> list[str]:
+    """Return from when until when it failed, or the times of the alert if that is not known."""
+    since = min((each.since for each in group.alerts if each.since), default=0.0)
+    until = max(each.until for each in group.alerts)
+    label = "time"
+    if not since or until < since:
+        since = min((each.raised for each in group.alerts if each.raised), default=0.0)
+        until = max(each.closed for each in group.alerts)
+        label = "alert_time"
+    if not since or until < since:
+        return []
+    minutes = words("minutes", n=round((until - since) / 60))
+    return [f"{words(label)}{_clock(since, zone)} – {_clock(until, zone)}{minutes}"]
 
 
 def _clock(at: float, zone: tzinfo | None) -> str:

@@ -34,8 +34,10 @@ class Alert:
     who: str  # the affected object: a mailbox, a server, a domain …
     summary: str
     description: str
-    starts: float  # Unix time; 0 = unknown
-    ends: float
+    since: float  # Unix time at which the fault began; 0 = unknown
+    until: float  # Unix time at which it ended; 0 = unknown, or it lasts
+    raised: float  # Unix time at which the alert was raised; 0 = unknown
+    closed: float  # Unix time at which the alert was resolved
     runbook: str  # a URL, or ""
     dashboard: str
 
@@ -80,8 +82,10 @@ def _alert(body: Mapping[str, Any], language: str) -> Alert:
         who=clean(_who(labels), NAME) or kind,
         summary=told("summary", SUMMARY) or kind,
         description=told("description", DESCRIPTION),
-        starts=_time(body.get("startsAt")),
-        ends=_time(body.get("endsAt")),
+        since=_told_time(annotations.get("since", "")),
+        until=_told_time(annotations.get("until", "")),
+        raised=_time(body.get("startsAt")),
+        closed=_time(body.get("endsAt")),
         runbook=_url(annotations.get("runbook_url", "")),
         dashboard=_url(annotations.get("dashboard_url", "")),
     )
@@ -115,6 +119,12 @@ def _texts(value: object) -> dict[str, str]:
 
 def _url(text: str) -> str:
     return text if _URL.fullmatch(text) else ""
+
+
+def _told_time(text: str) -> float:
+    """Return the Unix time in an annotation, `2026-03-01 08:30:00 UTC+08:00`; 0 if it is none."""
+    day, zone, offset = text.partition(" UTC")
+    return _time(f"{day}{offset}") if zone else 0.0
 
 
 def _time(value: object) -> float:

@@ -28,7 +28,7 @@ def test_a_mailbox_in_chinese():
         "严重：邮箱无法登录（sales）",
         "**严重：邮箱无法登录**\n"
         "受影响：sales\n"
-        "开始时间：2026-11-22 11:00 CST\n"
+        "告警时间：2026-11-22 11:00 CST\n"
         "原因：sales：密码错误\n"
         "[处理办法](https://mailprobe.example.com/runbooks/MailLoginFailing) · "
         "[详情](https://mailprobe.example.com/targets/sales)\n"
@@ -43,7 +43,7 @@ def test_a_mailbox_in_english():
         "WARNING: A mailbox cannot be logged in to (sales)",
         "**WARNING: A mailbox cannot be logged in to**\n"
         "Affected: sales\n"
-        "Since: 2026-11-22 11:00 CST\n"
+        "Alert raised: 2026-11-22 11:00 CST\n"
         "Why: sales: wrong_password\n"
         "[What to do](https://mailprobe.example.com/runbooks/MailLoginFailing) · "
         "[Details](https://mailprobe.example.com/targets/sales)\n"
@@ -58,12 +58,28 @@ def test_a_mailbox_in_traditional_chinese():
     assert message.title == "嚴重：邮箱无法登录（sales）"
     assert message.text.splitlines()[1:4] == [
         "受影響：sales",
-        "開始時間：2026-11-22 11:00 CST",
+        "告警時間：2026-11-22 11:00 CST",
         "原因：sales：密码错误",
     ]
     own = alert(summary_zh_TW="信箱無法登入", description_zh_TW="sales：密碼錯誤")
     assert told(notification([own]), language="zh-TW").title == "嚴重：信箱無法登入（sales）"
     assert told(notification([own]), language="zh").title == "严重：邮箱无法登录（sales）"
+
+
+def test_the_times_are_those_of_the_fault_where_the_alert_tells_them():
+    """An alert is raised minutes after the fault began, and resolved minutes after it ended."""
+    first = alert("a", since="2026-11-22 02:57:23 UTC+00:00")
+    later = alert("b", since="2026-11-22 10:58:00 UTC+08:00")
+    assert "Since: 2026-11-22 10:57 CST\n" in told(notification([later, first]), language="en").text
+    assert "开始时间：2026-11-22 10:57 CST\n" in told(notification([first])).text
+    gone = [
+        alert("a", over=True, since="2026-11-22 02:57:23 UTC+00:00", until="2026-11-22 03:04:41 UTC+00:00"),
+        alert("b", over=True, since="2026-11-22 10:58:00 UTC+08:00", until="2026-11-22 11:05:11 UTC+08:00"),
+    ]
+    told_once = told(notification(gone), language="en").text
+    assert "From – to: 2026-11-22 10:57 CST – 2026-11-22 11:05 CST (8 min)" in told_once
+    assert "Alert raised: " in told(notification([alert(since="nonsense UTC+00:00")]), language="en").text
+    assert "Alert raised: " in told(notification([alert(since="2026-11-22 02:57:23")]), language="en").text
 
 
 def test_what_is_over_says_from_when_to_when():
@@ -72,7 +88,7 @@ def test_what_is_over_says_from_when_to_when():
     assert message.title == "已恢复：邮箱无法登录（sales）"
     assert message.text.splitlines()[1:3] == [
         "受影响：sales",
-        "时间：2026-11-22 11:00 CST – 2026-11-22 11:12 CST（12 分钟）",
+        "告警起止：2026-11-22 11:00 CST – 2026-11-22 11:12 CST（12 分钟）",
     ]
 
 
@@ -174,7 +190,7 @@ def test_a_link_that_is_none_is_left_out(url):
 def test_whom_it_is_about(labels, who):
     body = {"status": "firing", "labels": {"alertname": "MailX", **labels}, "annotations": {}, "startsAt": "x"}
     (found,) = parse(notification([body]), "zh").alerts
-    assert (found.who, found.summary, found.starts) == (who, "MailX", 0.0)
+    assert (found.who, found.summary, found.raised) == (who, "MailX", 0.0)
 
 
 @pytest.mark.parametrize(
