@@ -53,13 +53,14 @@ class _Ring:
 class _Past:
     """The remembered results of one target and probe."""
 
-    __slots__ = ("conclusive", "failed", "last", "ring", "since")
+    __slots__ = ("conclusive", "failed", "failing_since", "last", "ring", "since")
 
     def __init__(self, result: Result) -> None:
         self.last = result
         self.conclusive: Result | None = None
         self.failed: Result | None = None
         self.since = result.started
+        self.failing_since: float | None = None
         self.ring = _Ring()
 
     def add(self, result: Result) -> None:
@@ -67,6 +68,8 @@ class _Past:
         if result.outcome is not Outcome.INCONCLUSIVE:
             if self.conclusive is None or self.conclusive.outcome is not result.outcome:
                 self.since = result.started
+                if result.outcome is Outcome.FAILED:
+                    self.failing_since = result.started
             self.conclusive = result
             if result.outcome is Outcome.FAILED:
                 self.failed = result
@@ -130,6 +133,11 @@ class History:
         """Return the Unix time of the run with which the current verdict (working or failing) began."""
         past = self._past.get(key)
         return past.since if past and past.conclusive else None
+
+    def failing_since(self, key: TargetKey) -> float | None:
+        """Return the Unix time of the first run of the latest failure, also after its end; None if there was none."""
+        past = self._past.get(key)
+        return past.failing_since if past else None
 
     def runs(self, key: TargetKey) -> tuple[Run, ...]:
         """Return summaries of the last runs, newest first; at most RUNS."""

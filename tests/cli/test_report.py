@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.diagnosis.diagnose import diagnose
 from exporter.model import (
@@ -177,6 +179,56 @@ def test_what_other_results_rule_out_is_told_and_what_they_do_not_is_too():
 def test_a_result_that_is_too_old_rules_nothing_out():
     made = ticket([IMAP, SMTP], ok(SMTP, started=START - 3600, login_attempted=True), refused())
     assert Says.ACCOUNT_WORKS not in [each.says for each in made.ruled_out]
+
+
+def looks() -> st.SearchStrategy[list[tuple[int, int, bool]]]:
+    """Runs of several targets in the order of their times: seconds, number of the target, whether it works."""
+    one = st.tuples(st.integers(0, 600), st.integers(0, 6), st.booleans())
+    return st.lists(one, max_size=40).map(sorted)
+
+
+@given(looks())
+def test_nothing_is_ruled_out_by_a_look_that_is_older_than_the_fault(seen):
+    """The oldest looks are of the first failure; each count is of mailboxes that were looked at since."""
+    elsewhere = replace(server("mail.example.net:993"), servers=("mail.example.net:993",))
+    others = [account(f"other{number}") for number in range(3)]
+    targets = [IMAP, SMTP, NEAR, elsewhere, *others]
+    results = [(ok if works else refused)(targets[number], started=START + at) for at, number, works in seen]
+    results.append(refused(started=START + 601))
+    began = results[-1].started
+    for result in reversed(results[:-1]):
+        if result.target is IMAP:
+            if result.outcome is Outcome.OK:
+                break
+            began = result.started
+    last = {result.target.key: result for result in results}
+    made = ticket(targets, *results, now=START + 602)
+
+    def known(*some: Target) -> list[bool]:
+        found = [last[each.key] for each in some if each.key in last]
+        return [each.outcome is Outcome.OK for each in found if each.outcome is not Outcome.OK or each.started >= began]
+
+    for statement in made.ruled_out:
+        words = dict(statement.words)
+        match statement.says:
+            case Says.NEIGHBOURS_WORK:
+                assert (int(words["count"]), int(words["total"])) == (sum(known(*others)), len(known(*others)))
+            case Says.OTHERS_WORK:
+                assert (int(words["count"]), int(words["total"])) == (sum(known(elsewhere)), len(known(elsewhere)))
+            case Says.REACHED | Says.ENCRYPTED:
+                pass  # of the failed run itself
+            case _:
+                assert statement.at >= began
+    assert (Says.NEIGHBOURS_WORK in [each.says for each in made.ruled_out]) is (sum(known(*others)) > 0)
+
+
+def test_a_failure_that_is_over_is_told_with_what_worked_while_it_lasted():
+    """Not with what worked before it, although the target itself works since a later time."""
+    other = account("other")
+    runs = [ok(other, started=START - 60), refused(started=START), ok(IMAP, started=START + 60)]
+    assert Says.NEIGHBOURS_WORK not in [each.says for each in ticket([IMAP, other], *runs).ruled_out]
+    during = [refused(started=START), ok(other, started=START + 30), ok(IMAP, started=START + 60)]
+    assert Says.NEIGHBOURS_WORK in [each.says for each in ticket([IMAP, other], *during).ruled_out]
 
 
 def test_another_password_says_nothing_about_this_one():

@@ -55,9 +55,19 @@ def login_of(target: Target) -> Login | None:
     return found if isinstance(found, Login) else None
 
 
-def statements(result: Result, targets: Sequence[Target], verdict_of: VerdictOf) -> tuple[Statement, ...]:
-    """Return what the other results show about `result`, which has failed."""
-    return (*_own_steps(result), *_same_place(result, targets, verdict_of), *_others(result, targets, verdict_of))
+def statements(
+    result: Result, targets: Sequence[Target], verdict_of: VerdictOf, began: float
+) -> tuple[Statement, ...]:
+    """Return what the other results show about `result`, which has failed.
+
+    `began`: Unix time of the first failed run. What worked before says nothing about this failure.
+    """
+
+    def since(target: Target) -> Result | None:
+        seen = verdict_of(target)
+        return None if seen is None or (seen.outcome is Outcome.OK and seen.started < began) else seen
+
+    return (*_own_steps(result), *_same_place(result, targets, since), *_others(result, targets, since))
 
 
 def _own_steps(result: Result) -> Iterable[Statement]:

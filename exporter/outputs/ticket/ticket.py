@@ -112,7 +112,8 @@ def make(
     leading = told[0]
     about = leading.result if leading.state in ("failing", "recovered", "inconclusive") else None
     verdict_of = fresh_verdicts(history, interval_of, now)
-    found = statements(about, targets, verdict_of) if about is not None else ()
+    began = history.failing_since(leading.target.key) if leading.state != "inconclusive" else None
+    found = statements(about, targets, verdict_of, began or about.started) if about is not None else ()
     return Ticket(
         name=name,
         first=own[0],
