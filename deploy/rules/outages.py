@@ -41,10 +41,12 @@ class _Of:
     """The texts about an outage of one scope, which the label `label` names."""
 
     def __init__(self, scope: str, label: str) -> None:
-        given = scope, f"job=%[1]q,{label}=%[2]q", f"$labels.job $labels.{label}"
+        matchers, args = f"job=%[1]q,{label}=%[2]q", f"$labels.job $labels.{label}"
+        given = scope, matchers, args
         self.name = f"{{{{ $labels.{label} }}}}"
         self.times = times.of_outage(*given)
         self.who, self.who_zh = words.mailboxes_of(*given), words.mailboxes_of(*given, zh=True)
+        self.at, self.at_zh = words.ports_of(matchers, args), words.ports_of(matchers, args, zh=True)
         self.why, self.why_zh = words.reasons_of(*given), words.reasons_of(*given, zh=True)
 
 
@@ -81,11 +83,12 @@ HOST: Final = Alert(
     _or_ended(_fails("host", "server", "domain"), "MailHostOutage", "host", "server"),
     Text(
         "A mail server is out of order",
-        f"The mail server {_HOST.name} fails{_HOST.who}{_HOST.why}. Look at the server, not at the mailboxes.",
+        f"The mail server {_HOST.name} fails{_HOST.at}{_HOST.who}{_HOST.why}. "
+        "Look at the server, not at the mailboxes.",
     ),
     Text(
         "邮件服务器故障",
-        f"邮件服务器 {_HOST.name} 故障{_HOST.who_zh}{_HOST.why_zh}。请检查服务器，而不是邮箱。",
+        f"邮件服务器 {_HOST.name}{_HOST.at_zh} 故障{_HOST.who_zh}{_HOST.why_zh}。请检查服务器，而不是邮箱。",
     ),
     page="provider",
     wait="1m30s",

@@ -49,7 +49,7 @@ DOWN: Final = Alert(
 on (job, server, port) (
   max_over_time(mailprobe_endpoint_info[3m])
   and on (job, target)
-  max_over_time(mailprobe_root_cause_info{kind="endpoint",scope=~"domain|provider"}[3m])
+  max_over_time(mailprobe_root_cause_info{kind="endpoint",scope=~"domain|host|provider"}[3m])
 )""",
                 )
             ),
@@ -70,7 +70,10 @@ on (job, server, port) (
     wait="2m30s",
     keep="3m",
     times=times.OF_ENDPOINT,
-    comment="A server that is down because its domain or provider is, is told by their alert.",
+    comment=(
+        "What is down with its server, domain or provider is told by their alert. If it fired and were muted, its end\n"
+        "would be told beside the end of the other."
+    ),
 )
 
 PAGE_DOWN: Final = Alert(

@@ -13,6 +13,7 @@ from typing import Final
 _TARGET: Final = r"job=%q,target=%q"
 _PROBE: Final = r"job=%q,target=%q,probe=%q"
 _REASON: Final = "{{ $each.Labels.reason }}"
+_PORT: Final = "{{ $each.Labels.port }}"
 TARGET_ARGS: Final = "$labels.job $labels.target"
 PROBE_ARGS: Final = "$labels.job $labels.target $labels.probe"
 
@@ -96,3 +97,13 @@ def reasons_of(scope: str, matchers: str, args: str, *, zh: bool = False) -> str
     some = f"{{{{ range $index, $each := . }}}}{{{{ if $index }}}}{comma}{{{{ end }}}}{_REASON}{{{{ end }}}}"
     start, end = ("（", "）") if zh else (" (", ")")
     return f"{{{{ with {asked} }}}}{start}{some}{end}{{{{ end }}}}"
+
+
+def ports_of(matchers: str, args: str, *, zh: bool = False) -> str:
+    """Return ` on port 465, 993`: the ports of a server whose own probe fails. It gives nothing if there are none."""
+    down = rf"last_over_time(mailprobe_root_cause_info{{kind=\"endpoint\",scope=\"host\",{matchers}}}[3m])"
+    known = f"last_over_time(mailprobe_endpoint_info{{{matchers}}}[5m]) and on (job, target) {down}"
+    asked = f'printf "group by (port) ({known})" {args} | query | sortByLabel "port"'
+    comma = "、" if zh else ", "
+    some = f"{{{{ range $index, $each := . }}}}{{{{ if $index }}}}{comma}{{{{ end }}}}{_PORT}{{{{ end }}}}"
+    return f"{{{{ with {asked} }}}}{' 端口 ' if zh else ' on port '}{some}{{{{ end }}}}"

@@ -16,7 +16,7 @@ from tests.walk.faults import EVERY
 
 # Live tests apart from the walk, by the alerts that they wait for: real servers, Prometheus and Alertmanager.
 LIVE = {
-    "tests/system/test_alert.py": ("MailHostOutage", "MailEndpointDown"),
+    "tests/system/test_alert.py": ("MailHostOutage",),
     "tests/alertmanager/test_live.py": ("MailHostOutage", "MailprobeAllVantagesOffline"),
 }
 # Metrics that many expressions read for a secondary condition.

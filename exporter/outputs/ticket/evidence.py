@@ -55,9 +55,7 @@ def login_of(target: Target) -> Login | None:
     return found if isinstance(found, Login) else None
 
 
-def statements(
-    result: Result, targets: Sequence[Target], verdict_of: VerdictOf, began: float
-) -> tuple[Statement, ...]:
+def statements(result: Result, targets: Sequence[Target], verdict_of: VerdictOf, began: float) -> tuple[Statement, ...]:
     """Return what the other results show about `result`, which has failed.
 
     `began`: Unix time of the first failed run. What worked before says nothing about this failure.
