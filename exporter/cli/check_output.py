@@ -35,7 +35,9 @@ def table(results: Iterable[ResultObject], language: str) -> Table:
         outcome = str(result["outcome"])
         cause = ""
         if result["reason"]:
-            cause = f"{result['reason']} ({say('in')} {result['phase']})" if result["phase"] else str(result["reason"])
+            cause = say.reason(str(result["reason"]))
+            if result["phase"]:
+                cause += f" ({say('in')} {result['phase']})"
         made.add_row(
             escape(str(result["target"])),
             str(result["probe"]),
@@ -62,7 +64,7 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
         body.append(Text(say.labelled("common.what_to_do", known.remedy(language, cause.advice).replace("`", ""))))
         causes_of_words = dict.fromkeys(str(each) for result in same for each in result.get("ambiguous") or ())
         if causes_of_words:
-            body.append(Text(say.labelled("common.one_of", ", ".join(causes_of_words))))
+            body.append(Text(say.labelled("common.one_of", say("common.comma").join(map(say.reason, causes_of_words)))))
         if any(each["owner"] for each in same):
             waiting = say("common.waiting_helps" if known.waiting_helps else "not_waiting")
             told = say("common.owner_and_waiting", owner=say(f"owners.{known.owner}"), waiting=waiting)

@@ -56,6 +56,15 @@ class Phrases:
         """Return `Label: value`."""
         return f"{self(key)}{self('common.colon')}{value}"
 
+    def reason_name(self, reason: str) -> str:
+        """Return the short name of a reason; "" in English, where the code itself can be read."""
+        return self.find(f"reason_names.{reason}") or ""
+
+    def reason(self, reason: str) -> str:
+        """Return the code of a reason as a text shows it: with its name before it, where the language has one."""
+        name = self.reason_name(reason)
+        return f"{name} {reason}" if name else str(reason)
+
     @property
     def like(self) -> str:
         """En or zh: the language to use for texts that exist only in these two."""

@@ -65,6 +65,16 @@ def test_only_a_servers_words_are_called_so():
     assert "详情：no answer in 5 s\n" in text
 
 
+def test_in_chinese_a_reason_has_its_name_beside_its_code():
+    causes = (Reason.AUTH_CODE_REQUIRED, Reason.RATE_LIMITED)
+    told = failed(Failure(Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "535 x", ambiguous=causes))
+    text = shown(told, language="zh")
+    assert "登录被拒，原因不明 ambiguous_login_refused (阶段 login)" in text.splitlines()[1]
+    assert "sales 失败（登录被拒，原因不明 ambiguous_login_refused）。" in text
+    assert "可能原因：需要授权码 auth_code_required、过于频繁被限制 rate_limited\n" in text
+    assert ": auth_code_required, rate_limited\n" in shown(told)
+
+
 def test_an_answer_to_another_protocols_login_says_so():
     standing = Failure(Phase.LOGIN, Reason.WRONG_PASSWORD, "535 no", "guard", quoted=True, answer_to=Service.SMTP)
     assert "535 no (answer to the smtp login)\n" in shown(failed(standing))

@@ -296,7 +296,7 @@ def test_the_error_code_is_that_of_the_server_the_network_or_the_tls_library(wor
 def test_chinese_says_the_same():
     told = text(ticket([IMAP, NEAR], refused(), ok(NEAR)), language="zh")
     for line in (
-        "sales@example.com 的 IMAP 失败：wrong_password",
+        "sales@example.com 的 IMAP 失败：密码错误 wrong_password",
         "账号：sales@example.com",
         "错误代码",
         "腾讯",

@@ -26,11 +26,12 @@ from exporter.outputs.ticket.evidence import Says
 PACKAGE = Path(exporter.__file__).parent
 OTHERS = [code for code in languages() if code != FALLBACK]
 ENGLISH = texts(FALLBACK)
-# What the data files hold in English and Chinese; another language has it, as far as it wants, among its words.
-OF_DATA = {
+# What English needs none of, or the data files hold in English and Chinese; another language has it among its words.
+OF_DATA: dict[str, set[str]] = {
     "provider_names": set(presets()),
     "code_made_at": {preset.id for preset in presets().values() if preset.code_at},
     "apart": {row.id for row in signatures.rows() if row.apart[0]},
+    "reason_names": set(Reason),  # in English, the code can be read
 }
 # The keys of these sections are closed lists of the program, beside a few that are asked for by name.
 LISTS: dict[str, set[str]] = {
@@ -59,7 +60,7 @@ def places(text: str) -> list[str]:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_language_has_every_text_and_none_that_english_lacks(code):
-    found = own(code)
+    found = dict(own(code))
     for section, known in OF_DATA.items():
         assert set(found.pop(section, {})) <= known, section
     assert {section: set(each) for section, each in found.items()} == {
@@ -78,6 +79,20 @@ def test_a_text_has_the_same_places_in_every_language(code):
 def test_no_text_is_empty_but_the_gap_between_chinese_sentences(code):
     empty = {f"{section}.{key}" for section, each in texts(code).items() for key, text in each.items() if not text}
     assert empty <= {"common.gap"}
+
+
+@pytest.mark.parametrize("code", [code for code in OTHERS if languages()[code].like == "zh"])
+def test_each_reason_has_a_short_chinese_name_of_its_own(code):
+    names = own(code)["reason_names"]
+    assert list(names) == list(Reason), "the same reasons, in the same order"
+    assert {reason: name for reason, name in names.items() if not 2 <= len(name) <= 12} == {}
+    assert [name for name, count in Counter(names.values()).items() if count > 1] == []
+
+
+def test_a_reason_is_shown_with_its_name_where_the_language_has_one():
+    shown = {code: Phrases(code).reason(Reason.WRONG_PASSWORD) for code in languages()}
+    assert shown == {"en": "wrong_password", "zh": "密码错误 wrong_password", "zh-TW": "密碼錯誤 wrong_password"}
+    assert Phrases("zh").reason("a_reason_of_a_newer_daemon") == "a_reason_of_a_newer_daemon"
 
 
 @pytest.mark.parametrize("section", LISTS)

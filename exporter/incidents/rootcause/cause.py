@@ -45,7 +45,7 @@ def sentence(cause: Cause, language: str) -> str:
         mailboxes=cause.mailboxes,
         of=cause.of,
         subject=cause.subject,
-        reason=cause.reason,
+        reason=say.reason(cause.reason),
     )
     parts = [told]
     if cause.unseen:

@@ -40,12 +40,12 @@ class Section:
 def title(ticket: Ticket, words: TicketWords) -> str:
     case = ticket.leading
     failure = case.result.failure if case.result else None
-    reason = f"{failure.reason} ({case.code})" if failure and case.code else ""
+    reason = words.reason(failure.reason) if failure else ""
     return words(
         f"title_{ticket.state}",
         probe=str(case.target.probe).upper(),
         account=ticket.account,
-        reason=reason or (str(failure.reason) if failure else ""),
+        reason=f"{reason} ({case.code})" if reason and case.code else reason,
     )
 
 
@@ -93,9 +93,9 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
             rows.append((words("step"), str(failure.phase)))
         if case.code:
             rows.append((words("code"), case.code))
-        rows.append((words("reason"), f"{failure.reason} ({about(failure.reason).layer})"))
+        rows.append((words("reason"), f"{words.reason(failure.reason)} ({about(failure.reason).layer})"))
         if failure.ambiguous:
-            rows.append((words("common.one_of"), ", ".join(str(each) for each in failure.ambiguous)))
+            rows.append((words("common.one_of"), words("common.comma").join(map(words.reason, failure.ambiguous))))
         if case.inferred_from:
             said_by = str(case.inferred_from).upper()
             rows.append((words("inferred"), words("inferred_from", probe=probe, source=said_by)))

@@ -22,6 +22,8 @@ class TicketWords(Phrases):
 
     def sentence(self, statement: Statement) -> str:
         places = dict(statement.words)
+        if "reason" in places:
+            places["reason"] = self.reason(places["reason"])
         if statement.at:
             places["at"] = self.local(statement.at)
         return self(f"statements.{statement.says}", **places)

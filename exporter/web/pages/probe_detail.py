@@ -143,7 +143,7 @@ def chart(runs: Sequence[tuple[Run, Moment, str]], words: Words) -> Chart | None
     top = max(latencies, default=0.0)
     cells, points = [], []
     for number, (run, at, took) in enumerate(reversed(runs), shift):
-        reason = f" · {run.reason}" if run.reason else ""
+        reason = f" · {words.reason(run.reason)}" if run.reason else ""
         title = f"{at.text} · {words(run.outcome)}{reason} · {took}"
         cells.append(Cell(round(number * step, 1), round(max(step - 2, 1.0), 1), run.outcome, title))
         if run.outcome is Outcome.OK and top:

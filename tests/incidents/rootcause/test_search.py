@@ -188,7 +188,7 @@ def test_one_cause_per_target_and_its_symptoms_are_named():
     )
     assert (cause.targets, cause.also) == (("sales", "trip"), (SMTP, TRIP))
     assert sentence(cause, "en") == "sales fails (wrong_password). Also failing: smtp, roundtrip."
-    assert sentence(cause, "zh") == "sales 失败（wrong_password）。同时失败：smtp、roundtrip。"
+    assert sentence(cause, "zh") == "sales 失败（密码错误 wrong_password）。同时失败：smtp、roundtrip。"
 
 
 # -- providers and domains ------------------------------------------------------------------------------------------

@@ -372,7 +372,7 @@ async def test_causes_are_told_on_top_one_line_each(browse):
     assert 'href="runbooks/reasons?lang=en#timeout"' in first
     assert "<time " in first
     assert ">Target</span> 2 targets fail (wrong_password): wrong0, wrong1.<" in second
-    assert "imap.example.com 上 2 个邮箱中有 2 个失败（timeout）：是服务器的问题，不是您的问题。" in chinese
+    assert "imap.example.com 上 2 个邮箱中有 2 个失败（超时无回应 timeout）：是服务器的问题，不是您的问题。" in chinese
     assert english.index("2 of 2 mailboxes") < english.index("<table")
 
 
@@ -463,3 +463,23 @@ async def test_the_page_says_whether_our_own_network_is_watched(browse):
     view.references = (1, 2)
     assert "1 of 2 references answer" in await (await client.get("/?lang=en")).text()
     assert "2 个参照点中有 1 个应答" in await (await client.get("/?lang=zh")).text()
+
+
+@pytest.mark.parametrize(("language", "name"), [("zh", "密码错误"), ("zh-TW", "密碼錯誤"), ("en", "")])
+async def test_a_chinese_page_names_each_reason_beside_its_code(browse, language, name):
+    target = mailbox()
+    results = [ok(target, started=now() - 60), failed(target, started=now())]
+    client = await browse(FakeView([target], results))
+    named = f'<span class="named">{name}</span> <code>wrong_password</code>' if name else "<code>wrong_password</code>"
+    pages = {
+        path: await (await client.get(f"{path}?lang={language}")).text()
+        for path in ("/", "/targets/sales", "/runbooks/reasons")
+    }
+    for path, text in pages.items():
+        check_markup(text)
+        assert named in text, path
+        assert ('class="named"' in text) is bool(name)
+    detail = pages["/targets/sales"]
+    runs = detail[detail.index('id="runs-imap"') :]
+    assert named in runs[: runs.index("</table>")], "in the table of runs"
+    assert f"{name} wrong_password · ".lstrip() in detail, "in the title of a run in the timeline"
