@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
+from exporter.model.details import detail
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import about
 
@@ -99,7 +100,10 @@ def show(results: Sequence[ResultObject], causes: Sequence[Cause], language: str
 def _words_of(result: ResultObject, say: Phrases) -> str:
     """Return the text with a label: a quote of the server, or our own detail."""
     text = str(result["text"]).strip()
-    shown = say.labelled("common.server_said" if result.get("quoted") else "common.detail", text)
+    if result.get("quoted"):
+        shown = say.labelled("common.server_said", text)
+    else:
+        shown = say.labelled("common.detail", detail(text, say.language))
     source = result.get("answer_to")
     return f"{shown} {say('common.answer_to', protocol=source)}" if source and source != result["probe"] else shown
 

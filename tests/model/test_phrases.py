@@ -19,6 +19,7 @@ from exporter.diagnosis import signatures
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.model import FactName, Scope
 from exporter.model.advice import Advice
+from exporter.model.details import SECTIONS
 from exporter.model.phrases import FALLBACK, Phrases, languages, matching, texts
 from exporter.model.reasons import Owner, Reason, about
 from exporter.outputs.ticket.evidence import Says
@@ -32,6 +33,7 @@ OF_DATA: dict[str, set[str]] = {
     "code_made_at": {preset.id for preset in presets().values() if preset.code_at},
     "apart": {row.id for row in signatures.rows() if row.apart[0]},
     "reason_names": set(Reason),  # in English, the code can be read
+    **{section: set(texts("zh")[section]) for section in SECTIONS},  # see test_details.py
 }
 # The keys of these sections are closed lists of the program, beside a few that are asked for by name.
 LISTS: dict[str, set[str]] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from exporter.config.presets import provider_name
 from exporter.model import FactName, Line, Outcome, Result
+from exporter.model.details import detail
 from exporter.model.reasons import about
 from exporter.outputs.history import Run
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
@@ -101,7 +102,8 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
             rows.append((words("inferred"), words("inferred_from", probe=probe, source=said_by)))
             blocks.append((words("words_of", source=said_by), failure.text))
         else:
-            blocks.append((words("words"), failure.text or words("no_words")))
+            text = failure.text if failure.quoted else detail(failure.text, words.language)
+            blocks.append((words("words"), text or words("no_words")))
     if case.state == "failing" and result.login_suspended:
         rows.append((words("suspended"), words.local(result.login_next_attempt)))
     shown = case.shown

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from exporter.incidents.alert_text import cleaned
 from exporter.incidents.incident import Incident
+from exporter.model.details import detail
 from exporter.model.reasons import about
 from exporter.web.pages.formatting import Moment, moment
 from exporter.web.pages.rows import path_of
@@ -41,7 +42,7 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
             Item(
                 labels["alertname"],
                 each.what(words.language),
-                cleaned(each.text),
+                cleaned(detail(each.text, words.language)),
                 known.remedy(words.language, each.advice),
                 moment(each.since, now, words),
                 moment(each.resolved, now, words) if each.resolved else None,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from exporter.config.presets import provider_name
 from exporter.model import Result, Target
+from exporter.model.details import detail
 from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
 from exporter.model.text import shortened
@@ -107,7 +108,7 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
     return Finding(
         failure.reason,
         failure.phase or "",
-        failure.text,
+        failure.text if failure.quoted else detail(failure.text, words.language),
         failure.quoted,
         result.words_of or "",
         known.remedy(words.language, failure.advice),

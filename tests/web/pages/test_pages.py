@@ -483,3 +483,19 @@ async def test_a_chinese_page_names_each_reason_beside_its_code(browse, language
     runs = detail[detail.index('id="runs-imap"') :]
     assert named in runs[: runs.index("</table>")], "in the table of runs"
     assert f"{name} wrong_password · ".lstrip() in detail, "in the title of a run in the timeline"
+
+
+async def test_our_own_words_are_chinese_on_a_chinese_page_and_a_servers_stay(browse):
+    ours, theirs = mailbox("ours"), mailbox("theirs")
+    text, said = "192.0.2.1 port 993: Connection refused", "NO Connection refused"
+    bad = failed(ours, Reason.CONNECTION_REFUSED, Phase.CONNECT, text, transcript=(), started=now())
+    view = FakeView([ours, theirs], [bad])
+    view.record(failed(theirs, failure=Failure(Phase.LOGIN, Reason.WRONG_PASSWORD, said, quoted=True), started=now()))
+    view.known_incidents = [incident(text=text)]
+    client = await browse(view)
+    for path in ("/", "/targets/ours", "/incidents", "/runbooks/MailHostOutage"):
+        chinese = await (await client.get(f"{path}?lang=zh")).text()
+        assert "192.0.2.1 端口 993：连接被拒绝" in chinese, path
+        assert text not in chinese, path
+        assert text in await (await client.get(f"{path}?lang=en")).text(), path
+    assert said in await (await client.get("/targets/theirs?lang=zh")).text()
