@@ -51,16 +51,11 @@ def strings(node: ast.expr, function: ast.AST, seen: frozenset[str] = frozenset(
             yield from strings(each, function, seen)
     elif isinstance(node, ast.Name) and node.id not in seen:
         for statement in ast.walk(function):
-            targets = (
-                statement.targets
-                if isinstance(statement, ast.Assign)
-                else [statement.target]
-                if isinstance(statement, ast.AugAssign)
-                else []
-            )
-            if any(isinstance(target, ast.Name) and target.id == node.id for target in targets):
-                assert isinstance(statement, ast.Assign | ast.AugAssign)
-                yield from (text.removeprefix("; ") for text in strings(statement.value, function, seen | {node.id}))
+            if isinstance(statement, ast.Assign | ast.AugAssign):
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                if any(isinstance(target, ast.Name) and target.id == node.id for target in targets):
+                    said = strings(statement.value, function, seen | {node.id})
+                    yield from (text.removeprefix("; ") for text in said)
 
 
 @cache
