@@ -52,6 +52,7 @@ class App:
         self.external_url = options.external_url
         self.route_prefix = options.route_prefix
         self.telemetry_path = options.telemetry_path
+        self.time_zone = options.time_zone
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.sharding = options.sharding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Protocol
 
 from aiohttp import web
@@ -39,6 +40,11 @@ class AppView(Protocol):
     @property
     def telemetry_path(self) -> str:
         """The path of the metrics, by default /metrics."""
+        ...
+
+    @property
+    def time_zone(self) -> tzinfo | None:
+        """The time zone of the pages; None is the one of this machine."""
         ...
 
     @property

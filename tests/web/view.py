@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
@@ -28,6 +29,7 @@ class FakeView:
         self.external_url = ""
         self.route_prefix = NO_PREFIX
         self.telemetry_path = "/metrics"
+        self.time_zone: tzinfo | None = None
         self.timeout_offset = 0.5
         self.sharding = WHOLE
         self.bridges: dict[str, Bridge] = {}

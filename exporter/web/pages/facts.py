@@ -82,7 +82,7 @@ class _Page:
 
     def when(self, at: float) -> str:
         known = moment(at, self.now, self._words)
-        return self.says("when", time=known.text, distance=known.ago)
+        return self.says("when", time=known.whole, distance=known.ago)
 
     def plain(self, *names: FactName, code: bool = False) -> Iterable[FactRow]:
         """Yield a plain row for each of these facts that the run has."""

@@ -104,7 +104,7 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         return None
     known = about(failure.reason)
     causes = ((cause, about(cause)) for cause in failure.ambiguous)
-    until = moment(result.login_next_attempt, now, words).text if result.login_next_attempt else ""
+    until = moment(result.login_next_attempt, now, words).whole if result.login_next_attempt else ""
     return Finding(
         failure.reason,
         failure.phase or "",
