@@ -170,7 +170,7 @@ def test_what_other_results_rule_out_is_told_and_what_they_do_not_is_too():
     told = text(made)
     assert "the same ones are accepted by SMTP at smtp.example.com:587" in told
     assert "3 of 4 other mailboxes on imap.example.com:993 work" in told
-    assert "1 of 4 other mailboxes on imap.example.com:993 fail, too" in told
+    assert "1 of 4 other mailboxes on imap.example.com:993 fails, too" in told
     assert "The DNS check of example.com fails, too: record_missing" in told
 
 
@@ -411,7 +411,7 @@ def test_the_command_asks_the_daemon_and_probes_once_where_there_is_none(mail_wo
         "mail.example.test:",
         "Ruled out",
         "DNS: the records of example.test are present and valid",
-        "of the last 1 runs failed",
+        "of the last 1 run failed",
         "TLS: TLSv1.3",
         "Valid until: ",
     ):

@@ -106,7 +106,7 @@ def test_without_our_own_network_nothing_is_said_about_the_mail_services(mail_wo
         wait_until(ours, 30, "our network is the cause")
         assert working(daemon, "imap") == 2
         assert "Our own network is down: nothing can be said" in daemon.text("/?lang=en")
-        assert "0 of 1 references answer" in daemon.text("/?lang=en")
+        assert "0 of 1 reference answer" in daemon.text("/?lang=en")
         last = "/logs?target=alice&module=imap"
         wait_until(lambda: "reason=vantage_offline" in daemon.text(last), 20, "a login could tell nothing")
         assert "rule=vantage:connection_refused" in daemon.text(last)

@@ -33,6 +33,11 @@ class Item:
     targets: tuple[tuple[str, str], ...]  # (name, path of its page) of some of the affected targets
 
 
+def in_order(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return the open incidents, those that began last first, then the resolved ones, those that ended last first."""
+    return sorted(incidents, key=lambda each: (not each.open, -(each.resolved or each.since), each.key))
+
+
 def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
     """Return the incidents in the given order. `now` is Unix time."""
     found = []

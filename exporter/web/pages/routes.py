@@ -52,8 +52,8 @@ def pages(app: web.Application) -> list[web.RouteDef]:
 
 
 async def incidents(request: web.Request) -> web.Response:
-    """GET /incidents: the open ones, latest first, then those resolved in the last 15 minutes."""
-    words, found = _words(request), request.app[VIEW].incidents()
+    """GET /incidents: the open ones, latest first, then those resolved in the last 15 minutes, latest first."""
+    words, found = _words(request), incident_list.in_order(request.app[VIEW].incidents())
 
     def make() -> str:
         items = incident_list.items(found[:PER_PAGE], words, time.time())
@@ -69,7 +69,8 @@ async def runbook(request: web.Request) -> web.Response:
     book = (await asyncio.to_thread(runbooks.library, words.language)).get(alert)
     if book is None:
         raise web.HTTPNotFound
-    open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
+    known = incident_list.in_order(request.app[VIEW].incidents())
+    open_ones = [each for each in known if dict(each.labels)["alertname"] == alert]
     shown = incident_list.items(open_ones[:PER_PAGE], words, now) if tells(alert) else None
     query = _lang_query(request, words)
     body = runbooks.body(alert, words.language, query)

@@ -69,7 +69,7 @@ async def status(request: web.Request) -> web.Response:
             brief=brief,
             causes=lines[: cause_list.MOST],
             more=max(len(lines) - cause_list.MOST, 0),
-            incidents=incident_list.items(incidents[: incident_list.MOST], words, now),
+            incidents=incident_list.items(incident_list.in_order(incidents)[: incident_list.MOST], words, now),
             vantage=vantage,
             notices=notices,
             waiting=waiting[:MAX_WAITING],

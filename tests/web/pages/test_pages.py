@@ -63,7 +63,7 @@ async def test_the_status_page_shows_what_fails_first_with_reason_text_remedy_an
     client = await browse(FakeView([good, bad], [ok(good, started=now()), failed(bad, started=now())]))
     text = await (await client.get("/")).text()
     check_markup(text)
-    assert "1 of 2 targets are failing" in text
+    assert "1 of 2 targets is failing" in text
     assert text.index("z-bad") < text.index("a-good")
     assert "wrong_password" in text
     assert "NO [AUTHENTICATIONFAILED] Authentication failed." in text
@@ -349,6 +349,27 @@ async def test_incidents_are_listed_and_lead_to_a_page_that_says_what_to_do(brow
     check_markup(empty)
     assert "No incident of this kind is open." in empty
     assert (await client.get("/runbooks/Nonsense")).status == 404
+
+
+async def test_open_incidents_come_first_and_the_newest_of_them_on_top(browse):
+    """Whatever the order in which they were opened: an incident opens some time after its first failure."""
+    began = {"old": 3000, "new": 60, "gone": 4000, "gone-late": 5000}
+    view = FakeView([mailbox()], [ok(mailbox(), started=now())])
+    view.known_incidents = [
+        incident(
+            key=name, told=(f"{name} fails.", f"{name} 失败。"), since=now() - ago, opened=now() - 50 + ago / 100,
+            resolved=0.0 if "gone" not in name else now() - (10 if name == "gone-late" else 600),
+        )
+        for name, ago in began.items()
+    ]  # fmt: skip
+    client = await browse(view)
+    text = await (await client.get("/incidents")).text()
+    assert re.findall(r"<h2>(\S+) fails", text) == ["new", "old", "gone-late", "gone"]
+    book = await (await client.get("/runbooks/MailHostOutage")).text()
+    assert re.findall(r"<h3>(\S+) fails", book) == ["new", "old", "gone-late", "gone"]
+    front = await (await client.get("/")).text()
+    listed = front[front.index('<ul class="incidents">') :]
+    assert re.findall(r'<li class="(open|resolved)">', listed) == ["open", "open", "resolved", "resolved"]
 
 
 async def test_causes_are_told_on_top_one_line_each(browse):
