@@ -42,7 +42,7 @@ from exporter.state.store import State
 from tests.canary import leaks
 from tests.context import context_over
 from tests.net.lines_server import Peer
-from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, server
+from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 from tests.servers.daemon import daemon_for, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import free_port, wait_until
@@ -291,6 +291,33 @@ def test_other_states():
 def test_the_error_code_is_that_of_the_server_the_network_or_the_tls_library(words: str, rule: str, code: str):
     result = ok(IMAP, outcome=Outcome.FAILED, failure=Failure(Phase.LOGIN, Reason.TIMEOUT, words, rule))
     assert code_of(result) == code
+
+
+@pytest.mark.parametrize(
+    ("facts", "english", "chinese"),
+    [
+        (
+            {F.ROUNDTRIP_CAME_LATE: 720.0, F.ROUNDTRIP_IN_FLIGHT: 0},
+            "12 min after it was sent",
+            "邮件在发出 12 分钟后到达",
+        ),
+        ({F.ROUNDTRIP_IN_FLIGHT: 1}, "the mail has not come yet", "邮件至今未到"),
+        ({F.ROUNDTRIP_IN_FLIGHT: 0}, "", ""),  # given up, or nothing is remembered of it
+    ],
+)
+def test_a_recovered_route_tells_whether_the_late_mail_came_in_the_end(facts, english: str, chinese: str):
+    trip = route()
+    late = failed(trip, Reason.MESSAGE_LATE, Phase.ARRIVE, "not there 30 s after it was sent; it has not come yet")
+    early = ok(trip, fact(F.ROUNDTRIP_CAME_LATE, 99.0), started=START - 300)
+    well = ok(trip, *(fact(name, value) for name, value in facts.items()), started=START + 300)
+    made = ticket([trip], early, late, well, name=trip.name, now=START + 400)
+    assert made.state == "recovered"
+    told = text(made)
+    assert "not there 30 s after it was sent; it has not come yet" in told
+    assert ("What came of it: " in told) is bool(english)
+    assert english in told
+    assert chinese in text(made, "text", "zh")
+    assert "发出 30 秒后仍未到达；至今未到" in text(made, "text", "zh")
 
 
 def test_chinese_says_the_same():

@@ -26,7 +26,7 @@ ROWS = texts("zh")["details"]
 TEXT_OF = {
     **dict.fromkeys(("ProbeError", "Inconclusive", "Suspended", "DnsFailure", "CertificateFault", "NoReplyError"), 1),
     **dict.fromkeys(("RecordError", "_fail"), 1),
-    **dict.fromkeys(("Garbage", "StartTlsUnavailable", "BadMessageError", "BadNameError", "if_silent"), 0),
+    **dict.fromkeys(("Garbage", "StartTlsUnavailable", "BadMessageError", "BadNameError", "if_silent", "_late"), 0),
 }
 
 

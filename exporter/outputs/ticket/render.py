@@ -12,7 +12,8 @@ from typing import Any
 from exporter.config.presets import provider_name
 from exporter.model import FactName, Line, Outcome, Result
 from exporter.model.details import detail
-from exporter.model.reasons import about
+from exporter.model.durations import in_words
+from exporter.model.reasons import Reason, about
 from exporter.outputs.history import Run
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
 from exporter.outputs.ticket.evidence import endpoints_of
@@ -104,6 +105,11 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
         else:
             text = failure.text if failure.quoted else detail(failure.text, words.language)
             blocks.append((words("words"), text or words("no_words")))
+    if failure is not None and failure.reason is Reason.MESSAGE_LATE and case.state == "recovered":
+        if case.came:
+            rows.append((words("in_the_end"), words("came", span=detail(in_words(case.came), words.language))))
+        elif case.awaited:
+            rows.append((words("in_the_end"), words("not_come")))
     if case.state == "failing" and result.login_suspended:
         rows.append((words("suspended"), words.local(result.login_next_attempt)))
     shown = case.shown
