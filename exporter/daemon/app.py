@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from exporter.config import redacted
+from exporter.config import document, redacted
 from exporter.daemon import systemd
 from exporter.daemon.loading import load_all, reasons
 from exporter.daemon.options import Options
@@ -232,6 +232,9 @@ class App:
 
     def config_text(self) -> str:
         return redacted(self._configuration.loaded.config)
+
+    def config_document(self) -> Mapping[str, Any]:
+        return document(self._configuration.loaded.config)
 
     def interval(self, target: Target) -> float:
         return self._configuration.effective.interval(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -86,7 +86,11 @@ class AppView(Protocol):
         ...
 
     def config_text(self) -> str:
-        """Return the configuration in use as YAML, with secrets replaced by `<secret>`."""
+        """Return the configuration in use as YAML, with secrets replaced by `<secret>`. Call it in a thread."""
+        ...
+
+    def config_document(self) -> Mapping[str, Any]:
+        """Return what `config_text` shows, before it becomes a text. Call it in a thread."""
         ...
 
     def config_error(self) -> str | None:

@@ -76,7 +76,9 @@ async def test_every_link_of_ours_keeps_the_zone_and_the_language(browse):
     client = await browse(fleet())
     for path in (each for each in PATHS if each != "/nothing"):
         joined = "&" if "?" in path else "?"
-        text = await (await client.get(f"{path}{joined}lang=zh&tz=America/New_York")).text()
+        text = await (
+            await client.get(f"{path}{joined}lang=zh&tz=America/New_York", headers={"Accept": "text/html"})
+        ).text()
         links = [unescape(each) for each in re.findall(r'<a [^>]*?href="([^"]+)"', text)]
         pages = [each for each in links if not re.search(r"metrics|logs\?|api/v1|^#|^https?:", each)]
         assert len(pages) > 3, path
