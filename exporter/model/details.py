@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from string import Formatter
+from typing import NamedTuple
 
 from exporter.model.phrases import Phrases, texts
 
@@ -19,7 +20,14 @@ MOST = 8  # sentences in a row
 LONGEST = 1000  # characters of a line; a longer one is a server's
 _LETTER = re.compile("[A-Za-z]")
 
-Row = tuple[re.Pattern[str], str, bool]  # English, the other language, whether its English has words of its own
+
+class Row(NamedTuple):
+    """One sentence."""
+
+    longest: str  # the longest literal of its English: most texts do not have it, and looking for it is fast
+    english: re.Pattern[str]
+    told: str  # in the other language
+    has_words: bool  # whether its English has words of its own, and not only punctuation
 
 
 def detail(text: str, language: str) -> str:
@@ -49,11 +57,12 @@ def _form(place: str) -> str:
 def _rows(language: str) -> tuple[Row, ...]:
     own = texts(language)
     pairs = [pair for section in SECTIONS for pair in own.get(section, {}).items()]
-    return tuple((pattern(english), told, _has_words(english)) for english, told in pairs)
+    return tuple(_row(english, told) for english, told in pairs)
 
 
-def _has_words(sentence: str) -> bool:
-    return any(_LETTER.search(literal) for literal, _, _, _ in Formatter().parse(sentence))
+def _row(english: str, told: str) -> Row:
+    literals = [literal for literal, _, _, _ in Formatter().parse(english)]
+    return Row(max(literals, key=len), pattern(english), told, any(map(_LETTER.search, literals)))
 
 
 @lru_cache(maxsize=2048)
@@ -65,13 +74,13 @@ def _line(text: str, language: str, depth: int) -> str:
         said = [_line(each, language, depth - 1) for each in several]
         if all(one != other for one, other in zip(several, said, strict=True)):
             return Phrases(language)("explain.semicolon").join(said)
-    for english, told, has_words in _rows(language):
-        found = english.fullmatch(text)
+    for row in _rows(language):
+        found = row.english.fullmatch(text) if row.longest in text else None
         if found is None:
             continue
         places = {place: _line(value, language, depth - 1) for place, value in found.groupdict().items()}
-        if has_words or places != found.groupdict():
-            return told.format(**places)
+        if row.has_words or places != found.groupdict():
+            return row.told.format(**places)
     head, mark, tail = text.partition(": ")  # a name or an address before what is wrong with it
     first, second = _line(head, language, depth - 1), _line(tail, language, depth - 1)
     if mark and (first, second) != (head, tail):
