@@ -18,6 +18,12 @@ SECTIONS = ("details", "details_of_others")
 DEPTH = 4  # sentences within sentences
 MOST = 8  # sentences in a row
 LONGEST = 1000  # characters of a line; a longer one is a server's
+_PLACE = re.compile(r"\S*[.:/]\S*|\S*\.\S* [A-Z]{1,6}|[a-z]+(?:_[a-z]+)+ \S.*")
+"""What stands before what is wrong with it: a host, an address, a path, a host and a record type, a key and its value.
+
+A server's reply begins otherwise: `NO`, `450 4.4.1 the host says`.
+"""
+
 _LETTER = re.compile("[A-Za-z]")
 
 
@@ -79,10 +85,10 @@ def _line(text: str, language: str, depth: int) -> str:
         if found is None:
             continue
         places = {place: _line(value, language, depth - 1) for place, value in found.groupdict().items()}
-        if row.has_words or places != found.groupdict():
+        if row.has_words or (places != found.groupdict() and _PLACE.fullmatch(next(iter(places.values())))):
             return row.told.format(**places)
-    head, mark, tail = text.partition(": ")  # a name or an address before what is wrong with it
+    head, mark, tail = text.partition(": ")
     first, second = _line(head, language, depth - 1), _line(tail, language, depth - 1)
-    if mark and (first, second) != (head, tail):
+    if mark and (first != head or (second != tail and _PLACE.fullmatch(head))):
         return f"{first}{Phrases(language)('colon')}{second}"
     return text

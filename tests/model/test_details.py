@@ -97,7 +97,7 @@ def bare(sentence: str) -> str:
 def test_each_text_of_a_failure_is_there_in_chinese():
     own = {text for text in written() if re.search("[A-Za-z]{2}", text.replace("{}", ""))}
     assert len(own) > 120
-    samples = {text: text.replace("{}", "7") for text in own}  # a number, a word, or anything
+    samples = {text: text.replace("{}", "7.7") for text in own}  # a number, a name, or anything
     english = {text: written()[text] for text, sample in samples.items() if not CHINESE.search(detail(sample, "zh"))}
     # a key of the configuration before what is wrong with it, or a number that the program looks up
     assert set(english) <= {"ca_file {}: {}", "source_address {}: {}"}
@@ -156,6 +156,9 @@ def test_what_the_operating_system_says_is_what_it_says():
             "PLAIN is wanted, the server offers only AUTH XOAUTH2",
             "需要 PLAIN，服务器提供的是：只有 AUTH XOAUTH2",
         ),
+        ("imap.acme.example MX: SERVFAIL from 192.0.2.53:53", "imap.acme.example MX：192.0.2.53:53 答复 SERVFAIL"),
+        ("192.0.2.53:53: Permission denied (UDP)", "192.0.2.53:53：没有权限（UDP）"),
+        ("password_command ./secret show: exit status 3", "password_command ./secret show：退出状态 3"),
         ("password_file /run/x: No such file or directory", "password_file /run/x：没有这个文件或文件夹"),
         ("Hostname mismatch, certificate is not valid for 'a.example'.", "主机名不符，证书不适用于 'a.example'"),
         (
@@ -179,6 +182,10 @@ def test_our_words_are_said_in_chinese(english: str, chinese: str):
         "550: 5.7.1: relaying denied (see http://example.com)",
         "* BYE only one session; please: close others",
         "-ERR [SYS/TEMP] login: no",
+        "450 4.4.1 the next host does not answer: Connection timed out",
+        "NO: Connection refused (by backend)",
+        "Error: Connection refused",
+        "Permission denied; try again",
     ],
 )
 def test_a_servers_words_stay_as_they_are(text: str):
