@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
+from exporter.model.details import detail
 from exporter.model.phrases import Phrases
 from exporter.model.reasons import about
 
@@ -35,7 +36,9 @@ def table(results: Iterable[ResultObject], language: str) -> Table:
         outcome = str(result["outcome"])
         cause = ""
         if result["reason"]:
-            cause = f"{result['reason']} ({say('in')} {result['phase']})" if result["phase"] else str(result["reason"])
+            cause = say.reason(str(result["reason"]))
+            if result["phase"]:
+                cause += f" ({say('in')} {result['phase']})"
         made.add_row(
             escape(str(result["target"])),
             str(result["probe"]),
@@ -62,7 +65,7 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
         body.append(Text(say.labelled("common.what_to_do", known.remedy(language, cause.advice).replace("`", ""))))
         causes_of_words = dict.fromkeys(str(each) for result in same for each in result.get("ambiguous") or ())
         if causes_of_words:
-            body.append(Text(say.labelled("common.one_of", ", ".join(causes_of_words))))
+            body.append(Text(say.labelled("common.one_of", say("common.comma").join(map(say.reason, causes_of_words)))))
         if any(each["owner"] for each in same):
             waiting = say("common.waiting_helps" if known.waiting_helps else "not_waiting")
             told = say("common.owner_and_waiting", owner=say(f"owners.{known.owner}"), waiting=waiting)
@@ -97,7 +100,10 @@ def show(results: Sequence[ResultObject], causes: Sequence[Cause], language: str
 def _words_of(result: ResultObject, say: Phrases) -> str:
     """Return the text with a label: a quote of the server, or our own detail."""
     text = str(result["text"]).strip()
-    shown = say.labelled("common.server_said" if result.get("quoted") else "common.detail", text)
+    if result.get("quoted"):
+        shown = say.labelled("common.server_said", text)
+    else:
+        shown = say.labelled("common.detail", detail(text, say.language))
     source = result.get("answer_to")
     return f"{shown} {say('common.answer_to', protocol=source)}" if source and source != result["probe"] else shown
 

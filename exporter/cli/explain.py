@@ -87,7 +87,8 @@ def _undecided(words: str, said_in: Situation, families: tuple[str, ...], langua
     named = {option: each.reason for option, each in found.items() if each and each.reason not in UNDECIDED}
     if len(set(named.values())) < 2:
         return []
-    return [Phrases(language, "explain")("decides"), *(f"  {option}: {reason}" for option, reason in named.items())]
+    say = Phrases(language, "explain")
+    return [say("decides"), *(f"  {option}: {say.reason(reason)}" for option, reason in named.items())]
 
 
 def explanation(meaning: Classification) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _families(provider: str) -> tuple[str, ...]:
 
 def _told(meaning: Classification, language: str) -> str:
     say, known = Phrases(language, "explain"), about(meaning.reason)
-    lines = [str(meaning.reason), say.labelled("layer", str(known.layer))]
+    lines = [say.reason(meaning.reason), say.labelled("layer", str(known.layer))]
     if meaning.reason is Reason.UNKNOWN and not meaning.rule:
         lines.insert(1, say("unknown"))
     if meaning.rule:
@@ -151,7 +152,7 @@ def _told(meaning: Classification, language: str) -> str:
     if meaning.ambiguous:
         lines.append(say.labelled("common.several_causes", "").rstrip())
         remedies = ((cause, about(cause).remedy(language)) for cause in meaning.ambiguous)
-        lines += [f"  {cause}{say('common.colon')}{remedy}" for cause, remedy in remedies]
+        lines += [f"  {say.reason(cause)}{say('common.colon')}{remedy}" for cause, remedy in remedies]
         lines.append(say.labelled("apart", _apart(meaning, say)))
     else:
         lines.append(say.labelled("common.what_to_do", known.remedy(language)))
@@ -164,8 +165,8 @@ def _apart(meaning: Classification, say: Phrases) -> str:
     if told:
         own = (say.find(f"apart.{rule.removeprefix('signature:')}") for rule in meaning.rule.split(" | "))
         return next(filter(None, own), told)
-    passing = [str(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]
-    staying = [str(cause) for cause in meaning.ambiguous if not about(cause).waiting_helps]
+    passing = [say.reason(cause) for cause in meaning.ambiguous if about(cause).waiting_helps]
+    staying = [say.reason(cause) for cause in meaning.ambiguous if not about(cause).waiting_helps]
     parts = [
         say(key, causes=say("or").join(causes))
         for key, causes in (("passing", passing), ("staying", staying))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 
@@ -30,7 +30,8 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
     Returns 0, or 2 for an unknown target or an invalid configuration.
     """
     try:
-        text = await _asked(url, target, shape, language) if url else None
+        zone = str(getattr(options.time_zone, "key", ""))
+        text = await _asked(url, {"target": target, "format": shape, "lang": language, "tz": zone}) if url else None
         if text is None:
             told = f"no daemon at {url}" if url else "no daemon asked"
             print(f"{told}: probing once, so there is no history", file=sys.stderr)
@@ -45,9 +46,8 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
     return 0
 
 
-async def _asked(url: str, target: str, shape: str, language: str) -> str | None:
+async def _asked(url: str, query: Mapping[str, str]) -> str | None:
     """Return the ticket that the daemon writes, or None if nobody listens. Raises CheckError or ReachError."""
-    query = {"target": target, "format": shape, "lang": language}
     limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
     try:
         with asking(url, "reports"):
@@ -74,7 +74,7 @@ async def _alone(options: Options, name: str, shape: str, language: str) -> str:
             history.record(result)
         targets, configured = prober.targets, EffectiveConfig().interval
         ticket = make(name, targets, history, history.recent(), time.time(), interval_of=configured)
-    return render(ticket, shape, language)
+    return render(ticket, shape, language, options.time_zone)
 
 
 def _around(name: str, targets: Sequence[Target]) -> list[Job]:

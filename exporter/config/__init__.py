@@ -2,7 +2,7 @@
 
 from exporter.config.load import Config, ConfigFile, load
 from exporter.config.problems import ConfigError, Problem
-from exporter.config.redact import redacted
+from exporter.config.redact import as_yaml, document, redacted
 from exporter.config.reference import schema
 
-__all__ = ["Config", "ConfigError", "ConfigFile", "Problem", "load", "redacted", "schema"]
+__all__ = ["Config", "ConfigError", "ConfigFile", "Problem", "as_yaml", "document", "load", "redacted", "schema"]

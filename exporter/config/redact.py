@@ -20,7 +20,18 @@ HIDDEN = "<secret>"
 
 def redacted(config: Config) -> str:
     """Return the YAML text. Slow for thousands of mailboxes: call it in a thread."""
-    document = {
+    return as_yaml(document(config))
+
+
+def as_yaml(value: object) -> str:
+    """Return a part of the document as YAML."""
+    text: str = yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
+    return text.removesuffix("...\n")  # the end of a document that is only a word
+
+
+def document(config: Config) -> dict[str, Any]:
+    """Return the configuration as YAML has it. Slow for thousands of mailboxes: call it in a thread."""
+    return {
         "resolvers": list(config.resolvers),
         "limits": asdict(config.limits),
         "login_guard": {
@@ -45,8 +56,6 @@ def redacted(config: Config) -> str:
         "alert_labels": list(config.alert_labels),
         "files": [_part(part) for part in config.parts],
     }
-    text: str = yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
-    return text
 
 
 def _push(push: PushSettings | None) -> dict[str, Any] | None:

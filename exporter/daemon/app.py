@@ -12,7 +12,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from exporter.config import redacted
+from exporter.config import document, redacted
 from exporter.daemon import systemd
 from exporter.daemon.loading import load_all, reasons
 from exporter.daemon.options import Options
@@ -53,6 +53,7 @@ class App:
         self.external_url = options.external_url
         self.route_prefix = options.route_prefix
         self.telemetry_path = options.telemetry_path
+        self.time_zone = options.time_zone
         self.timeout_offset = options.timeout_offset
         self.history = History(options.history_limit)
         self.sharding = options.sharding
@@ -235,6 +236,9 @@ class App:
 
     def config_text(self) -> str:
         return redacted(self._configuration.loaded.config)
+
+    def config_document(self) -> Mapping[str, Any]:
+        return document(self._configuration.loaded.config)
 
     def interval(self, target: Target) -> float:
         return self._configuration.effective.interval(target)

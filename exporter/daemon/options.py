@@ -10,12 +10,14 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import cast
 
 from exporter import DEFAULT_PORT
 from exporter.model import durations
 from exporter.model.sharding import WHOLE, Sharding, ShardingError, sharding
+from exporter.model.zones import time_zone
 from exporter.web.route_prefix import NO_PREFIX, RoutePrefix, route_prefix
 
 DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
@@ -60,6 +62,12 @@ FLAGS = (
     Flag("web.external-url", str, "", "The URL under which mailprobe is externally reachable. Used for links."),
     Flag("web.route-prefix", str, "", "Prefix of all paths. Default: the path of --web.external-url."),
     Flag("web.telemetry-path", str, "/metrics", "Path under which to expose metrics."),
+    Flag(
+        "web.time-zone",
+        str,
+        "",
+        "Time zone of the pages and of reports, such as Asia/Shanghai. Default: the one of this machine.",
+    ),
     Flag("storage.path", str, "data/", "Folder for data that must survive a restart."),
     Flag(
         "log.level",
@@ -108,6 +116,7 @@ class Options:
     sharding: Sharding = WHOLE
     web_config_file: Path | None = None
     route_prefix: RoutePrefix = NO_PREFIX
+    time_zone: tzinfo | None = None  # None: the one of this machine
     systemd_socket: bool = False  # listen on the sockets that systemd passes, and not on `listen`
 
     @property
@@ -164,6 +173,7 @@ def options(
         external_url=str(value["web_external_url"]).rstrip("/"),
         route_prefix=_route_prefix(str(value["web_route_prefix"]), str(value["web_external_url"])),
         telemetry_path=path,
+        time_zone=_time_zone(str(value["web_time_zone"])),
         storage_path=Path(str(value["storage_path"])),
         log_level=str(value["log_level"]),
         log_format=str(value["log_format"]),
@@ -185,6 +195,13 @@ def _route_prefix(flag: str, external_url: str) -> RoutePrefix:
         return route_prefix(flag, external_url)
     except ValueError as exc:
         raise OptionError(f"--web.route-prefix {flag}: {exc}") from None
+
+
+def _time_zone(name: str) -> tzinfo | None:
+    try:
+        return time_zone(name) if name else None
+    except ValueError as exc:
+        raise OptionError(f"--web.time-zone {name}: {exc}") from None
 
 
 def _interval(value: object) -> float:

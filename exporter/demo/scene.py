@@ -18,6 +18,7 @@ from exporter.demo.dns_server import DnsServer
 from exporter.demo.imap_server import ImapServer
 from exporter.demo.listener import ADDRESS
 from exporter.demo.mailstore import Folder, Mailbox, MailStore
+from exporter.demo.references import References
 from exporter.demo.signing import SELECTOR, DkimKey
 from exporter.demo.smtp_server import SmtpServer
 
@@ -81,6 +82,8 @@ class Scene:
             "smtp_wrong_name_port": (await start(SmtpServer(store, good, "smtp.globex.example"))).port,
             "dead_port": self._dead_port(),
         }
+        references = await start(References(self.folder))
+        ports |= {f"reference_port_{number}": port for number, port in enumerate(references.ports, 1)}
         self._write(authority, store, ports)
 
     def _dead_port(self) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from exporter.daemon.address import address
 from exporter.daemon.options import Options
 from exporter.daemon.process import check_config, serve
+from exporter.demo.references import OFFLINE
 from exporter.demo.scene import STORIES, Scene
 
 START = 60.0  # seconds to wait until the servers run
@@ -53,6 +54,7 @@ def _welcome(scene: Scene, options: Options) -> str:
         f"  page     {url}/\n"
         f"  metrics  {url}{options.telemetry_path}\n"
         f"  config   {scene.config} (an example to copy; deleted when the demo ends)\n\n"
+        f"To see what mailprobe says when its own network is down:  touch {scene.folder / OFFLINE}\n\n"
         "First results appear within seconds, the last ones within half a minute. Press Ctrl-C to stop.\n"
     )
 

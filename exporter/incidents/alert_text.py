@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from exporter.incidents.incident import Incident
+from exporter.model.details import detail
 from exporter.model.phrases import FALLBACK, Phrases, texts
 from exporter.model.reasons import about
 from exporter.model.text import shortened
@@ -70,6 +71,7 @@ def _description(incident: Incident, language: str) -> str:
         shown = names(incident.targets, say)
         parts.append(say("affected", count=len(incident.targets), names=shown))
     if incident.text:
-        parts.append(say.labelled("common.server_said", say("quoted", text=cleaned(incident.text))))
+        said = cleaned(detail(incident.text, language))
+        parts.append(say.labelled("common.server_said", say("quoted", text=said)))
     parts += [say.labelled("common.what_to_do", known.remedy(language, incident.advice)), known.whose_job(language)]
     return say("common.gap").join(parts)

@@ -10,6 +10,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import ProbeName, Scope
 from exporter.model.advice import Advice
+from exporter.model.details import detail
 from exporter.model.reasons import Layer, Reason, about
 
 
@@ -47,7 +48,7 @@ def from_object(data: Mapping[str, Any]) -> Cause:
 
 def incident_object(incident: Incident) -> dict[str, Any]:
     """Return one element of /api/v1/incidents."""
-    known, labels = about(incident.reason), dict(incident.labels)
+    known, labels, chinese = about(incident.reason), dict(incident.labels), detail(incident.text, "zh")
     return {
         "alert": labels["alertname"],
         "severity": labels["severity"],
@@ -59,6 +60,7 @@ def incident_object(incident: Incident) -> dict[str, Any]:
         "domain": incident.domain or None,
         "targets": list(incident.targets),
         "text": incident.text or None,
+        "text_zh": chinese if chinese != incident.text else None,
         "told": {"en": incident.told[0], "zh": incident.told[1]},
         "owner": str(known.owner),
         "waiting_helps": known.waiting_helps,

@@ -22,6 +22,14 @@ def parse(text: object) -> float:
     return total / 1000
 
 
+def in_words(seconds: float) -> str:
+    """Return an approximate duration for a sentence: 45 s, 12 min, 3 h. `model.details` has it in other languages."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds / size < limit:
+            return f"{max(round(seconds / size), 0)} {unit}"
+    return f"{round(seconds / 86400)} d"
+
+
 def show(seconds: float) -> str:
     """Return the shortest form: 5400.0 → 1h30m."""
     left = round(seconds * 1000)

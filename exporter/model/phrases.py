@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from string import Formatter
 from types import MappingProxyType
 
 import yaml
@@ -45,7 +46,7 @@ class Phrases:
     def __call__(self, key: str, /, **places: object) -> str:
         """Return a text with its placeholders filled in. Raises KeyError for an unknown key."""
         section, dot, name = key.partition(".")
-        return (self._texts[section][name] if dot else self._section[key]).format(**places)
+        return filled_in(self._texts[section][name] if dot else self._section[key], places)
 
     def find(self, key: str) -> str | None:
         """Return the text of "section.key" without filling it in, or None."""
@@ -56,6 +57,15 @@ class Phrases:
         """Return `Label: value`."""
         return f"{self(key)}{self('common.colon')}{value}"
 
+    def reason_name(self, reason: str) -> str:
+        """Return the short name of a reason; "" in English, where the code itself can be read."""
+        return self.find(f"reason_names.{reason}") or ""
+
+    def reason(self, reason: str) -> str:
+        """Return the code of a reason as a text shows it: with its name before it, where the language has one."""
+        name = self.reason_name(reason)
+        return f"{name} {reason}" if name else str(reason)
+
     @property
     def like(self) -> str:
         """En or zh: the language to use for texts that exist only in these two."""
@@ -65,6 +75,21 @@ class Phrases:
     def tag(self) -> str:
         """The BCP 47 tag of the language."""
         return languages()[self.language].tag
+
+
+def filled_in(text: str, places: Mapping[str, object]) -> str:
+    """Return a text with its placeholders filled in; `{count:target|targets}` is the first word if count is 1."""
+    return _Numbers().vformat(text, (), places) if "|" in text else text.format(**places)
+
+
+class _Numbers(Formatter):
+    """Chooses between singular and plural. A language without plural has only the number."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, either, several = format_spec.partition("|")
+        if not either:
+            return str(super().format_field(value, format_spec))
+        return one if str(value) == "1" else several
 
 
 @cache

@@ -70,6 +70,7 @@ class FactName(StrEnum):
     ROUNDTRIP_RECEIVED = "roundtrip_received"  # seconds from submission until the mail is visible, one per message
     ROUNDTRIP_PRECISION = "roundtrip_precision"  # seconds by which the mail may have been visible before it was found
     ROUNDTRIP_LATE = "roundtrip_late"  # 1 per message that became late
+    ROUNDTRIP_CAME_LATE = "roundtrip_came_late"  # seconds from submission, of a mail that an earlier run called late
     ROUNDTRIP_LOST = "roundtrip_lost"  # 1 per message given up
     ROUNDTRIP_DUPLICATED = "roundtrip_duplicated"  # 1 per duplicate copy
     ROUNDTRIP_MISFILED = "roundtrip_misfiled"  # 1 per message found in junk

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from exporter.model import FactName, Outcome, Result, Target
+from exporter.model import FactName, Failure, Outcome, Result, Target
+from exporter.model.details import detail
 from exporter.model.reasons import Reason, about
 
 SCHEMA_VERSION = 1
@@ -44,6 +45,7 @@ def result_object(result: Result) -> dict[str, Any]:
         "rule": (failure.rule or None) if failure else None,
         "ambiguous": [str(each) for each in failure.ambiguous] or None if failure else None,
         "text": (failure.text or None) if failure else None,
+        "text_zh": _in_chinese(failure) if failure else None,
         "quoted": failure.quoted if failure else None,
         "answer_to": str(failure.answer_to) if failure and failure.answer_to else None,
         "owner": str(known.owner) if known and not in_flight else None,
@@ -55,6 +57,12 @@ def result_object(result: Result) -> dict[str, Any]:
         "facts": facts_object(result),
         "login_suspended": result.login_suspended,
     }
+
+
+def _in_chinese(failure: Failure) -> str | None:
+    """Return our own words in Chinese; None if a server said them, or we have no Chinese for them."""
+    told = failure.text if failure.quoted else detail(failure.text, "zh")
+    return told if told != failure.text else None
 
 
 def facts_object(result: Result) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Checks after a failure whether the fault is our own: the network, the clock, or a blocked port.
 
 In: a Result that failed. Out: the same Result, or an inconclusive one if the fault is ours. The network counts as up as
-long as the configured references answer; clock and ports are judged by recent results of several servers.
+long as the configured references answer; ports are judged by recent results of several servers, the clock by them, by
+its jumps (`own_clock`), and by what was seen of a certificate.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from exporter.net.dial import dial
 from exporter.net.dns.resolver import Resolver
 from exporter.net.tls import TlsContexts
 from exporter.run.local_faults import UNREACHED, Seen, blocked_ports, clock_reasons, seen_in
+from exporter.run.own_clock import OwnClock
 
 logger = logger_of(__name__)
 
@@ -112,6 +114,7 @@ class Vantage:
         told: Callable[[bool], None] | None = None,
         skipped: Callable[[ProbeName, str], None] | None = None,
         now: Callable[[], float] = time.monotonic,
+        clock: OwnClock | None = None,
     ) -> None:
         self.settings = settings
         self.last: ReferenceCheck | None = None
@@ -120,6 +123,7 @@ class Vantage:
         self._told = told or (lambda _: None)
         self._skipped = skipped or (lambda _, __: None)
         self._now = now
+        self._own_clock = clock or OwnClock()
         self._flight: asyncio.Task[ReferenceCheck] | None = None
         self._seen: dict[str, Seen] = {}
         self._failing: set[tuple[str, ProbeName]] = set()  # targets whose last conclusive run failed
@@ -150,11 +154,13 @@ class Vantage:
             self._told(True)
         servers = {server for target in config.targets for server in target.servers}
         self._seen = {server: each for server, each in self._seen.items() if server in servers}
+        self._own_clock.keep(servers)
         self._failing.intersection_update(config.keys)
 
     async def watch(self) -> None:
-        """Check the references regularly, forever."""
+        """Check the references and our own clock regularly, forever."""
         while True:
+            self._own_clock.look()
             if self.settings.references:
                 await self._look(0.0)
             await asyncio.sleep(EVERY)
@@ -170,6 +176,8 @@ class Vantage:
         seen = seen_in(result, now)
         if seen is not None:
             self._seen[result.target.servers[0]] = seen
+        if remark := self._own_clock.judge(result):
+            return _inconclusive(result, Reason.CLOCK_WRONG, remark)
         if may_be_ours(result):
             blame = await self._blame(result, fresh=key not in self._failing)
             if blame is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from datetime import tzinfo
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -39,6 +40,11 @@ class AppView(Protocol):
     @property
     def telemetry_path(self) -> str:
         """The path of the metrics, by default /metrics."""
+        ...
+
+    @property
+    def time_zone(self) -> tzinfo | None:
+        """The time zone of the pages; None is the one of this machine."""
         ...
 
     @property
@@ -80,7 +86,11 @@ class AppView(Protocol):
         ...
 
     def config_text(self) -> str:
-        """Return the configuration in use as YAML, with secrets replaced by `<secret>`."""
+        """Return the configuration in use as YAML, with secrets replaced by `<secret>`. Call it in a thread."""
+        ...
+
+    def config_document(self) -> Mapping[str, Any]:
+        """Return what `config_text` shows, before it becomes a text. Call it in a thread."""
         ...
 
     def config_error(self) -> str | None:

@@ -5,7 +5,8 @@ SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Shape, Subject
+from exporter.outputs.metrics.families import FAMILIES
+from exporter.outputs.metrics.family import BASE_LABELS, MetricFamily, Shape, Subject
 
 _FAMILIES = {family.full_name: family for family in FAMILIES}
 _HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")

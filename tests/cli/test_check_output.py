@@ -62,7 +62,17 @@ def test_only_a_servers_words_are_called_so():
     assert "Detail: no answer in 5 s\n" in text
     text = shown(failed(servers), failed(ours, "other"), language="zh")
     assert "服务器原话：NO wrong\n" in text
-    assert "详情：no answer in 5 s\n" in text
+    assert "详情：5 秒内没有回应\n" in text
+
+
+def test_in_chinese_a_reason_has_its_name_beside_its_code():
+    causes = (Reason.AUTH_CODE_REQUIRED, Reason.RATE_LIMITED)
+    told = failed(Failure(Phase.LOGIN, Reason.AMBIGUOUS_LOGIN_REFUSED, "535 x", ambiguous=causes))
+    text = shown(told, language="zh")
+    assert "登录被拒，原因不明 ambiguous_login_refused (阶段 login)" in text.splitlines()[1]
+    assert "sales 失败（登录被拒，原因不明 ambiguous_login_refused）。" in text
+    assert "可能原因：需要授权码 auth_code_required、过于频繁被限制 rate_limited\n" in text
+    assert ": auth_code_required, rate_limited\n" in shown(told)
 
 
 def test_an_answer_to_another_protocols_login_says_so():
@@ -88,5 +98,5 @@ def test_nobody_is_blamed_for_a_mail_that_was_not_waited_for(language):
         Phase.ARRIVE, Reason.MESSAGE_LATE, "the mail is in flight: a later run settles it", "inconclusive"
     )
     text = shown(replace(failed(failure), outcome=Outcome.INCONCLUSIVE), language=language)
-    assert "in flight" in text
+    assert ("邮件在途" if language == "zh" else "in flight") in text
     assert not [word for word in ("provider", "Whose job", "服务商", "由谁处理") if word in text]

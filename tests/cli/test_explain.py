@@ -11,6 +11,7 @@ import pytest
 
 from exporter.cli.explain import as_received
 from exporter.cli.main import main
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import ABOUT, Reason
 
 FIVE = (
@@ -67,7 +68,7 @@ def test_several_causes_are_listed_with_what_tells_them_apart(capsys):
     for language, apart in (("en", "15 minutes"), ("zh", "15 分钟"), ("zh-TW", "15 分鐘")):
         _, text = run(capsys, FIVE, "--provider", "qq", "--lang", language)
         assert apart in text
-        assert all(f"  {cause}" in text for cause in answer["ambiguous"])
+        assert all(f"  {Phrases(language).reason(cause)}" in text for cause in answer["ambiguous"])
 
 
 @pytest.mark.parametrize("language", ["en", "zh", "zh-TW"])
@@ -94,7 +95,9 @@ def test_the_command_that_was_answered_decides(capsys, options: tuple[str, ...],
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_the_text_alone_does_not_decide_is_said(capsys, language: str):
     _, out = run(capsys, "550 Domain not found", "--lang", language)
-    assert "--answer-to mail: sender_rejected\n  --answer-to rcpt: recipient_domain_bad" in out
+    name = Phrases(language).reason
+    told = (f"--answer-to mail: {name('sender_rejected')}", f"--answer-to rcpt: {name('recipient_domain_bad')}")
+    assert "\n  ".join(told) in out
     _, out = run(capsys, "550 5.1.1 User unknown", "--lang", language)
     assert "--answer-to" not in out, "nothing to decide"
 

@@ -44,7 +44,7 @@ from exporter.state.store import State
 from tests.canary import leaks
 from tests.context import context_over
 from tests.net.lines_server import Peer
-from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, server
+from tests.results import IMAP_SERVER, SMTP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
 from tests.servers.daemon import daemon_for, mailprobe
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import free_port, wait_until
@@ -172,7 +172,7 @@ def test_what_other_results_rule_out_is_told_and_what_they_do_not_is_too():
     told = text(made)
     assert "the same ones are accepted by SMTP at smtp.example.com:587" in told
     assert "3 of 4 other mailboxes on imap.example.com:993 work" in told
-    assert "1 of 4 other mailboxes on imap.example.com:993 fail, too" in told
+    assert "1 of 4 other mailboxes on imap.example.com:993 fails, too" in told
     assert "The DNS check of example.com fails, too: record_missing" in told
 
 
@@ -345,10 +345,37 @@ def test_the_error_code_is_that_of_the_server_the_network_or_the_tls_library(wor
     assert code_of(result) == code
 
 
+@pytest.mark.parametrize(
+    ("facts", "english", "chinese"),
+    [
+        (
+            {F.ROUNDTRIP_CAME_LATE: 720.0, F.ROUNDTRIP_IN_FLIGHT: 0},
+            "12 min after it was sent",
+            "邮件在发出 12 分钟后到达",
+        ),
+        ({F.ROUNDTRIP_IN_FLIGHT: 1}, "the mail has not come yet", "邮件至今未到"),
+        ({F.ROUNDTRIP_IN_FLIGHT: 0}, "", ""),  # given up, or nothing is remembered of it
+    ],
+)
+def test_a_recovered_route_tells_whether_the_late_mail_came_in_the_end(facts, english: str, chinese: str):
+    trip = route()
+    late = failed(trip, Reason.MESSAGE_LATE, Phase.ARRIVE, "not there 30 s after it was sent; it has not come yet")
+    early = ok(trip, fact(F.ROUNDTRIP_CAME_LATE, 99.0), started=START - 300)
+    well = ok(trip, *(fact(name, value) for name, value in facts.items()), started=START + 300)
+    made = ticket([trip], early, late, well, name=trip.name, now=START + 400)
+    assert made.state == "recovered"
+    told = text(made)
+    assert "not there 30 s after it was sent; it has not come yet" in told
+    assert ("What came of it: " in told) is bool(english)
+    assert english in told
+    assert chinese in text(made, "text", "zh")
+    assert "发出 30 秒后仍未到达；至今未到" in text(made, "text", "zh")
+
+
 def test_chinese_says_the_same():
     told = text(ticket([IMAP, NEAR], refused(), ok(NEAR)), language="zh")
     for line in (
-        "sales@example.com 的 IMAP 失败：wrong_password",
+        "sales@example.com 的 IMAP 失败：密码错误 wrong_password",
         "账号：sales@example.com",
         "错误代码",
         "腾讯",
@@ -463,7 +490,7 @@ def test_the_command_asks_the_daemon_and_probes_once_where_there_is_none(mail_wo
         "mail.example.test:",
         "Ruled out",
         "DNS: the records of example.test are present and valid",
-        "of the last 1 runs failed",
+        "of the last 1 run failed",
         "TLS: TLSv1.3",
         "Valid until: ",
     ):

@@ -60,6 +60,7 @@ def test_a_bad_listen_address_is_named(text):
         ("MAILPROBE_CONFIG_CHECK", "perhaps"),
         ("MAILPROBE_HISTORY_LIMIT", "0"),
         ("MAILPROBE_WEB_TELEMETRY_PATH", "metrics"),
+        ("MAILPROBE_WEB_TIME_ZONE", "Beijing"),
         ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "30"),
         ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "500ms"),
         ("MAILPROBE_CONFIG_AUTO_RELOAD_INTERVAL", "soon"),
@@ -68,6 +69,13 @@ def test_a_bad_listen_address_is_named(text):
 def test_a_bad_value_in_the_environment_is_an_error(name, value):
     with pytest.raises(OptionError, match=value):
         parse(**{name: value})
+
+
+def test_the_time_zone_of_the_pages_is_an_iana_name():
+    assert parse().time_zone is None
+    assert str(parse("--web.time-zone=Asia/Shanghai").time_zone) == "Asia/Shanghai"
+    with pytest.raises(OptionError, match=r"--web\.time-zone CST8: 'CST8' is no time zone.*such as Asia/Shanghai"):
+        parse("--web.time-zone", "CST8")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -29,6 +30,7 @@ from exporter.model import FactName, Outcome, Phase, ProbeName, Result, Target, 
 from exporter.model.reasons import Reason
 from exporter.probes.roundtrip import trip
 from exporter.run.runner import Runner
+from exporter.run.vantage import Vantage, VantageRunner
 from exporter.state.store import State
 from exporter.targets.build import build, with_wait
 from tests.canary import leaks
@@ -127,6 +129,35 @@ async def test_the_config_that_users_see_has_no_fault(stage: Stage):
     assert not build(stage.config).warnings
 
 
+async def test_without_its_references_the_demo_says_that_its_own_network_is_down(tmp_path: Path):
+    """And blames no mail service, until they answer again."""
+    with in_thread(Scene(tmp_path, slow=NEVER)) as scene:
+        config = load(scene.config)
+        state = await State.open(tmp_path / "data")
+        context = make_context(config.resolvers, state, LoginGuard(state, config.login_guard))
+        now = itertools.count(0, 1000.0)  # each look is a new one
+        vantage = Vantage(config.vantage, context.resolver, context.contexts, now=lambda: float(next(now)))
+        runner = VantageRunner(Runner(context), vantage)
+        target = next(each for each in build(config).targets if each.name == "warehouse")
+
+        async def becomes(reason: Reason) -> None:
+            async with asyncio.timeout(60):
+                while found(await runner.run(target)) != (Phase.CONNECT, reason):
+                    pass
+
+        try:
+            assert found(await runner.run(target)) == (Phase.CONNECT, Reason.CONNECTION_REFUSED)
+            assert vantage.answering() == (2, 2)
+            (tmp_path / "offline").touch()
+            await becomes(Reason.VANTAGE_OFFLINE)
+            assert vantage.answering() == (0, 2)
+            (tmp_path / "offline").unlink()
+            await becomes(Reason.CONNECTION_REFUSED)
+        finally:
+            await vantage.aclose()
+            await state.close()
+
+
 async def test_the_stories_are_about_targets_of_the_config(stage: Stage):
     names = {name for names, _ in STORIES for name in names.split(", ")}
     assert names <= {target.name for target in stage.targets}
@@ -209,6 +240,7 @@ def test_the_demo_says_where_to_look(served: list[tuple[Options, bool]], capsys:
     assert "http://127.0.0.1:8080/metrics\n" in told
     assert str(served[0][0].config_file) in told
     assert all(story in told for _, story in STORIES)
+    assert f"touch {served[0][0].config_file.with_name('offline')}\n" in told
 
 
 async def test_a_port_in_use_is_told_without_saying_where_to_look(tmp_path: Path):

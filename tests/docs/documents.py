@@ -18,7 +18,8 @@ from markdown_it.token import Token
 
 from exporter.cli import main
 from exporter.daemon import options
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Subject
+from exporter.outputs.metrics.families import FAMILIES
+from exporter.outputs.metrics.family import BASE_LABELS, MetricFamily, Subject
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.model.advice import Advice
+from exporter.model.phrases import Phrases
 from exporter.model.reasons import ABOUT, Layer, Owner, Reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "reasons.md"
@@ -58,7 +59,9 @@ def page() -> str:
     parts = [HEAD]
     for layer, (english, chinese) in LAYERS.items():
         parts.append(f"\n## {layer}: {english} · {chinese}\n\n")
-        parts.append("| reason | who · 谁处理 | wait · 可等 | what to do | 怎么办 |\n| --- | --- | --- | --- | --- |\n")
+        parts.append(
+            "| reason · 原因 | who · 谁处理 | wait · 可等 | what to do | 怎么办 |\n| --- | --- | --- | --- | --- |\n"
+        )
         parts.extend(_row(reason) for reason in Reason if ABOUT[reason].layer is layer)
     parts.append(CASES)
     parts.extend(f"| `{case}` | {_advised(case, 'en')} | {_advised(case, 'zh')} |\n" for case in Advice)
@@ -74,7 +77,10 @@ def _row(reason: Reason) -> str:
     wait = "yes · 是" if about.waiting_helps else "no · 否"
     english, chinese = OWNERS[about.owner]
     mark = " (reserved · 预留)" if about.reserved else ""
-    return f"| `{reason}`{mark} | {english} · {chinese} | {wait} | {about.remedy('en')} | {about.remedy('zh')} |\n"
+    name = Phrases("zh").reason_name(reason)
+    return (
+        f"| `{reason}` {name}{mark} | {english} · {chinese} | {wait} | {about.remedy('en')} | {about.remedy('zh')} |\n"
+    )
 
 
 if __name__ == "__main__":

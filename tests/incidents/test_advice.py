@@ -60,3 +60,10 @@ def test_an_incident_of_the_state_file_keeps_its_advice_and_one_of_an_older_vers
 def test_the_json_of_a_run_has_it_in_its_remedy():
     remedy = result_object(failed("a", Advice.WEAK_KEY))["remedy"]
     assert remedy == {code: about(NAME_MISMATCH).remedy(code, Advice.WEAK_KEY) for code in ("en", "zh")}
+
+
+def test_an_alert_says_our_own_words_in_both_languages_and_a_servers_as_they_are():
+    ours = annotations_of(incident(text="192.0.2.1 port 993: Connection refused"))
+    assert "“192.0.2.1 port 993: Connection refused”" in ours["description"]
+    assert "“192.0.2.1 端口 993：连接被拒绝”" in ours["description_zh"]
+    assert "“NO [LIMIT] later”" in annotations_of(incident(text="NO [LIMIT] later"))["description_zh"]

@@ -19,6 +19,7 @@ from exporter.diagnosis import signatures
 from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.model import FactName, Scope
 from exporter.model.advice import Advice
+from exporter.model.details import SECTIONS
 from exporter.model.phrases import FALLBACK, Phrases, languages, matching, texts
 from exporter.model.reasons import Owner, Reason, about
 from exporter.outputs.ticket.evidence import Says
@@ -26,11 +27,13 @@ from exporter.outputs.ticket.evidence import Says
 PACKAGE = Path(exporter.__file__).parent
 OTHERS = [code for code in languages() if code != FALLBACK]
 ENGLISH = texts(FALLBACK)
-# What the data files hold in English and Chinese; another language has it, as far as it wants, among its words.
-OF_DATA = {
+# What English needs none of, or the data files hold in English and Chinese; another language has it among its words.
+OF_DATA: dict[str, set[str]] = {
     "provider_names": set(presets()),
     "code_made_at": {preset.id for preset in presets().values() if preset.code_at},
     "apart": {row.id for row in signatures.rows() if row.apart[0]},
+    "reason_names": set(Reason),  # in English, the code can be read
+    **{section: set(texts("zh")[section]) for section in SECTIONS},  # see test_details.py
 }
 # The keys of these sections are closed lists of the program, beside a few that are asked for by name.
 LISTS: dict[str, set[str]] = {
@@ -54,12 +57,14 @@ def own(code: str) -> dict[str, dict[str, str]]:
 
 
 def places(text: str) -> list[str]:
-    return sorted({f"{name}{spec}" for _, name, spec, _ in Formatter().parse(text) if name is not None})
+    """Return the names of the places, with their formats; a choice between singular and plural is no format."""
+    found = [(name, spec or "") for _, name, spec, _ in Formatter().parse(text) if name is not None]
+    return sorted({f"{name}{'' if '|' in spec else spec}" for name, spec in found})
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_language_has_every_text_and_none_that_english_lacks(code):
-    found = own(code)
+    found = dict(own(code))
     for section, known in OF_DATA.items():
         assert set(found.pop(section, {})) <= known, section
     assert {section: set(each) for section, each in found.items()} == {
@@ -74,10 +79,70 @@ def test_a_text_has_the_same_places_in_every_language(code):
             assert places(own(code)[section][key]) == places(text), f"{section}.{key}"
 
 
+@pytest.mark.parametrize(
+    ("key", "places", "one", "several"),
+    [
+        (
+            "causes.host",
+            {"mailboxes": 1, "of": 5, "subject": "h", "reason": "r"},
+            "1 of 5 mailboxes at h fails (r)",
+            "3 of 3 mailboxes at h fail (r)",
+        ),
+        ("causes.vantage_offline", {"count": 1}, "about 1 target.", "about 3 targets."),
+        ("causes.dns", {"count": 1, "subject": "d", "reason": "r"}, "1 target depends on it", "3 targets depend on it"),
+        ("causes.targets", {"count": 1, "subject": "d", "reason": "r"}, "1 target fails (r)", "3 targets fail (r)"),
+        ("pages.all_ok", {"total": 1}, "The only target is working", "All 3 targets are working"),
+        ("pages.some_failing", {"failing": 1, "total": 2}, "1 of 2 targets is failing", "3 of 3 targets are failing"),
+        ("pages.checks", {"count": 1}, "1 check", "3 checks"),
+        ("pages.vantage", {"answering": 1, "of": 1}, "1 of 1 reference answers.", "3 of 3 references answer."),
+        (
+            "statements.neighbours_fail",
+            {"count": "1", "total": "4", "server": "h"},
+            "1 of 4 other mailboxes on h fails",
+            "3 of 3 other mailboxes on h fail,",
+        ),
+        ("bridge.left_out", {"n": 1}, "And 1 alert that", "And 3 alerts that"),
+    ],
+)
+def test_english_has_singular_and_plural(key, places, one, several):
+    say = Phrases("en")
+    three = {name: 3 if str(value).isdigit() else value for name, value in places.items()}
+    assert one in say(key, **places)
+    assert several in say(key, **three)
+    assert "{" not in say(key, **places) + Phrases("zh")(key, **places)
+
+
+def test_no_english_count_stands_before_a_plural_that_does_not_follow_it():
+    fixed = re.compile(
+        r"\{(?:count|n|of|total|mailboxes)\} (?!ok|failed|more|s\b|min\b|h\b|d\b|unread|affected|inconclusive)[a-z]+s\b"
+    )
+    found = {
+        f"{section}.{key}": text
+        for section, each in ENGLISH.items()
+        for key, text in each.items()
+        if fixed.search(re.sub(r"\|[^}]*\{\w+\}[^}]*\}", "}", text))
+    }
+    assert found == {}
+
+
 @pytest.mark.parametrize("code", languages())
 def test_no_text_is_empty_but_the_gap_between_chinese_sentences(code):
     empty = {f"{section}.{key}" for section, each in texts(code).items() for key, text in each.items() if not text}
     assert empty <= {"common.gap"}
+
+
+@pytest.mark.parametrize("code", [code for code in OTHERS if languages()[code].like == "zh"])
+def test_each_reason_has_a_short_chinese_name_of_its_own(code):
+    names = own(code)["reason_names"]
+    assert list(names) == list(Reason), "the same reasons, in the same order"
+    assert {reason: name for reason, name in names.items() if not 2 <= len(name) <= 12} == {}
+    assert [name for name, count in Counter(names.values()).items() if count > 1] == []
+
+
+def test_a_reason_is_shown_with_its_name_where_the_language_has_one():
+    shown = {code: Phrases(code).reason(Reason.WRONG_PASSWORD) for code in languages()}
+    assert shown == {"en": "wrong_password", "zh": "密码错误 wrong_password", "zh-TW": "密碼錯誤 wrong_password"}
+    assert Phrases("zh").reason("a_reason_of_a_newer_daemon") == "a_reason_of_a_newer_daemon"
 
 
 @pytest.mark.parametrize("section", LISTS)

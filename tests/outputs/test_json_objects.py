@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from exporter.model import FactName, Outcome, ProbeName
+from exporter.incidents.json_objects import incident_object
+from exporter.model import FactName, Failure, Outcome, Phase, ProbeName
 from exporter.model.reasons import Reason, about
 from exporter.outputs.json_objects import facts_object, result_object, target_object
-from tests.results import START, domain, fact, failed, mailbox, ok, route
+from tests.results import START, domain, fact, failed, incident, mailbox, ok, route
 
 
 def test_a_failed_result_tells_everything_about_its_failure():
@@ -28,6 +29,7 @@ def test_a_failed_result_tells_everything_about_its_failure():
         "rule": "rfc5530:AUTHENTICATIONFAILED",
         "ambiguous": None,
         "text": "NO [AUTHENTICATIONFAILED] Authentication failed.",
+        "text_zh": None,
         "quoted": False,
         "answer_to": None,
         "owner": str(known.owner),
@@ -47,6 +49,16 @@ def test_the_causes_of_ambiguous_words_are_listed():
     causes = (Reason.WRONG_PASSWORD, Reason.RATE_LIMITED)
     found = result_object(replace(made, failure=replace(made.failure, ambiguous=causes)))
     assert found["ambiguous"] == ["wrong_password", "rate_limited"]
+
+
+def test_our_own_words_are_there_in_chinese_and_a_servers_are_not():
+    ours = Failure(Phase.CONNECT, Reason.CONNECTION_REFUSED, "192.0.2.1 port 993: Connection refused")
+    found = result_object(failed(mailbox(), failure=ours))
+    assert (found["text"], found["text_zh"]) == (ours.text, "192.0.2.1 端口 993：连接被拒绝")
+    quoted = replace(ours, text="Connection refused", quoted=True)
+    assert result_object(failed(mailbox(), failure=quoted))["text_zh"] is None
+    assert incident_object(incident(text=ours.text))["text_zh"] == "192.0.2.1 端口 993：连接被拒绝"
+    assert incident_object(incident(text="NO [LIMIT] later"))["text_zh"] is None
 
 
 def test_what_is_absent_is_null():

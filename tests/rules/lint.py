@@ -11,7 +11,7 @@ import promql_parser as promql
 
 from exporter.model import Kind, Phase, ProbeName, Scope
 from exporter.model.reasons import Layer, Reason
-from exporter.outputs.metrics.families import BASE_LABELS, Shape
+from exporter.outputs.metrics.family import BASE_LABELS, Shape
 from tests.rules.output import COMPARISONS, OPERATIONS, SCRAPED, Labels, family_of, labels, operator, walk
 
 Rule = Mapping[str, Any]

@@ -8,7 +8,8 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, MetricFamily, Shape
+from exporter.outputs.metrics.families import FAMILIES
+from exporter.outputs.metrics.family import BASE_LABELS, MetricFamily, Shape
 
 Labels = frozenset[str]
 SCRAPED = frozenset({"job", "instance"})

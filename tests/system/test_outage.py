@@ -69,7 +69,7 @@ def test_a_stopped_dovecot_is_one_cause_for_its_mailboxes_its_ports_and_the_rout
     assert (labels["kind"], labels["domain"]) == ("mailbox", "example.test")
     for language, words in (
         ("en", r"2 of 2 mailboxes at mail\.example\.test fail \(\w+\): it is the server, not you\."),
-        ("zh", r"mail\.example\.test 上 2 个邮箱中有 2 个失败（\w+）：是服务器的问题，不是您的问题。"),
+        ("zh", r"mail\.example\.test 上 2 个邮箱中有 2 个失败（连接被拒绝 \w+）：是服务器的问题，不是您的问题。"),
     ):
         # Not at once: the smtp probes may have something else to say until dovecot's end has reached postfix.
         wait_until(partial(told_once, daemon, language, words), 15, f"the page tells it once: {words}")
@@ -106,7 +106,7 @@ def test_without_our_own_network_nothing_is_said_about_the_mail_services(mail_wo
         wait_until(ours, 30, "our network is the cause")
         assert working(daemon, "imap") == 2
         assert "Our own network is down: nothing can be said" in daemon.text("/?lang=en")
-        assert "0 of 1 references answer" in daemon.text("/?lang=en")
+        assert "0 of 1 reference answer" in daemon.text("/?lang=en")
         last = "/logs?target=alice&module=imap"
         wait_until(lambda: "reason=vantage_offline" in daemon.text(last), 20, "a login could tell nothing")
         assert "rule=vantage:connection_refused" in daemon.text(last)

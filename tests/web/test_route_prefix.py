@@ -15,7 +15,15 @@ from tests.results import mailbox, ok
 from tests.servers.daemon import Daemon, mailprobe
 from tests.web.view import FakeView
 
-PAGES = ("/", "/targets/sales", "/incidents", "/runbooks/", "/runbooks/reasons", "/runbooks/MailLoginRejected")
+PAGES = (
+    "/",
+    "/targets/sales",
+    "/incidents",
+    "/runbooks/",
+    "/runbooks/reasons",
+    "/runbooks/MailLoginRejected",
+    "/config",
+)
 PROGRAMS = ("/metrics", "/config", "/sd", "/api/v1/targets", "/-/healthy", "/-/ready")
 FILES = ("/style.css", "/page.js", "/icon-ok.svg")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
 
 from exporter.incidents.incident import Incident
 from exporter.incidents.rootcause.cause import Cause
@@ -28,6 +30,7 @@ class FakeView:
         self.external_url = ""
         self.route_prefix = NO_PREFIX
         self.telemetry_path = "/metrics"
+        self.time_zone: tzinfo | None = None
         self.timeout_offset = 0.5
         self.sharding = WHOLE
         self.bridges: dict[str, Bridge] = {}
@@ -38,6 +41,7 @@ class FakeView:
         self.reload_error: str | None = None
         self.reloads = 0
         self.write_error = ""
+        self.document: Mapping[str, Any] = {"resolvers": [], "files": []}
         self.found: list[Notice] = []
         self.runs: list[tuple[str, str, Wait, bool]] = []
         self.next_result: Result | None = None
@@ -79,6 +83,9 @@ class FakeView:
 
     def state_error(self) -> str:
         return self.write_error
+
+    def config_document(self) -> Mapping[str, Any]:
+        return self.document
 
     def config_text(self) -> str:
         return "mailboxes:\n- name: sales\n  password: <secret>\n"

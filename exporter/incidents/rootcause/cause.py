@@ -45,7 +45,7 @@ def sentence(cause: Cause, language: str) -> str:
         mailboxes=cause.mailboxes,
         of=cause.of,
         subject=cause.subject,
-        reason=cause.reason,
+        reason=say.reason(cause.reason),
     )
     parts = [told]
     if cause.unseen:
@@ -66,13 +66,13 @@ def fold(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 
 def _one(same: Sequence[Cause]) -> Cause:
     names = tuple(name for cause in same for name in cause.targets)
-    more = f" … (+{len(same) - NAMED})" if len(same) > NAMED else ""
+    more = f" … (+{len(names) - NAMED})" if len(names) > NAMED else ""
     return replace(
         min(same, key=lambda cause: cause.since),
         key=f"targets:{same[0].reason}",
         targets=names,
         advice=shared(cause.advice for cause in same),
-        subject=", ".join(cause.subject for cause in same[:NAMED]) + more,
+        subject=", ".join(names[:NAMED]) + more,
         mailboxes=sum(cause.mailboxes for cause in same),
         of=sum(cause.of for cause in same),
         also=tuple(probe for probe in ProbeName if any(probe in cause.also for cause in same)),

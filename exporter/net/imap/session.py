@@ -334,7 +334,7 @@ class ImapSession:
         try:
             return writer.string(encoded)
         except ValueError as exc:
-            raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r} {exc}") from None
+            raise ProbeError(Reason.FOLDER_MISSING, f"the folder name {self.shown(name)!r}: {exc}") from None
 
 
 async def _parsed(parse: Callable[[Response], T], responses: Sequence[Response]) -> list[T]:

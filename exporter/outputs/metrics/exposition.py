@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
-from exporter.outputs.metrics.families import MetricFamily, Shape
+from exporter.outputs.metrics.family import MetricFamily, Shape
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 

@@ -17,7 +17,8 @@ from exporter.model.outage import Outage
 from exporter.model.reasons import Layer, Reason
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
-from exporter.outputs.metrics.families import FAMILIES, MetricFamily, Subject
+from exporter.outputs.metrics.families import FAMILIES
+from exporter.outputs.metrics.family import MetricFamily, Subject
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.outputs.metrics.series import Series
 from exporter.outputs.metrics.target_labels import identity, target_info

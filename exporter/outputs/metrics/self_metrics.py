@@ -20,7 +20,8 @@ from exporter.model import ProbeName
 from exporter.model.effective import EffectiveConfig
 from exporter.model.sharding import WHOLE, Sharding
 from exporter.outputs.metrics import families as table
-from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS, MetricFamily
+from exporter.outputs.metrics.families import LOG_LEVELS, SKIP_REASONS
+from exporter.outputs.metrics.family import MetricFamily
 
 
 class SelfMetrics:

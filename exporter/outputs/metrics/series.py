@@ -12,7 +12,8 @@ from exporter.model.spell import Spell
 from exporter.model.staleness import lifetime
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
-from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS, MetricFamily, Shape, Subject
+from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS
+from exporter.outputs.metrics.family import MetricFamily, Shape, Subject
 from exporter.outputs.metrics.target_labels import endpoints, identity, prefixes, shared_prefix
 
 LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.POP3, ProbeName.SMTP, ProbeName.ROUNDTRIP})

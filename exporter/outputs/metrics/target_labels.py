@@ -9,7 +9,7 @@ from exporter.model import Endpoint, ProbeName, Target
 from exporter.model.names import RESERVED_LABELS
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import label, labels, number
-from exporter.outputs.metrics.families import Subject
+from exporter.outputs.metrics.family import Subject
 
 
 def endpoints(target: Target) -> tuple[Endpoint, ...]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from exporter.config.presets import provider_name
 from exporter.model import FactName, Line, Outcome, Result
-from exporter.model.reasons import about
+from exporter.model.details import detail
+from exporter.model.durations import in_words
+from exporter.model.reasons import Reason, about
 from exporter.outputs.history import Run
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
 from exporter.outputs.ticket.evidence import endpoints_of
@@ -40,12 +42,12 @@ class Section:
 def title(ticket: Ticket, words: TicketWords) -> str:
     case = ticket.leading
     failure = case.result.failure if case.result else None
-    reason = f"{failure.reason} ({case.code})" if failure and case.code else ""
+    reason = words.reason(failure.reason) if failure else ""
     return words(
         f"title_{ticket.state}",
         probe=str(case.target.probe).upper(),
         account=ticket.account,
-        reason=reason or (str(failure.reason) if failure else ""),
+        reason=f"{reason} ({case.code})" if reason and case.code else reason,
     )
 
 
@@ -93,15 +95,21 @@ def _error(case: Case, result: Result, words: TicketWords) -> Section:
             rows.append((words("step"), str(failure.phase)))
         if case.code:
             rows.append((words("code"), case.code))
-        rows.append((words("reason"), f"{failure.reason} ({about(failure.reason).layer})"))
+        rows.append((words("reason"), f"{words.reason(failure.reason)} ({about(failure.reason).layer})"))
         if failure.ambiguous:
-            rows.append((words("common.one_of"), ", ".join(str(each) for each in failure.ambiguous)))
+            rows.append((words("common.one_of"), words("common.comma").join(map(words.reason, failure.ambiguous))))
         if case.inferred_from:
             said_by = str(case.inferred_from).upper()
             rows.append((words("inferred"), words("inferred_from", probe=probe, source=said_by)))
             blocks.append((words("words_of", source=said_by), failure.text))
         else:
-            blocks.append((words("words"), failure.text or words("no_words")))
+            text = failure.text if failure.quoted else detail(failure.text, words.language)
+            blocks.append((words("words"), text or words("no_words")))
+    if failure is not None and failure.reason is Reason.MESSAGE_LATE and case.state == "recovered":
+        if case.came:
+            rows.append((words("in_the_end"), words("came", span=detail(in_words(case.came), words.language))))
+        elif case.awaited:
+            rows.append((words("in_the_end"), words("not_come")))
     if case.state == "failing" and result.login_suspended:
         rows.append((words("suspended"), words.local(result.login_next_attempt)))
     shown = case.shown

@@ -44,6 +44,8 @@ class Case:
     code: str  # from the server's own reply to this probe; "" if it gave none
     since: float | None  # Unix time at which the current verdict began
     runs: tuple[Run, ...]  # newest first
+    came: float = 0.0  # seconds after which a mail came in the end that the run called late; 0: no later run found it
+    awaited: bool = False  # a mail was still in flight when the last run ended
     spoken: Result | None = None  # where `result` sent no password: the last run of this probe that did, if remembered
 
     @property
@@ -155,7 +157,17 @@ def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
     spoken = None
     if told is not None and told.login_suspended:
         spoken = next((each for each in recent if each.target.key == target.key and each.login_attempted), None)
-    case = Case(target, state, told, code_of(told), history.since(target.key), history.runs(target.key), spoken)
+    case = Case(
+        target,
+        state,
+        told,
+        code_of(told),
+        history.since(target.key),
+        history.runs(target.key),
+        _came(told, recent) if told is not None else 0.0,
+        last is not None and bool(last.fact(FactName.ROUNDTRIP_IN_FLIGHT)),
+        spoken,
+    )
     return replace(case, code="") if case.inferred_from else case
 
 
@@ -168,6 +180,13 @@ def _with_login(result: Result, recent: Sequence[Result]) -> Result:
         if each.target.key == result.target.key and each.login_attempted and each.failure is not None:
             return each if each.failure.reason is reason else result
     return result
+
+
+def _came(told: Result, recent: Sequence[Result]) -> float:
+    """Return how long the mail took in the end that a run called late, in seconds; 0 if no later run has found it."""
+    later = [each for each in recent if each.target.key == told.target.key and each.started > told.started]
+    found = (each.fact(FactName.ROUNDTRIP_CAME_LATE) for each in sorted(later, key=lambda each: each.started))
+    return next((float(seconds) for seconds in found if seconds), 0.0)
 
 
 def code_of(result: Result | None) -> str:

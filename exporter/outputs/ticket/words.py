@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 
 from exporter.model.phrases import Phrases
+from exporter.model.zones import in_zone
 from exporter.outputs.ticket.evidence import Statement
 
 
@@ -22,13 +23,15 @@ class TicketWords(Phrases):
 
     def sentence(self, statement: Statement) -> str:
         places = dict(statement.words)
+        if "reason" in places:
+            places["reason"] = self.reason(places["reason"])
         if statement.at:
             places["at"] = self.local(statement.at)
         return self(f"statements.{statement.says}", **places)
 
     def local(self, at: float) -> str:
         """Return a local time such as 2026-01-31 09:30:00 +08:00 CST, with the zone's name if it has one."""
-        moment = datetime.fromtimestamp(at, self._zone) if self._zone else datetime.fromtimestamp(at).astimezone()
+        moment = in_zone(at, self._zone)
         offset = moment.isoformat(timespec="seconds")[19:]
         if not moment.utcoffset():
             return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 
 from exporter.model import FactName
+from exporter.model.durations import in_words
 from exporter.model.errors import Inconclusive, ProbeError
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
@@ -38,6 +39,7 @@ class Ledger:
     ) -> None:
         self.verdict: ProbeError | None = None
         self.signed: bytes | None = None  # the newest mail, complete, so that its DKIM signature can be verified
+        self._came_late = 0.0  # seconds that the last mail took which an earlier run called late; 0: none came
         self._route = route
         self._subject = f"route:{route}"
         self._mailbag = mailbag
@@ -90,9 +92,12 @@ class Ledger:
         trace.fact(FactName.ROUNDTRIP_RECEIVED, took)
         self.verdict = None
         if took > self._late_after:
-            self._late(f"it took {took:.0f} s; late_after is {self._late_after:.0f} s")
+            self._late(f"it came {in_words(took)} after it was sent; late_after is {in_words(self._late_after)}")
             if not mail.late:
                 trace.fact(FactName.ROUNDTRIP_LATE, 1)
+        if mail.late:
+            self._came_late = took
+            trace.fact(FactName.ROUNDTRIP_CAME_LATE, took)
         if whole is not None:
             self.signed = whole
             for hop, delay in hop_delays(whole, mail.sent_at, mail.sent_at + took).items():
@@ -152,8 +157,11 @@ class Ledger:
         await self._mailbag.mark_late(mail.token)
         if lost:
             await self._lose(mail, waited)
-        elif self.verdict is None:
-            self._late(f"not there {waited:.0f} s after it was sent")
+        elif self.verdict is None or self.verdict.reason is Reason.MESSAGE_LATE:
+            parts = [f"not there {in_words(waited)} after it was sent", "it has not come yet"]
+            if self._came_late:
+                parts.append(f"the one before came {in_words(self._came_late)} after it was sent")
+            self._late("; ".join(parts))
 
     def _late(self, text: str) -> None:
         self.verdict = ProbeError(Reason.MESSAGE_LATE, text)

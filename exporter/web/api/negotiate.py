@@ -1,10 +1,12 @@
-"""Content negotiation (RFC 9110 section 12.5): exposition format, compression and language of a response."""
+"""Content negotiation (RFC 9110 section 12.5): exposition format, compression, language and time zone of a response."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from exporter.model.phrases import FALLBACK, matching
+from exporter.model.zones import time_zone
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
@@ -69,6 +71,11 @@ def language(header: str, chosen: str = "") -> str:
     """Return the language chosen in the URL, else the preferred one of the browser, else English."""
     wanted = [chosen] if chosen else [r.name for r in sorted(_ranges(header), key=lambda r: -r.quality) if r.quality]
     return next(filter(None, map(matching, wanted)), FALLBACK)
+
+
+def zone(chosen: str, usual: tzinfo | None) -> tzinfo | None:
+    """Return the time zone that the URL chooses (`tz=Asia/Shanghai`), else `usual`. Raises ValueError."""
+    return time_zone(chosen.replace(" ", "+")) if chosen else usual  # a plus sign in a query is a space
 
 
 def wants_html(accept: str) -> bool:

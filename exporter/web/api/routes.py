@@ -16,7 +16,7 @@ from exporter.outputs.ticket.ticket import make
 from exporter.run.scheduler import Interrupted
 from exporter.web.access.origin import from_browser, may_act, own_page
 from exporter.web.api.blackbox import probe
-from exporter.web.api.negotiate import language
+from exporter.web.api.negotiate import language, zone
 from exporter.web.view import VIEW, AppView, find
 
 AT_ONCE = 200
@@ -86,7 +86,7 @@ def _last_results(view: AppView, probes: list[Target]) -> list[Result]:
 
 
 async def report(request: web.Request) -> web.Response:
-    """GET /api/v1/report?target=[&lang=][&format=text|md|json]: the support ticket about a target."""
+    """GET /api/v1/report?target=[&lang=][&tz=][&format=text|md|json]: the support ticket about a target."""
     view, query = request.app[VIEW], request.query
     name, shape = query.get("target", ""), query.get("format", "text")
     if shape not in FORMATS:
@@ -94,10 +94,15 @@ async def report(request: web.Request) -> web.Response:
     if not find(view, name):
         return _error(404, f"unknown target {name!r}")
     targets, recent = list(view.targets()), view.history.recent()
+    try:
+        times_in = zone(query.get("tz", ""), view.time_zone)
+    except ValueError as exc:
+        return _error(400, f"tz: {exc}")
     spoken = language(request.headers.get("Accept-Language", ""), query.get("lang", ""))
 
     def write() -> str:
-        return render(make(name, targets, view.history, recent, time.time(), interval_of=view.interval), shape, spoken)
+        made = make(name, targets, view.history, recent, time.time(), interval_of=view.interval)
+        return render(made, shape, spoken, times_in)
 
     text = await asyncio.to_thread(write)
     return web.Response(text=text, content_type=FORMATS[shape], headers={"Cache-Control": "no-store"})

@@ -9,6 +9,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.lifecycle import identity
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.model import Scope
+from exporter.model.details import detail
 from exporter.model.reasons import about
 from exporter.model.text import shortened
 from exporter.web.pages.formatting import Moment, moment
@@ -74,7 +75,7 @@ def _line(cause: Cause, alerts: dict[str, str], alone: dict[str, str], words: Wo
         known.layer,
         cause.reason,
         shortened(sentence(cause, words.language), MAX_SENTENCE),
-        "" if folded else shortened(cause.text, MAX_TEXT),
+        "" if folded else shortened(detail(cause.text, words.language), MAX_TEXT),
         moment(cause.since, now, words) if cause.since else None,
         len(cause.targets),
         known.remedy(words.language, cause.advice),

@@ -82,7 +82,10 @@ class _Page:
 
     def when(self, at: float) -> str:
         known = moment(at, self.now, self._words)
-        return self.says("when", time=known.text, distance=known.ago)
+        return self.says("when", time=known.whole, distance=known.ago)
+
+    def span(self, seconds: float) -> str:
+        return self._words.span(seconds)
 
     def plain(self, *names: FactName, code: bool = False) -> Iterable[FactRow]:
         """Yield a plain row for each of these facts that the run has."""
@@ -204,6 +207,9 @@ def _round_trip(page: _Page) -> Iterable[FactRow]:
         within = page.number(FactName.ROUNDTRIP_PRECISION)
         note = page.says("precision", seconds=duration(within)) if within else ""
         yield FactRow(page.says.name(FactName.ROUNDTRIP_RECEIVED), duration(received), "ok", note=note)
+    late = page.number(FactName.ROUNDTRIP_CAME_LATE)
+    if late is not None:
+        yield FactRow(page.says.name(FactName.ROUNDTRIP_CAME_LATE), page.says("came_after", span=page.span(late)))
     for labels in page.labels(FactName.ROUNDTRIP_HOP_DELAY):
         seconds = page.number(FactName.ROUNDTRIP_HOP_DELAY, *labels)
         yield FactRow(page.says("hop", hop=page.says.hop(labels[0])), duration(seconds or 0.0))

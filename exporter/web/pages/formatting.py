@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 
+from exporter.model.zones import in_zone, offset
 from exporter.web.pages.words import Words
 
 
@@ -14,21 +14,22 @@ class Moment:
     """A time as text for people, and in a format for programs."""
 
     iso: str
-    text: str
+    text: str  # without its zone: where many times stand below each other, the heading names it
+    zone: str  # offset from UTC
     ago: str  # how long ago, or how far in the future
+
+    @property
+    def whole(self) -> str:
+        """The time with its zone."""
+        return f"{self.text} {self.zone}"
 
 
 def moment(at: float, now: float, words: Words) -> Moment:
-    """Return the Unix time `at` in the server's time zone, without the date if it is today."""
-    local, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone()
+    """Return the Unix time `at` in the reader's time zone, without the date if it is today."""
+    local, today = in_zone(at, words.zone), in_zone(now, words.zone)
     text = local.strftime("%H:%M:%S" if local.date() == today.date() else "%Y-%m-%d %H:%M")
     distance = words("ahead", span=words.span(at - now)) if at > now + 1 else words("ago", span=words.span(now - at))
-    return Moment(local.isoformat(timespec="seconds"), text, distance)
-
-
-def zone(at: float) -> str:
-    """Return the server's time zone as offset from UTC. A name such as CST would be ambiguous."""
-    return timezone(datetime.fromtimestamp(at).astimezone().utcoffset() or timedelta()).tzname(None)
+    return Moment(local.isoformat(timespec="seconds"), text, offset(local), distance)
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from exporter.incidents.alert_text import cleaned
 from exporter.incidents.incident import Incident
+from exporter.model.details import detail
 from exporter.model.reasons import about
 from exporter.web.pages.formatting import Moment, moment
 from exporter.web.pages.rows import path_of
@@ -32,6 +33,11 @@ class Item:
     targets: tuple[tuple[str, str], ...]  # (name, path of its page) of some of the affected targets
 
 
+def in_order(incidents: Iterable[Incident]) -> list[Incident]:
+    """Return the open incidents, those that began last first, then the resolved ones, those that ended last first."""
+    return sorted(incidents, key=lambda each: (not each.open, -(each.resolved or each.since), each.key))
+
+
 def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]:
     """Return the incidents in the given order. `now` is Unix time."""
     found = []
@@ -41,7 +47,7 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
             Item(
                 labels["alertname"],
                 each.what(words.language),
-                cleaned(each.text),
+                cleaned(detail(each.text, words.language)),
                 known.remedy(words.language, each.advice),
                 moment(each.since, now, words),
                 moment(each.resolved, now, words) if each.resolved else None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from exporter.model import FactName, Line, Outcome, ProbeName, Result, Target
+from exporter.model.zones import in_zone
 from exporter.outputs.history import RUNS, Run
 from exporter.web.pages.facts import Group, groups
 from exporter.web.pages.fleet import STATES
@@ -143,8 +143,8 @@ def chart(runs: Sequence[tuple[Run, Moment, str]], words: Words) -> Chart | None
     top = max(latencies, default=0.0)
     cells, points = [], []
     for number, (run, at, took) in enumerate(reversed(runs), shift):
-        reason = f" · {run.reason}" if run.reason else ""
-        title = f"{at.text} · {words(run.outcome)}{reason} · {took}"
+        reason = f" · {words.reason(run.reason)}" if run.reason else ""
+        title = f"{at.whole} · {words(run.outcome)}{reason} · {took}"
         cells.append(Cell(round(number * step, 1), round(max(step - 2, 1.0), 1), run.outcome, title))
         if run.outcome is Outcome.OK and top:
             height = HEIGHT - 2 - (HEIGHT - 6) * run.duration / top
@@ -185,10 +185,14 @@ def _related(targets: Sequence[Target], known: Known) -> Related:
     worst = min(checks, key=lambda check: STATES.index(check.state))
     last = known.history.last(targets[0].key)
     expires = last.fact(FactName.CERT_NOT_AFTER) if last is not None else None
-    note = "" if expires is None or isinstance(expires, str) else known.words("certificate_until", date=_day(expires))
+    note = (
+        ""
+        if expires is None or isinstance(expires, str)
+        else known.words("certificate_until", date=_day(expires, known.words))
+    )
     reason = worst.finding.reason if worst.finding else ""
     return Related(targets[0].name, path_of(targets[0].name), worst.state, reason, note)
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d")
+def _day(at: float, words: Words) -> str:
+    return in_zone(at, words.zone).strftime("%Y-%m-%d")

@@ -9,13 +9,15 @@ import time
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from exporter import __version__
 from exporter.model.phrases import languages
 from exporter.model.text import shortened
-from exporter.web.api.negotiate import language
+from exporter.model.zones import named
+from exporter.web.api.negotiate import language, zone
 from exporter.web.pages.escaping import shown
 from exporter.web.pages.words import Words
 from exporter.web.view import VIEW
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "templates"
+MAX_ZONE = 64  # characters of an unknown time zone
 MAX_ERROR = 500  # limit of the text of a refused reload, in characters
 BREATHE = 500  # pieces of a page after which other threads may run
 
@@ -45,13 +48,35 @@ def _templates() -> Environment:
 
 
 def words_of(request: web.Request) -> Words:
-    """Return the texts in the language of the URL, else of the browser."""
-    return Words(language(request.headers.get("Accept-Language", ""), request.query.get("lang", "")))
+    """Return the texts in the language of the URL, else of the browser, and the time zone of the URL, else ours."""
+    spoken = language(request.headers.get("Accept-Language", ""), request.query.get("lang", ""))
+    try:
+        times_in = zone(request.query.get("tz", ""), request.app[VIEW].time_zone)
+    except ValueError:  # the page says so
+        times_in = request.app[VIEW].time_zone
+    return Words(spoken, times_in)
 
 
 def lang_query(request: web.Request, words: Words) -> str:
-    """Return the query that keeps a language chosen in the URL: "" or for example "?lang=zh"."""
-    return f"?lang={words.language}" if "lang" in request.query else ""
+    """Return the query that keeps what the URL chooses for all pages: "", or for example "?lang=zh&tz=Asia/Tokyo"."""
+    query = kept(request, words)
+    return f"?{urlencode(query, safe='/')}" if query else ""
+
+
+def kept(request: web.Request, words: Words) -> dict[str, str]:
+    """Return the language and the time zone, as far as the URL chooses them."""
+    found = {"lang": words.language} if "lang" in request.query else {}
+    key = getattr(words.zone, "key", "")
+    return {**found, "tz": key} if request.query.get("tz") and not _bad_zone(request) else found
+
+
+def _bad_zone(request: web.Request) -> str:
+    """Return the time zone of the URL if there is none of this name, else ""."""
+    try:
+        zone(request.query.get("tz", ""), None)
+    except ValueError:
+        return request.query["tz"][:MAX_ZONE]
+    return ""
 
 
 def render(
@@ -77,6 +102,9 @@ def render(
         root=view.route_prefix.root(request.rel_url.raw_path),
         query_with=lambda **changes: query_with(request, **changes),
         lang_query=lang_query(request, words),
+        kept=kept(request, words),
+        zone=named(time.time(), words.zone),
+        bad_zone=_bad_zone(request),
         version=__version__,
         telemetry_path=view.telemetry_path.lstrip("/"),
         config_error=shortened((view.config_error() or "").strip().partition("\n")[0], MAX_ERROR),

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from exporter.incidents.alert_text import tells
 from exporter.model.reasons import about
+from exporter.web.api.negotiate import wants_html
 from exporter.web.api.run_log import log_text
+from exporter.web.pages import config as configured
 from exporter.web.pages import incidents as incident_list
 from exporter.web.pages import runbooks, status, target
 from exporter.web.pages.rendering import FOLDER
@@ -18,6 +20,7 @@ from exporter.web.pages.rendering import html as _html
 from exporter.web.pages.rendering import lang_query as _lang_query
 from exporter.web.pages.rendering import render as _render
 from exporter.web.pages.rendering import words_of as _words
+from exporter.web.pages.rows import path_of
 from exporter.web.view import VIEW, find
 
 PER_PAGE = 200  # incidents per page
@@ -52,8 +55,8 @@ def pages(app: web.Application) -> list[web.RouteDef]:
 
 
 async def incidents(request: web.Request) -> web.Response:
-    """GET /incidents: the open ones, latest first, then those resolved in the last 15 minutes."""
-    words, found = _words(request), request.app[VIEW].incidents()
+    """GET /incidents: the open ones, latest first, then those resolved in the last 15 minutes, latest first."""
+    words, found = _words(request), incident_list.in_order(request.app[VIEW].incidents())
 
     def make() -> str:
         items = incident_list.items(found[:PER_PAGE], words, time.time())
@@ -69,7 +72,8 @@ async def runbook(request: web.Request) -> web.Response:
     book = (await asyncio.to_thread(runbooks.library, words.language)).get(alert)
     if book is None:
         raise web.HTTPNotFound
-    open_ones = [each for each in request.app[VIEW].incidents() if dict(each.labels)["alertname"] == alert]
+    known = incident_list.in_order(request.app[VIEW].incidents())
+    open_ones = [each for each in known if dict(each.labels)["alertname"] == alert]
     shown = incident_list.items(open_ones[:PER_PAGE], words, now) if tells(alert) else None
     query = _lang_query(request, words)
     body = runbooks.body(alert, words.language, query)
@@ -140,4 +144,19 @@ async def logs(request: web.Request) -> web.Response:
 
 
 async def config(request: web.Request) -> web.Response:
-    return web.Response(text=request.app[VIEW].config_text())
+    """GET /config: the configuration in use; a page for browsers, else (and with format=text) the YAML text."""
+    view = request.app[VIEW]
+    if request.query.get("format") == "text" or not wants_html(request.headers.get("Accept", "")):
+        text = await asyncio.to_thread(view.config_text)
+        return web.Response(text=text, headers={"Vary": "Accept"})
+    words, known = _words(request), frozenset(path_of(each.name) for each in view.targets())
+
+    def make() -> str:
+        document = view.config_document()
+        files, sections = configured.files(document), configured.sections(document)
+        return _render("config.html.j2", request, words, known=known, files=files, sections=sections)
+
+    async with request.app[status.RENDERING]:
+        response = _html(await asyncio.to_thread(make))
+    response.headers["Vary"] = "Accept, Accept-Language"
+    return response

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from exporter.config.presets import provider_name
 from exporter.model import Result, Target
+from exporter.model.details import detail
 from exporter.model.effective import IntervalOf
 from exporter.model.reasons import about
 from exporter.model.text import shortened
@@ -103,11 +104,11 @@ def finding_of(result: Result, words: Words, now: float) -> Finding | None:
         return None
     known = about(failure.reason)
     causes = ((cause, about(cause)) for cause in failure.ambiguous)
-    until = moment(result.login_next_attempt, now, words).text if result.login_next_attempt else ""
+    until = moment(result.login_next_attempt, now, words).whole if result.login_next_attempt else ""
     return Finding(
         failure.reason,
         failure.phase or "",
-        failure.text,
+        failure.text if failure.quoted else detail(failure.text, words.language),
         failure.quoted,
         result.words_of or "",
         known.remedy(words.language, failure.advice),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from markupsafe import Markup
@@ -52,15 +52,15 @@ def parse(alert: str, text: str) -> Runbook:
     return Runbook(alert, blocks[1], blocks[2], f"## {sections}")
 
 
-@cache
+@lru_cache(maxsize=512)
 def body(alert: str, language: str, lang_query: str) -> Markup:
-    """Return the sections as HTML. `lang_query` ("" or "?lang=zh") is added to all links to our pages."""
+    """Return the sections as HTML. `lang_query` ("" or "?lang=zh&tz=UTC") is added to all links to our pages."""
     from exporter.web.pages.markdown import markdown
 
     return Markup(markdown().render(library(language)[alert].text, {"query": lang_query}))  # noqa: S704 - raw HTML is disabled
 
 
-@cache
+@lru_cache(maxsize=2048)
 def inline(text: str, lang_query: str) -> Markup:
     """Return one line of Markdown as HTML."""
     from exporter.web.pages.markdown import markdown

@@ -12,7 +12,7 @@ from exporter.web.pages import causes as cause_list
 from exporter.web.pages import incidents as incident_list
 from exporter.web.pages.filters import UNKNOWN, Filters, parse
 from exporter.web.pages.fleet import STATES, Fleet, SnapshotCache, select
-from exporter.web.pages.formatting import moment, zone
+from exporter.web.pages.formatting import moment
 from exporter.web.pages.rendering import html, render, words_of
 from exporter.web.pages.rows import Known, brief, row_of
 from exporter.web.pages.words import Words
@@ -29,7 +29,7 @@ RENDERING: web.AppKey[asyncio.Lock] = web.AppKey("rendering")
 
 
 async def status(request: web.Request) -> web.Response:
-    """GET /?q=&state=&kind=&provider=&label=&cause=&sort=&page=&lang=&refresh=off"""
+    """GET /?q=&state=&kind=&provider=&label=&cause=&sort=&page=&lang=&tz=&refresh=off"""
     view, words, filters = request.app[VIEW], words_of(request), parse(request.query, STATES)
     # Read here, on the event loop, what a thread must not read.
     causes, incidents, targets = view.causes(), view.incidents(), view.targets()
@@ -54,7 +54,6 @@ async def status(request: web.Request) -> web.Response:
             words,
             refresh=REFRESH,
             at=moment(look.at, now, words),
-            zone=zone(now),
             everywhere=look.counts,
             total=len(look.targets),
             checks=len(targets),
@@ -70,7 +69,7 @@ async def status(request: web.Request) -> web.Response:
             brief=brief,
             causes=lines[: cause_list.MOST],
             more=max(len(lines) - cause_list.MOST, 0),
-            incidents=incident_list.items(incidents[: incident_list.MOST], words, now),
+            incidents=incident_list.items(incident_list.in_order(incidents)[: incident_list.MOST], words, now),
             vantage=vantage,
             notices=notices,
             waiting=waiting[:MAX_WAITING],

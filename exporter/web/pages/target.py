@@ -59,7 +59,7 @@ async def target(request: web.Request) -> web.Response:
             cause_key=cause.key if cause else "",
             related=related(targets, everything, known),
             is_shared=targets[0].kind in (Kind.ENDPOINT, Kind.DOMAIN),
-            report=ticket_text.render(made, "text", words.language),
+            report=ticket_text.render(made, "text", words.language, words.zone),
             formats=list(ticket_text.FORMATS),
         )
 

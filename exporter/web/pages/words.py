@@ -1,15 +1,21 @@
-"""The texts of the pages in the language of the reader."""
+"""The texts of the pages in the language of the reader, and the reader's time zone."""
 
 from __future__ import annotations
+
+from datetime import tzinfo
 
 from exporter.model.phrases import Phrases
 
 
 class Words(Phrases):
-    """The texts of one language. `words("key", n=1)` fills in the placeholders."""
+    """The texts of one language. `words("key", n=1)` fills in the placeholders.
 
-    def __init__(self, language: str) -> None:
+    `zone` is the time zone of the times on the page; None is the one of this machine.
+    """
+
+    def __init__(self, language: str, zone: tzinfo | None = None) -> None:
         super().__init__(language, "pages")
+        self.zone = zone
 
     def span(self, seconds: float) -> str:
         """Return an approximate duration in words."""

@@ -188,7 +188,22 @@ def test_one_cause_per_target_and_its_symptoms_are_named():
     )
     assert (cause.targets, cause.also) == (("sales", "trip"), (SMTP, TRIP))
     assert sentence(cause, "en") == "sales fails (wrong_password). Also failing: smtp, roundtrip."
-    assert sentence(cause, "zh") == "sales 失败（wrong_password）。同时失败：smtp、roundtrip。"
+    assert sentence(cause, "zh") == "sales 失败（密码错误 wrong_password）。同时失败：smtp、roundtrip。"
+
+
+def test_many_causes_in_one_line_name_as_many_targets_as_they_count():
+    """Two passwords, one of which also breaks a route: three targets fail, and three are named."""
+    boxes = [*mailbox("sales"), *mailbox("info")]
+    trip = route("trip", "sales", "sales", ("smtp.a.example:465", "imap.a.example:993"))
+    logins = [each for each in boxes if each.probe is IMAP]
+    found = find([*boxes, trip], *(failed(each, Reason.WRONG_PASSWORD, Phase.LOGIN) for each in (*logins, trip)))
+    (told,) = fold(found)
+    assert sentence(told, "en").startswith("3 targets fail (wrong_password): ")
+    assert sorted(told.subject.split(", ")) == ["info", "sales", "trip"] == sorted(told.targets)
+    many = [each for number in range(12) for each in mailbox(f"m{number:02}")]
+    (told,) = fold(find(many, *(failed(each, Reason.WRONG_PASSWORD, Phase.LOGIN) for each in many)))
+    assert sentence(told, "en").startswith("12 targets fail (wrong_password): m00, ")
+    assert "m09 … (+2)." in sentence(told, "en")
 
 
 # -- providers and domains ------------------------------------------------------------------------------------------

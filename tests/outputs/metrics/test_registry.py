@@ -23,7 +23,8 @@ from exporter.model.effective import EffectiveConfig
 from exporter.model.names import RESERVED_LABELS
 from exporter.model.outage import Outage
 from exporter.model.reasons import Layer, Reason
-from exporter.outputs.metrics.families import BASE_LABELS, FAMILIES, Shape, Subject, document
+from exporter.outputs.metrics.families import FAMILIES, document
+from exporter.outputs.metrics.family import BASE_LABELS, Shape, Subject
 from exporter.outputs.metrics.registry import Metrics
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from tests.results import IMAP_SERVER, START, domain, fact, failed, mailbox, ok, route, server
@@ -487,7 +488,7 @@ def test_every_number_that_a_probe_may_learn_is_a_metric():
         F.CERT_SUBJECT, F.CERT_ISSUER, F.CERT_NAMES, F.CERT_FINGERPRINT, F.FOLDER_NAME, F.DNS_TEXT, F.HTTP_LOCATION,
         F.BETTER_HOST, F.PROVIDER_ALERT,
     }  # fmt: skip
-    for_people = {F.CERT_NOT_BEFORE, F.MAILDROP_MESSAGES, F.MAILDROP_BYTES, F.HTTP_STATUS}
+    for_people = {F.CERT_NOT_BEFORE, F.MAILDROP_MESSAGES, F.MAILDROP_BYTES, F.HTTP_STATUS, F.ROUNDTRIP_CAME_LATE}
     assert {family.fact for family in FAMILIES if family.fact} == set(FactName) - words - for_people
 
 

@@ -93,6 +93,7 @@ def counts(trace: Trace) -> dict[str, int]:
         FactName.ROUNDTRIP_HOP_DELAY,
         FactName.ROUNDTRIP_AUTHENTICATION,
         FactName.ROUNDTRIP_PRECISION,
+        FactName.ROUNDTRIP_CAME_LATE,
     }
     told = [fact.name for fact in trace.facts if fact.name in COUNTERS - states]
     return {name.value.removeprefix("roundtrip_"): told.count(name) for name in told}

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from exporter.model import FactName, Login, Phase, Wait
-from exporter.model.errors import Inconclusive, Refusal
+from exporter.model.details import detail
+from exporter.model.errors import Inconclusive, ProbeError, Refusal
 from exporter.model.reasons import Reason
 from exporter.model.trace import Trace
 from exporter.probes.roundtrip import trip
@@ -35,6 +36,53 @@ async def test_late_then_settled_by_the_next_run_after_a_restart(bench: Bench):
     assert counts(trace) == {"sent": 1, "received": 2}  # reported as late once, by the first run
     assert await bench.in_flight() == ()
     assert bench.left() == []
+
+
+async def failing(bench: Bench, **changes: object) -> tuple[Trace, str]:
+    """Do a run that ends with message_late; return its trace and text."""
+    trace = Trace()
+    with pytest.raises(ProbeError) as raised:
+        await trip.probe(bench.settings(**changes), bench.world, trace)
+    assert raised.value.reason is Reason.MESSAGE_LATE
+    return trace, raised.value.text
+
+
+async def test_a_late_mail_is_told_to_have_come_in_the_end_or_not_yet(bench: Bench):
+    bench.servers.on_message = lambda raw: None
+    trace, text = await failing(bench, late_after=0.1)
+    assert text == "not there 0 s after it was sent; it has not come yet"
+    assert value(trace, FactName.ROUNDTRIP_CAME_LATE) is None
+
+    await bench.restart()
+    bench.clock += 720
+    bench.servers.stamp = bench.clock  # it came just now
+    bench.servers.deliver("INBOX", bench.servers.submitted[0])
+    trace, text = await failing(bench, late_after=0.1)
+    assert text == "not there 0 s after it was sent; it has not come yet; the one before came 12 min after it was sent"
+    assert value(trace, FactName.ROUNDTRIP_CAME_LATE) == 720
+    assert detail(text, "zh") == "发出 0 秒后仍未到达；至今未到；前一封在发出 12 分钟后到达"
+
+    bench.clock += 720
+    bench.servers.stamp = bench.clock
+    bench.servers.deliver("INBOX", bench.servers.submitted[1])
+    bench.servers.on_message = lambda raw: bench.servers.deliver("INBOX", raw)
+    trace = await bench.run()
+    assert value(trace, FactName.ROUNDTRIP_CAME_LATE) == 720, "and this run is good"
+
+
+async def test_a_mail_that_no_run_called_late_is_none_that_came_late(bench: Bench):
+    """The daemon was down meanwhile."""
+    bench.servers.on_message = lambda raw: None
+    bench.servers.hangs_up_after_the_message = True
+    await bench.run(Reason.SUBMISSION_UNCERTAIN)
+    bench.servers.hangs_up_after_the_message = False
+    bench.clock += 300
+    bench.servers.stamp = bench.clock
+    bench.servers.deliver("INBOX", bench.servers.submitted[0])
+    bench.servers.on_message = lambda raw: bench.servers.deliver("INBOX", raw)
+    trace = await bench.run()
+    assert value(trace, FactName.ROUNDTRIP_CAME_LATE) is None
+    assert counts(trace) == {"late": 1, "sent": 1, "received": 2}
 
 
 async def test_a_mail_that_nobody_saw_come_is_dated_by_its_last_server(bench: Bench):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
+from exporter.config import document, load
 from exporter.model import Fact, FactName, Failure, Line, Outcome, Phase, ProbeName, Service
 from exporter.model.reasons import Reason
 from exporter.targets.provider_watch import Notice
 from tests.results import domain, fact, failed, incident, mailbox, ok, route, server
 from tests.web.view import FakeView
 
+CONFIG = Path(__file__).parents[3] / "config.yaml"
 PATHS = (
     "/",
     "/?q=box&state=failed",
@@ -22,6 +25,7 @@ PATHS = (
     "/runbooks/",
     "/runbooks/MailHostOutage",
     "/runbooks/reasons",
+    "/config",
     "/nothing",
 )
 
@@ -83,6 +87,7 @@ def fleet() -> FakeView:
     view.record(ok(others[3], started=now - 50_000))
     view.record(failed(others[4], Reason.LOCAL_ERROR, None, outcome=Outcome.INCONCLUSIVE, started=now))
     view.known_incidents = [incident(), incident(key="b", resolved=now)]
+    view.document = document(load(CONFIG))
     view.found = [Notice("moved", "acme.example", (("before", "A"), ("now", "B"), ("hosts", "mx"), ("id", "b")))]
     return view
 
@@ -129,4 +134,17 @@ def hostile() -> FakeView:
     view.known_incidents = [incident(text=text, told=(text, text), targets=tuple(each.name for each in targets))]
     view.found = [Notice("moved", text, (("before", text), ("now", text), ("hosts", text), ("id", text)))]
     view.reload_error = view.write_error = text
+    written = text.replace("\ud800", "")  # nor can it be in a YAML file
+    view.document = {
+        "alert_labels": [written],
+        "files": [
+            {
+                "file": text,
+                "labels": {LONG: written},
+                "defaults": {},
+                "mailboxes": [{"name": name, "address": written} for name in names],
+                **dict.fromkeys(("domains", "endpoints", "routes"), ()),
+            }
+        ],
+    }
     return view

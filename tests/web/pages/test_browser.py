@@ -149,7 +149,7 @@ async def test_axe_finds_nothing(browser: Browser, serve: Serve, language, dark)
 async def test_axe_finds_nothing_on_the_other_pages_and_on_a_phone(browser: Browser, serve: Serve):
     url, page = await serve(fleet()), await browser.page(PHONE, csp=False)
     await with_axe(page)
-    for path in ("/", "/targets/sales", "/targets/example.com", "/targets/sales-to-backup", "/runbooks/"):
+    for path in ("/", "/targets/sales", "/targets/example.com", "/targets/sales-to-backup", "/runbooks/", "/config"):
         await page.open(url + path)
         assert (
             await page.run("axe.run({resultTypes: ['violations']}).then(told => told.violations.map(each => each.id))")
@@ -337,7 +337,7 @@ async def test_what_servers_say_neither_runs_nor_breaks_the_page(browser: Browse
     view = hostile()
     url, page = await serve(view), await browser.page(size)
     names = [quote(target.name, safe="") for target in view.targets()]
-    for path in ("/", "/incidents", *(f"/targets/{name}" for name in names)):
+    for path in ("/", "/incidents", "/config", *(f"/targets/{name}" for name in names)):
         await page.open(f"{url}{path}?lang=en")
         await page.run("document.querySelectorAll('details').forEach(each => { each.open = true })")
         await fits(page)

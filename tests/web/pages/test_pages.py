@@ -63,7 +63,7 @@ async def test_the_status_page_shows_what_fails_first_with_reason_text_remedy_an
     client = await browse(FakeView([good, bad], [ok(good, started=now()), failed(bad, started=now())]))
     text = await (await client.get("/")).text()
     check_markup(text)
-    assert "1 of 2 targets are failing" in text
+    assert "1 of 2 targets is failing" in text
     assert text.index("z-bad") < text.index("a-good")
     assert "wrong_password" in text
     assert "NO [AUTHENTICATIONFAILED] Authentication failed." in text
@@ -351,6 +351,27 @@ async def test_incidents_are_listed_and_lead_to_a_page_that_says_what_to_do(brow
     assert (await client.get("/runbooks/Nonsense")).status == 404
 
 
+async def test_open_incidents_come_first_and_the_newest_of_them_on_top(browse):
+    """Whatever the order in which they were opened: an incident opens some time after its first failure."""
+    began = {"old": 3000, "new": 60, "gone": 4000, "gone-late": 5000}
+    view = FakeView([mailbox()], [ok(mailbox(), started=now())])
+    view.known_incidents = [
+        incident(
+            key=name, told=(f"{name} fails.", f"{name} 失败。"), since=now() - ago, opened=now() - 50 + ago / 100,
+            resolved=0.0 if "gone" not in name else now() - (10 if name == "gone-late" else 600),
+        )
+        for name, ago in began.items()
+    ]  # fmt: skip
+    client = await browse(view)
+    text = await (await client.get("/incidents")).text()
+    assert re.findall(r"<h2>(\S+) fails", text) == ["new", "old", "gone-late", "gone"]
+    book = await (await client.get("/runbooks/MailHostOutage")).text()
+    assert re.findall(r"<h3>(\S+) fails", book) == ["new", "old", "gone-late", "gone"]
+    front = await (await client.get("/")).text()
+    listed = front[front.index('<ul class="incidents">') :]
+    assert re.findall(r'<li class="(open|resolved)">', listed) == ["open", "open", "resolved", "resolved"]
+
+
 async def test_causes_are_told_on_top_one_line_each(browse):
     """Two mailboxes that nobody can reach at one server are one line, in both languages; and so are many passwords."""
     server_name = ("imap.example.com:993",)
@@ -372,7 +393,7 @@ async def test_causes_are_told_on_top_one_line_each(browse):
     assert 'href="runbooks/reasons?lang=en#timeout"' in first
     assert "<time " in first
     assert ">Target</span> 2 targets fail (wrong_password): wrong0, wrong1.<" in second
-    assert "imap.example.com 上 2 个邮箱中有 2 个失败（timeout）：是服务器的问题，不是您的问题。" in chinese
+    assert "imap.example.com 上 2 个邮箱中有 2 个失败（超时无回应 timeout）：是服务器的问题，不是您的问题。" in chinese
     assert english.index("2 of 2 mailboxes") < english.index("<table")
 
 
@@ -463,3 +484,39 @@ async def test_the_page_says_whether_our_own_network_is_watched(browse):
     view.references = (1, 2)
     assert "1 of 2 references answer" in await (await client.get("/?lang=en")).text()
     assert "2 个参照点中有 1 个应答" in await (await client.get("/?lang=zh")).text()
+
+
+@pytest.mark.parametrize(("language", "name"), [("zh", "密码错误"), ("zh-TW", "密碼錯誤"), ("en", "")])
+async def test_a_chinese_page_names_each_reason_beside_its_code(browse, language, name):
+    target = mailbox()
+    results = [ok(target, started=now() - 60), failed(target, started=now())]
+    client = await browse(FakeView([target], results))
+    named = f'<span class="named">{name}</span> <code>wrong_password</code>' if name else "<code>wrong_password</code>"
+    pages = {
+        path: await (await client.get(f"{path}?lang={language}")).text()
+        for path in ("/", "/targets/sales", "/runbooks/reasons")
+    }
+    for path, text in pages.items():
+        check_markup(text)
+        assert named in text, path
+        assert ('class="named"' in text) is bool(name)
+    detail = pages["/targets/sales"]
+    runs = detail[detail.index('id="runs-imap"') :]
+    assert named in runs[: runs.index("</table>")], "in the table of runs"
+    assert f"{name} wrong_password · ".lstrip() in detail, "in the title of a run in the timeline"
+
+
+async def test_our_own_words_are_chinese_on_a_chinese_page_and_a_servers_stay(browse):
+    ours, theirs = mailbox("ours"), mailbox("theirs")
+    text, said = "192.0.2.1 port 993: Connection refused", "NO Connection refused"
+    bad = failed(ours, Reason.CONNECTION_REFUSED, Phase.CONNECT, text, transcript=(), started=now())
+    view = FakeView([ours, theirs], [bad])
+    view.record(failed(theirs, failure=Failure(Phase.LOGIN, Reason.WRONG_PASSWORD, said, quoted=True), started=now()))
+    view.known_incidents = [incident(text=text)]
+    client = await browse(view)
+    for path in ("/", "/targets/ours", "/incidents", "/runbooks/MailHostOutage"):
+        chinese = await (await client.get(f"{path}?lang=zh")).text()
+        assert "192.0.2.1 端口 993：连接被拒绝" in chinese, path
+        assert text not in chinese, path
+        assert text in await (await client.get(f"{path}?lang=en")).text(), path
+    assert said in await (await client.get("/targets/theirs?lang=zh")).text()

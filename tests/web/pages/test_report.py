@@ -37,7 +37,7 @@ async def test_the_command_prints_what_the_daemon_writes(browse, capsys, tmp_pat
     url = str(client.make_url("/")).rstrip("/")
     options = Options(tmp_path / "none.yaml", False, None, (), "", "/metrics", tmp_path, "info", "logfmt", 1, 0.5)
     assert await report(options, "sales", url, "md", "zh") == 0
-    assert capsys.readouterr().out.startswith("# sales 的 IMAP 失败：wrong\\_password")
+    assert capsys.readouterr().out.startswith("# sales 的 IMAP 失败：密码错误 wrong\\_password")
     assert await report(options, "nobody", url, "text", "en") == 2
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "mailprobe: unknown target 'nobody'\n")
