@@ -12,7 +12,7 @@ from typing import NamedTuple
 from exporter.incidents.rootcause.cause import Cause
 from exporter.model import Endpoint, FactName, Kind, Labels, Result, Scope, Target
 from exporter.model.reasons import Layer, Reason
-from exporter.model.target import agreed
+from exporter.model.target import agreed, common_label
 
 JOB = "mailprobe"
 
@@ -60,7 +60,7 @@ def labels_of(
         **_thing(cause, first),
     }
     for label in alert_labels:
-        found.setdefault(label, agreed(filter(None, (dict(target.labels).get(label) for target in targets))))
+        found.setdefault(label, common_label(targets, label))
     return tuple(sorted((label, value) for label, value in found.items() if value))
 
 

@@ -33,6 +33,7 @@ def annotations_of(incident: Incident, external_url: str = "") -> dict[str, str]
     for suffix, language in LANGUAGES.items():
         found[f"summary{suffix}"] = Phrases(language, "alerts")(alert)
         found[f"description{suffix}"] = _description(incident, language)
+    found |= _times(incident)
     if external_url:
         base = external_url.rstrip("/")
         page = f"targets/{quote(labels['target'], safe='')}" if "target" in labels else ""
@@ -59,14 +60,38 @@ def cleaned(text: str, limit: int = MAX_WORDS) -> str:
     return shortened(plain, limit)
 
 
-def since(at: float) -> str:
-    """Return a Unix time in the time zone of this machine, with its offset."""
-    return datetime.fromtimestamp(at).astimezone().isoformat(" ", "minutes")
+def clock(at: float) -> str:
+    """Return a Unix time in the time zone of this machine, with its offset: `2026-03-01 08:30:00 UTC+08:00`."""
+    local = datetime.fromtimestamp(at).astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S} UTC{local.isoformat()[-6:]}"
+
+
+def _times(incident: Incident) -> dict[str, str]:
+    """Return since and until when the fault lasted, as the rules for Prometheus tell it.
+
+    Not when the alert was sent: that is minutes later.
+    """
+    found = {"since": clock(incident.since)}
+    if incident.ended:
+        found |= {"until": clock(incident.ended), "lasted": duration(incident.ended - incident.since)}
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Return 468 as `7m 48s`, like `humanizeDuration` of Prometheus."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "m"), (left, "s")]
+    shown = next((index for index, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    return " ".join(f"{number}{unit}" for number, unit in parts[shown:])
 
 
 def _description(incident: Incident, language: str) -> str:
     say, known = Phrases(language, "annotations"), about(incident.reason)
-    parts = [incident.what(language), say("since", at=since(incident.since))]
+    if incident.resolved:
+        return say("works_again", at=clock(incident.ended)) if incident.ended else say("over")
+    parts = [incident.what(language), say("since", at=clock(incident.since))]
     if len(incident.targets) > 1:
         shown = names(incident.targets, say)
         parts.append(say("affected", count=len(incident.targets), names=shown))

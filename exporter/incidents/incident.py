@@ -20,6 +20,7 @@ class Member:
     conclusive: bool = True  # False: its runs are inconclusive because of a fault on our side
     good: bool | None = None  # whether the last result was good; None: no result since the start of the daemon
     seq: int = 0  # sequence number of the last result
+    good_at: float = 0.0  # Unix time at which the first good run after the failure began; 0 while it fails
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Incident:
     opened: float  # Unix time
     interval: float  # seconds between two results: the longest interval of its targets
     resolved: float = 0.0  # Unix time; 0 while open
+    ended: float = 0.0  # Unix time of the first good look of the member that recovered last; 0 if nobody saw it
     confirmed: bool = True  # False: loaded from the state file, and no result has confirmed it since the start
     cause: Cause | None = None  # the cause as last seen
     version: int = 0  # is incremented when the content of the alert changes
@@ -70,7 +72,7 @@ class Incident:
 
 _PLAIN = (
     *("scope", "layer", "reason", "text", "advice", "told", "server", "provider", "domain", "targets", "labels"),
-    *("since", "opened", "interval", "resolved"),
+    *("since", "opened", "interval", "resolved", "ended"),
 )
 
 
@@ -100,6 +102,7 @@ def thaw(key: str, record: str) -> Incident | None:
             opened=float(data["opened"]),
             interval=float(data["interval"]),
             resolved=float(data["resolved"]),
+            ended=float(data.get("ended", 0.0)),  # older versions did not store it
             confirmed=False,
             members=members,
             absent_since=0,

@@ -68,6 +68,7 @@ def incident_object(incident: Incident) -> dict[str, Any]:
         "since": incident.since,
         "opened": incident.opened,
         "resolved": incident.resolved or None,
+        "ended": incident.ended or None,
         "confirmed": incident.confirmed,
         "labels": labels,
     }

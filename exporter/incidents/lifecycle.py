@@ -17,6 +17,7 @@ from exporter.incidents.streaks import Streak, Streaks
 from exporter.model import Kind, Labels, Outcome, Result, Scope, Target, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, about
+from exporter.model.servers import host_and_port
 from exporter.model.settings import IncidentSettings
 
 KEPT = 900.0  # seconds for which a resolved incident is kept, so that each Alertmanager receives its end
@@ -97,6 +98,10 @@ class Incidents:
             member = incident.members[key]
             good = _good(result.outcome, layer, member)
             if good is not None:
+                if not good:
+                    member.good_at = 0.0
+                elif not member.good_at:
+                    member.good_at = result.started
                 member.good, member.seq = good, self._seq
                 incident.good_looks = incident.good_looks + 1 if good else 0
 
@@ -124,6 +129,7 @@ class Incidents:
         resolved = [each for each in self._incidents.values() if each.open and self._is_over(each, present)]
         for incident in resolved:
             incident.resolved = max(now, incident.opened)
+            incident.ended = _end(incident)
             incident.version += 1
             self._unindex(incident)
         for found in self._lost:
@@ -173,6 +179,7 @@ class Incidents:
                 incident.interval = max([incident.interval, *map(self._interval_of, self._targets_of(key))])
             else:
                 member.layer, member.conclusive, member.good, member.seq = look.layer, look.conclusive, False, look.seq
+                member.good_at = 0.0
         return bool(members)
 
     def _maybe_open(self, key: str, cause: Cause, now: float) -> Incident | None:
@@ -187,7 +194,7 @@ class Incidents:
             return None
         self._held.discard(key)
         since = min(look.began for look in members.values())
-        targets = [target for name in cause.targets for target in self._targets.get(name, ())]
+        targets = self._there(cause)
         incident = Incident(
             key=key,
             scope=cause.scope,
@@ -253,6 +260,19 @@ class Incidents:
             failing = self._unable.of(cause.targets) or failing
         return {key: look for key, look in failing.items() if look.layer is cause.layer} or failing
 
+    def _there(self, cause: Cause) -> list[Target]:
+        """Return the targets of a cause; of a wider one all that it can affect, whichever have failed until now."""
+        every = [target for targets in self._targets.values() for target in targets]
+        match cause.scope:
+            case Scope.HOST:
+                return [each for each in every if cause.server in {host_and_port(one)[0] for one in each.servers}]
+            case Scope.PROVIDER:
+                return [each for each in every if each.provider == cause.provider]
+            case Scope.DOMAIN:
+                return [each for each in every if each.domain == cause.domain]
+            case _:
+                return [target for name in cause.targets for target in self._targets.get(name, ())]
+
     def _targets_of(self, key: TargetKey) -> Iterable[Target]:
         return (target for target in self._targets.get(key[0], ()) if target.probe is key[1])
 
@@ -271,6 +291,12 @@ class Incidents:
 def identity(cause: Cause) -> str:
     """Return the key of the incident for a cause: scope, affected object and layer."""
     return f"{cause.key}:{cause.layer}"
+
+
+def _end(incident: Incident) -> float:
+    """Return when the last member was found to work; 0 if one of them was not, or fails for another reason now."""
+    ends = [member.good_at for member in incident.members.values()]
+    return max(ends) if ends and all(incident.since <= end for end in ends) else 0.0
 
 
 def _told(cause: Cause) -> tuple[str, str]:

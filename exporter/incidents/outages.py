@@ -11,7 +11,7 @@ from exporter.model.effective import EffectiveConfig
 from exporter.model.outage import Outage
 from exporter.model.servers import host_and_port
 from exporter.model.spell import GAP
-from exporter.model.target import agreed
+from exporter.model.target import agreed, common_label
 
 KEPT = 600.0  # seconds for which an outage is known after its end, so that alerts can tell when it was
 
@@ -95,8 +95,7 @@ def _thing(cause: Cause) -> Thing:
 
 def _named(thing: Thing, targets: Sequence[Target], alert_labels: Iterable[str]) -> Outage:
     scope, name = thing
-    mine = [dict(target.labels) for target in targets]
-    common = ((label, agreed(each.get(label, "") for each in mine)) for label in alert_labels)
+    common = ((label, common_label(targets, label)) for label in alert_labels)
     host = scope is Scope.HOST
     return Outage(
         scope,

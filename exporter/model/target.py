@@ -116,3 +116,13 @@ def agreed(values: Iterable[str]) -> str:
     """Return the value that all have in common; "" if they differ or there are none."""
     found = set(values)
     return found.pop() if len(found) == 1 else ""
+
+
+def common_label(targets: Iterable[Target], label: str) -> str:
+    """Return the value of a configured label that all mailboxes among the targets have; "" if they differ.
+
+    Servers and domains seldom have the labels of the mailboxes that use them. They count where there is no mailbox.
+    """
+    every = list(targets)
+    boxes = [target for target in every if target.kind is Kind.MAILBOX]
+    return agreed(dict(target.labels).get(label, "") for target in boxes or every)

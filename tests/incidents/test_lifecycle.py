@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.incidents.alert_labels import labels_of
-from exporter.incidents.alert_text import MAX_NAMES, MAX_WORDS, annotations_of, cleaned, tells
+from exporter.incidents.alert_text import MAX_NAMES, MAX_WORDS, annotations_of, cleaned, clock, duration, tells
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import KEPT, Incidents, identity
 from exporter.incidents.rootcause.cause import Cause
@@ -276,6 +277,64 @@ def test_a_server_that_came_back_while_we_were_away_ends_the_incident_only_after
         assert not daemon.tick(ok(each))
     (incident,) = daemon.tick(ok(boxes[-1])).resolved
     assert not incident.confirmed
+
+
+def test_an_incident_tells_when_it_began_and_ended_by_its_runs_and_not_by_its_messages():
+    daemon = Daemon(mailbox())
+    daemon.tick(ok(mailbox()))
+    incident = fail(daemon, failed(mailbox()))
+    told = annotations_of(incident)
+    assert told["since"] == clock(START + BEAT)
+    assert not {"until", "lasted"} & told.keys()
+    assert told["description"].endswith(".")
+    daemon.tick(ok(mailbox()))
+    (over,) = daemon.tick(ok(mailbox())).resolved
+    assert (over.ended, over.resolved) == (START + 4 * BEAT, START + 6 * BEAT)
+    told = annotations_of(over)
+    assert (told["since"], told["until"]) == (clock(START + BEAT), clock(START + 4 * BEAT))
+    assert told["lasted"] == duration(3 * BEAT)
+    assert told["description"] == f"Works again since {clock(START + 4 * BEAT)}."
+    assert told["description_zh"] == f"{clock(START + 4 * BEAT)} 起已恢复。"
+    known = thaw(over.key, over.freeze())
+    assert known is not None
+    assert known.ended == over.ended
+
+
+def test_an_incident_that_flaps_ended_with_its_last_recovery():
+    daemon = Daemon(mailbox())
+    fail(daemon, failed(mailbox()))
+    daemon.tick(ok(mailbox()))
+    daemon.tick(failed(mailbox()))
+    daemon.tick(ok(mailbox()))
+    (over,) = daemon.tick(ok(mailbox())).resolved
+    assert over.ended == START + 5 * BEAT
+
+
+def test_an_incident_whose_targets_were_removed_has_no_end_that_anybody_saw():
+    daemon = Daemon(mailbox(), mailbox("info"))
+    fail(daemon, failed(mailbox()))
+    daemon.load(mailbox("info"))
+    (over,) = daemon.tick().resolved
+    assert over.ended == 0.0
+    assert "until" not in annotations_of(over)
+    assert annotations_of(over)["description"] == "It is over. Since when is not known."
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, "0s"), (59.9, "59s"), (468, "7m 48s"), (90061, "1d 1h 1m 1s")])
+def test_a_duration_is_told_as_prometheus_tells_it(seconds, told):
+    assert duration(seconds) == told
+
+
+def test_a_label_that_differs_among_the_mailboxes_of_a_server_is_no_label_of_its_incident():
+    """Although those that fail first have it in common."""
+    boxes = [mailbox(f"box{n}", labels=(("team", "a" if n < 3 else "b"), ("site", "hk"))) for n in range(6)]
+    daemon = Daemon(SERVER, *boxes)
+    daemon.incidents = Incidents(partial(labels_of, alert_labels=("team", "site")))
+    daemon.load(SERVER, *boxes)
+    incident = fail(daemon, dead(SERVER), *map(dead, boxes[:3]))
+    assert dict(incident.labels)["alertname"] == "MailHostOutage"
+    assert "team" not in dict(incident.labels)
+    assert dict(incident.labels)["site"] == "hk"
 
 
 def test_a_resolved_incident_is_still_known_after_a_restart():

@@ -50,7 +50,7 @@ def items(incidents: Iterable[Incident], words: Words, now: float) -> list[Item]
                 cleaned(detail(each.text, words.language)),
                 known.remedy(words.language, each.advice),
                 moment(each.since, now, words),
-                moment(each.resolved, now, words) if each.resolved else None,
+                moment(each.ended or each.resolved, now, words) if each.resolved else None,
                 len(each.targets),
                 labels.get("severity", ""),
                 each.reason,
