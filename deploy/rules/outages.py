@@ -12,29 +12,36 @@ from textwrap import indent
 from typing import Final
 
 from deploy.rules import times, words
-from deploy.rules.promql import MX, any_of, block, dns_failing, ended, failing, policy_invalid, without
+from deploy.rules.promql import MX, any_of, block, dns_failing, ended, failed_lately, failing, policy_invalid, without
 from deploy.rules.rule import Alert, Group, Text
 
 _OLDER: Final = "Until mailprobe 0.1 there was no mailprobe_outage_targets: there the targets are counted."
 
 
-def _fails(scope: str, label: str, unlike: str) -> str:
-    """Return the outages of this scope in which targets fail, as most replicas see it."""
-    fails = (
+def _count(scope: str, unlike: str, failed: str) -> str:
+    """Return how many targets have a cause of this scope and have failed, as most replicas see it."""
+    of_scope = (
         "max without ($replica, layer, reason) (\n"
         f'  max_over_time(mailprobe_root_cause_info{{scope="{scope}"}}[3m])\n'
         ")\n"
         "and on (job, target)\n"
-        f"min by (job, target) (\n{indent(failing(), '  ')}\n)"
+        f"min by (job, target) (\n{indent(failed, '  ')}\n)"
     )
-    count = f"count without (target, kind, {unlike}) {block(fails)} > 0"
-    known = f'max without ($replica) (last_over_time(mailprobe_outage_targets{{scope="{scope}"}}[3m])) > 0'
-    return any_of((block(f"{known}\nand on (job, {label})\n{count}"), block(count)), f"on (job, {label})")
+    return f"count without (target, kind, {unlike}) {block(of_scope)} > 0"
+
+
+def _fails(scope: str, label: str, unlike: str) -> str:
+    """Return the outages of this scope. One that comes and goes is one outage while its targets failed a while ago."""
+    targets = f'last_over_time(mailprobe_outage_targets{{scope="{scope}"}}[3m])'
+    known = f"max without ($replica) ({targets}) > 0\nand on (job, {label})\n{_count(scope, unlike, failed_lately())}"
+    counted = f"{_count(scope, unlike, failing())}\nunless on (job, {label}) {targets}"
+    return any_of((block(known), block(counted)), f"on (job, {label})")
 
 
 def _or_ended(expr: str, alert: str, scope: str, label: str) -> str:
     end = f'last_over_time(mailprobe_outage_end_timestamp_seconds{{scope="{scope}"}}[3m])'
-    return any_of((block(expr), ended(alert, f"job, {label}", f"max without ($replica) ({end})")))
+    over = ended(alert, f"job, {label}", f"max without ($replica) ({end})", times.OUTAGE_HELD)
+    return any_of((block(expr), over))
 
 
 class _Of:
@@ -71,7 +78,7 @@ PROVIDER: Final = Alert(
     ),
     page="provider",
     wait="1m30s",
-    keep="4m",
+    keep="2m",
     times=_PROVIDER.times,
     comment=_OLDER,
 )
@@ -92,7 +99,7 @@ HOST: Final = Alert(
     ),
     page="provider",
     wait="1m30s",
-    keep="4m",
+    keep="2m",
     times=_HOST.times,
 )
 
@@ -122,7 +129,7 @@ DOMAIN: Final = Alert(
     ),
     page="domain",
     wait="1m30s",
-    keep="4m",
+    keep="2m",
     times=_DOMAIN.times,
     comment="Where it is the domain's own DNS, MailDNSFailing or MailDNSRecordMissing says so.",
 )

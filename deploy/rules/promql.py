@@ -50,6 +50,20 @@ def failing(matchers: str = "") -> str:
     return f"{success(matchers)} < 0.5"
 
 
+def failed_lately() -> str:
+    """Return the probes that have failed within the window on most replicas, also if they work again."""
+    return (
+        "avg without ($replica) "
+        + block(
+            without(
+                "min_over_time(mailprobe_probe_success[3m])",
+                "on (job, $replica, target, probe) min_over_time(mailprobe_probe_inconclusive[3m]) == 1",
+            )
+        )
+        + " < 0.5"
+    )
+
+
 def failing_for(reason: str, matchers: str) -> str:
     """Return the probes that fail on most replicas, on one of them for such a reason (matchers of failure_info)."""
     return (
@@ -66,8 +80,13 @@ def rejected() -> str:
 
 
 def wider(scopes: str = WIDE) -> str:
-    """For `without`: failures with a wider cause. The alert of that cause reports them."""
-    return f'on (job, target) max_over_time(mailprobe_root_cause_info{{scope=~"{scopes}"}}[3m])'
+    """For `without`: failures with a wider cause. The alert of that cause reports them.
+
+    Also for a while after its end, unless the target has a cause of its own by then.
+    """
+    wide = f'max_over_time(mailprobe_root_cause_info{{scope=~"{scopes}"}}[3m])'
+    own = 'on (job, $replica, target) last_over_time(mailprobe_root_cause_info{scope="target"}[1m])'
+    return f"on (job, target) {block(without(wide, own))}"
 
 
 def not_delivery() -> str:
@@ -96,13 +115,13 @@ def firing(alert: str) -> str:
     return f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
 
 
-def ended(alert: str, on: str, end: str) -> str:
-    """Return what this alert fires for and what has ended within the window, from the times of the end.
+def ended(alert: str, on: str, end: str, within: int = WINDOW) -> str:
+    """Return what this alert fires for and what has ended within so many seconds, from the times of the end.
 
     Joined to the alert's expression by `or`, it makes Prometheus evaluate the texts after the end, which they then
     tell. `on`: the labels that the alert and the times have in common.
     """
-    recent = f"{end} > time() - {WINDOW}"
+    recent = f"{end} > time() - {within}"
     return block(f"{recent}\nand on ({on}) {firing(alert)}")
 
 

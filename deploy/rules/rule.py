@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Template
 
-WINDOW = 180  # seconds within which a gauge is read, and for which an alert with times is evaluated after the end
+WINDOW = 180  # seconds within which a gauge is read
 OWN_METRIC = re.compile(r"(?<![:\w])(mailprobe_\w+)(?![:\w])(\{)?")
 
 
@@ -51,6 +51,7 @@ class Times:
     since: str
     until: str
     lasted: str
+    held: int  # seconds after the end for which the expression of the alert is still true
     over: str  # the pipeline of a `with` that is true after the end
     when: str  # the time, in such a `with`
 
@@ -80,7 +81,7 @@ class Alert:
     @property
     def stays(self) -> str:
         """How long the alert stays after its fault: with times, its expression is true for a while after the end."""
-        return f"{int(self.keep[:-1]) + WINDOW // 60}m" if self.keep and self.times is not None else self.keep
+        return f"{int(self.keep[:-1]) + self.times.held // 60}m" if self.keep and self.times is not None else self.keep
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.rules.rule import Times
+from deploy.rules.rule import WINDOW, Times
+
+OUTAGE_HELD: Final = 300  # seconds; the end of an outage that has come back is known two minutes later
 
 _RECENT: Final = 600  # seconds; a failure that ended before is not the one that the alert is about
 _CLOCK: Final = '{{ (. | first | value | toTime).Local.Format "2006-01-02 15:04:05 UTC-07:00" }}'
@@ -17,7 +19,7 @@ _START: Final = "mailprobe_probe_failure_start_timestamp_seconds"
 _END: Final = "mailprobe_probe_failure_end_timestamp_seconds"
 
 
-def _times(start: str, end: str, args: str) -> Times:
+def _times(start: str, end: str, args: str, held: int = WINDOW) -> Times:
     """Return the texts, from two queries of one Unix time. `args` are the labels that they name."""
 
     def asked(query: str) -> str:
@@ -30,6 +32,7 @@ def _times(start: str, end: str, args: str) -> Times:
         since=told(start, _CLOCK),
         until=told(end, _CLOCK),
         lasted=told(f"({end}) - ({start})", "{{ . | first | value | humanizeDuration }}"),
+        held=held,
         over=asked(end),
         when=_CLOCK,
     )
@@ -52,7 +55,7 @@ def of_outage(scope: str, matchers: str, args: str) -> Times:
     of = rf"{{scope=\"{scope}\",{matchers}}}"
     start = f"min(last_over_time(mailprobe_outage_start_timestamp_seconds{of}[3m]))"
     end = f"max(mailprobe_outage_end_timestamp_seconds{of}) and on () max(mailprobe_outage_targets{of}) == 0"
-    return _times(start, end, args)
+    return _times(start, end, args, OUTAGE_HELD)
 
 
 _DOMAIN: Final = "job=%[1]q,domain=%[2]q"

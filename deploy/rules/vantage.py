@@ -27,6 +27,7 @@ ALL_OFFLINE: Final = Alert(
                     "MailprobeAllVantagesOffline",
                     "job",
                     'last_over_time(mailprobe_outage_end_timestamp_seconds{scope="vantage"}[3m])',
+                    times.OUTAGE_HELD,
                 )
             ),
         )
@@ -42,7 +43,7 @@ ALL_OFFLINE: Final = Alert(
     ),
     page="overview",
     wait="1m",
-    keep="5m",
+    keep="3m",
     times=_TIMES,
 )
 

@@ -46,6 +46,7 @@ class Incident:
     interval: float  # seconds between two results: the longest interval of its targets
     resolved: float = 0.0  # Unix time; 0 while open
     ended: float = 0.0  # Unix time of the first good look of the member that recovered last; 0 if nobody saw it
+    returned: bool = False  # True: it came back soon after its end, so it must stay away for longer
     confirmed: bool = True  # False: loaded from the state file, and no result has confirmed it since the start
     cause: Cause | None = None  # the cause as last seen
     version: int = 0  # is incremented when the content of the alert changes
@@ -72,7 +73,7 @@ class Incident:
 
 _PLAIN = (
     *("scope", "layer", "reason", "text", "advice", "told", "server", "provider", "domain", "targets", "labels"),
-    *("since", "opened", "interval", "resolved", "ended"),
+    *("since", "opened", "interval", "resolved", "ended", "returned"),
 )
 
 
@@ -102,7 +103,8 @@ def thaw(key: str, record: str) -> Incident | None:
             opened=float(data["opened"]),
             interval=float(data["interval"]),
             resolved=float(data["resolved"]),
-            ended=float(data.get("ended", 0.0)),  # older versions did not store it
+            ended=float(data.get("ended", 0.0)),  # older versions did not store these two
+            returned=bool(data.get("returned", False)),
             confirmed=False,
             members=members,
             absent_since=0,

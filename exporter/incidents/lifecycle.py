@@ -2,8 +2,9 @@
 
 An incident is identified by scope, object and layer. The reason may change without a new incident. It opens when a
 target has failed `open_after` runs in a row. It ends when its cause is gone, every target of it has run again, and
-`resolve_after` of these runs succeeded. Only conclusive runs count: a restart or an inconclusive run neither opens nor
-ends an incident, except for incidents about being inconclusive.
+`resolve_after` of these runs succeeded. One that comes back within GAP seconds keeps its beginning and ends only after
+GAP seconds without a failure. Only conclusive runs count: a restart or an inconclusive run neither opens nor ends an
+incident, except for incidents about being inconclusive.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, about
 from exporter.model.servers import host_and_port
 from exporter.model.settings import IncidentSettings
+from exporter.model.spell import GAP
 
 KEPT = 900.0  # seconds for which a resolved incident is kept, so that each Alertmanager receives its end
 LONGEST_HOLD = 90.0  # the longest time in seconds that an incident of one target waits for a wider cause
@@ -126,7 +128,7 @@ class Incidents:
                 made = self._maybe_open(key, cause, now)
                 if made is not None:
                     opened.append(made)
-        resolved = [each for each in self._incidents.values() if each.open and self._is_over(each, present)]
+        resolved = [each for each in self._incidents.values() if each.open and self._is_over(each, present, now)]
         for incident in resolved:
             incident.resolved = max(now, incident.opened)
             incident.ended = _end(incident)
@@ -194,6 +196,10 @@ class Incidents:
             return None
         self._held.discard(key)
         since = min(look.began for look in members.values())
+        before = self._incidents.get(key)
+        returned = before is not None and 0.0 <= since - (before.ended or before.resolved) < GAP
+        if before is not None and returned:
+            since = before.since
         targets = self._there(cause)
         incident = Incident(
             key=key,
@@ -211,6 +217,7 @@ class Incidents:
             since=min(since, now),
             opened=now,
             interval=0.0,
+            returned=returned,
             cause=cause,
         )
         self._incidents[key] = incident
@@ -233,7 +240,7 @@ class Incidents:
         waited = now - min(look.began for look in members.values())
         return cause.scope is not Scope.TARGET or not 0 <= waited < self._hold
 
-    def _is_over(self, incident: Incident, present: AbstractSet[str]) -> bool:
+    def _is_over(self, incident: Incident, present: AbstractSet[str], now: float) -> bool:
         members = incident.members
         if not members:
             return True
@@ -242,6 +249,8 @@ class Incidents:
         if incident.absent_since is None:
             incident.absent_since = self._before
         if incident.good_looks < self._settings.resolve_after:
+            return False
+        if incident.returned and now - max(member.good_at for member in members.values()) < GAP:
             return False
         # A member that still fails belongs to another cause now, if it has a result since this cause disappeared.
         absent = incident.absent_since

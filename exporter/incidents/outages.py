@@ -15,6 +15,8 @@ from exporter.model.target import agreed, common_label
 
 KEPT = 600.0  # seconds for which an outage is known after its end, so that alerts can tell when it was
 
+FLAPPING = 120.0  # seconds for which one that has come back must stay away before its end is told
+
 Thing = tuple[Scope, str]
 """What is out: (host, name), (provider, id), (domain, name), or (vantage, "")."""
 
@@ -28,6 +30,10 @@ class _Known:
     names: set[str] = field(default_factory=set)  # the targets that failed last
     end: float = 0.0
     gone: float = 0.0  # Unix time at which it was seen to be over; 0 while it lasts
+    returned: bool = False  # whether it has come back after an end
+
+    def is_over(self, now: float) -> bool:
+        return bool(self.gone) and not (self.returned and now - self.gone < FLAPPING)
 
 
 class Outages:
@@ -57,7 +63,7 @@ class Outages:
         for thing, known in list(self._known.items()):
             if thing not in present and not self._is_kept(known, good, now):
                 del self._known[thing]
-        return [self._outage(thing, known) for thing, known in sorted(self._known.items())]
+        return [self._outage(thing, known, over=known.is_over(now)) for thing, known in sorted(self._known.items())]
 
     def _lasts(self, thing: Thing, causes: Sequence[Cause]) -> None:
         since = min(cause.since for cause in causes)
@@ -65,6 +71,7 @@ class Outages:
         if known is None or (known.end and since - known.end >= GAP):
             known = self._known[thing] = _Known(since)
         known.start = min(known.start, since)
+        known.returned |= bool(known.gone)
         known.end = known.gone = 0.0
         known.names = {name for cause in causes for name in cause.targets}
 
@@ -74,7 +81,7 @@ class Outages:
             known.gone, known.end = now, good(known.names)
         return known.start <= known.end and 0 <= now - known.gone < KEPT
 
-    def _outage(self, thing: Thing, known: _Known) -> Outage:
+    def _outage(self, thing: Thing, known: _Known, *, over: bool) -> Outage:
         named = self._named.get(thing) or _named(thing, (), ())
         return Outage(
             named.scope,
@@ -82,9 +89,9 @@ class Outages:
             named.provider,
             named.domain,
             named.labels,
-            targets=0 if known.gone else len(known.names),
+            targets=0 if over else len(known.names),
             start=known.start,
-            end=known.end,
+            end=known.end if over else 0.0,
         )
 
 
