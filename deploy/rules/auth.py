@@ -16,6 +16,7 @@ from deploy.rules.promql import (
     ended,
     failing,
     failure_end,
+    login_failure_end,
     rejected,
     wider,
     without,
@@ -32,7 +33,7 @@ REJECTED: Final = Alert(
     any_of(
         (
             block(without(rejected(), wider())),
-            ended("MailLoginRejected", "job, target", failure_end(LOGIN, ", probe")),
+            ended("MailLoginRejected", "job, target", login_failure_end()),
         )
     ),
     Text(

@@ -125,12 +125,16 @@ def ended(alert: str, on: str, end: str, within: int = WINDOW) -> str:
     return block(f"{recent}\nand on ({on}) {firing(alert)}")
 
 
-def failure_end(matchers: str = "", also: str = "") -> str:
-    """Return the Unix time at which the latest failure of each probe ended. `also`: more labels to leave out."""
-    return (
-        f"max without ($replica{also}) "
-        f"(last_over_time(mailprobe_probe_failure_end_timestamp_seconds{_braces(matchers)}[3m]))"
-    )
+def failure_end(matchers: str) -> str:
+    """Return the Unix time at which the latest failure of each probe ended."""
+    end = f"last_over_time(mailprobe_probe_failure_end_timestamp_seconds{_braces(matchers)}[3m])"
+    return f"max without ($replica) ({end})"
+
+
+def login_failure_end() -> str:
+    """Return the Unix time at which the latest failed login of each mailbox worked again."""
+    end = f"last_over_time(mailprobe_login_failure_end_timestamp_seconds{_braces(LOGIN)}[3m])"
+    return f"max without ($replica, probe) ({end})"
 
 
 def any_of(exprs: Iterable[str], on: str = "") -> str:

@@ -15,8 +15,6 @@ OUTAGE_HELD: Final = 300  # seconds; the end of an outage that has come back is 
 
 _RECENT: Final = 600  # seconds; a failure that ended before is not the one that the alert is about
 _CLOCK: Final = '{{ (. | first | value | toTime).Local.Format "2006-01-02 15:04:05 UTC-07:00" }}'
-_START: Final = "mailprobe_probe_failure_start_timestamp_seconds"
-_END: Final = "mailprobe_probe_failure_end_timestamp_seconds"
 
 
 def _times(start: str, end: str, args: str, held: int = WINDOW) -> Times:
@@ -38,16 +36,17 @@ def _times(start: str, end: str, args: str, held: int = WINDOW) -> Times:
     )
 
 
-def _of_probes(matchers: str, args: str, joined: str = "") -> Times:
+def _of_probes(matchers: str, args: str, joined: str = "", failure: str = "probe") -> Times:
     """Return the times of the probes that these matchers select.
 
-    `joined`: by whose labels job and target they are narrowed.
+    `joined`: by whose labels job and target they are narrowed. `failure`: of the probe, or of its login.
     """
+    starts, ends = (f"mailprobe_{failure}_failure_{each}_timestamp_seconds" for each in ("start", "end"))
     narrowed = f" and on (job, target) {joined}" if joined else ""
-    begun = f"min by (job, target, probe) (last_over_time({_START}{{{matchers}}}[3m]){narrowed})"
-    start = f"min({begun} unless max by (job, target, probe) ({_END}{{{matchers}}}) < time() - {_RECENT})"
+    begun = f"min by (job, target, probe) (last_over_time({starts}{{{matchers}}}[3m]){narrowed})"
+    start = f"min({begun} unless max by (job, target, probe) ({ends}{{{matchers}}}) < time() - {_RECENT})"
     works = f"min(mailprobe_probe_success{{{matchers}}}{narrowed}) == 1"
-    return _times(start, f"max({_END}{{{matchers}}}{narrowed}) and on () {works}", args)
+    return _times(start, f"max({ends}{{{matchers}}}{narrowed}) and on () {works}", args)
 
 
 def of_outage(scope: str, matchers: str, args: str) -> Times:
@@ -67,7 +66,9 @@ OF_DOMAIN: Final = _times(
     "$labels.job $labels.domain",
 )
 OF_TARGET: Final = _of_probes("job=%[1]q,target=%[2]q", "$labels.job $labels.target")
-OF_LOGINS: Final = _of_probes(r"job=%[1]q,target=%[2]q,probe=~\"imap|pop3|smtp\"", "$labels.job $labels.target")
+OF_LOGINS: Final = _of_probes(
+    r"job=%[1]q,target=%[2]q,probe=~\"imap|pop3|smtp\"", "$labels.job $labels.target", failure="login"
+)
 OF_PROBE: Final = _of_probes("job=%[1]q,target=%[2]q,probe=%[3]q", "$labels.job $labels.target $labels.probe")
 OF_ENDPOINT: Final = _of_probes(
     r"job=%[1]q,probe=\"tls\"",

@@ -61,7 +61,7 @@ class Outages:
         for thing, found in present.items():
             self._lasts(thing, found)
         for thing, known in list(self._known.items()):
-            if thing not in present and not self._is_kept(known, good, now):
+            if thing not in present and not self._is_kept(thing, known, good, now):
                 del self._known[thing]
         return [self._outage(thing, known, over=known.is_over(now)) for thing, known in sorted(self._known.items())]
 
@@ -75,10 +75,13 @@ class Outages:
         known.end = known.gone = 0.0
         known.names = {name for cause in causes for name in cause.targets}
 
-    def _is_kept(self, known: _Known, good: GoodLook, now: float) -> bool:
-        """Note the end of an outage without a cause. Its end is only known if its targets were found to work."""
+    def _is_kept(self, thing: Thing, known: _Known, good: GoodLook, now: float) -> bool:
+        """Note the end of an outage without a cause. Its end is only known if its targets were found to work.
+
+        Our own network is found to work by its references, before any target has run again.
+        """
         if not known.gone:
-            known.gone, known.end = now, good(known.names)
+            known.gone, known.end = now, now if thing[0] is Scope.VANTAGE else good(known.names)
         return known.start <= known.end and 0 <= now - known.gone < KEPT
 
     def _outage(self, thing: Thing, known: _Known, *, over: bool) -> Outage:

@@ -73,6 +73,17 @@ FAILURE_END = MetricFamily(
     "Unix time at which the first successful run after the latest failure started. Absent while the target fails.",
     _PROBE, standing=True, fleeting=True,
 )  # fmt: skip
+LOGIN_FAILURE_START = MetricFamily(
+    "login_failure_start_timestamp_seconds", _G, _T,
+    "Unix time at which the first run started in which the server answered and the login, or what followed, failed. "
+    "Runs that did not reach the server tell nothing about it.",
+    _PROBE, standing=True, fleeting=True,
+)  # fmt: skip
+LOGIN_FAILURE_END = MetricFamily(
+    "login_failure_end_timestamp_seconds", _G, _T,
+    "Unix time at which the first successful run after such a failure started. Absent while it lasts.",
+    _PROBE, standing=True, fleeting=True,
+)  # fmt: skip
 PROBE_INTERVAL = MetricFamily(
     "probe_interval_seconds", _G, _T, "Interval in effect between two runs, in seconds.", _PROBE, standing=True
 )
@@ -244,7 +255,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     TARGET_INFO, ENDPOINT_INFO,
     PROBE_SUCCESS, PROBE_INCONCLUSIVE, PROBES, PROBE_FAILURES, PROBES_INCONCLUSIVE, PROBE_FAILURE, ROOT_CAUSE,
     PROBE_DURATION, PHASE_DURATION, LAST_RUN, LAST_SUCCESS, FAILURE_START, FAILURE_END, PROBE_INTERVAL,
-    LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED,
+    LOGIN_SUSPENDED, LOGIN_NEXT_ATTEMPT, LOGIN_ATTEMPTS, LOGIN_REFUSED, LOGIN_FAILURE_START, LOGIN_FAILURE_END,
     # a mailbox
     MetricFamily("oauth_access_token_expiry_timestamp_seconds", _G, _T,
            f"Unix time at which the access token in use expires. {LAST}", fact=FactName.OAUTH_EXPIRY),

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 
 from exporter.model import Fact, FactName, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.reasons import Reason, about
+from exporter.model.reasons import Layer, Reason, about
 from exporter.model.spell import Spell
 from exporter.model.staleness import lifetime
 from exporter.outputs.metrics import families as table
@@ -54,6 +54,7 @@ class Series:
         "_inconclusive",
         "_last",
         "_last_success",
+        "_login_spell",
         "_prefixes",
         "_probe",
         "_refused",
@@ -89,6 +90,7 @@ class Series:
         self._last_success = 0.0
         self._success: bool | None = None
         self._spell = Spell()
+        self._login_spell = Spell()  # of runs that reached the server
         self._domain_spell = Spell()  # of what keeps mail from the domain
         self._up = False
         self._failure: tuple[str, Reason] | None = None
@@ -125,6 +127,8 @@ class Series:
     def _judge(self, result: Result) -> None:
         self._success = result.outcome is Outcome.OK
         self._spell.look(result.started, bad=not self._success)
+        if self.target.probe in LOGIN_PROBES and not _is_unreached(result):
+            self._login_spell.look(result.started, bad=not self._success)
         if self.target.probe is ProbeName.DNS:
             self._domain_spell.look(result.started, bad=_is_cut_off(result))
         if self._success:
@@ -231,6 +235,7 @@ class Series:
             yield table.LAST_SUCCESS, probe, self._last_success
         for spell, start, end, own in (
             (self._spell, table.FAILURE_START, table.FAILURE_END, probe),
+            (self._login_spell, table.LOGIN_FAILURE_START, table.LOGIN_FAILURE_END, probe),
             (self._domain_spell, table.DNS_FAILURE_START, table.DNS_FAILURE_END, ""),
         ):
             if spell.start:
@@ -271,6 +276,10 @@ class Series:
             fitting = ((words, value) for words, value in values.items() if len(words) == len(names))
             for words, value in islice(fitting, room):
                 yield family, ",".join([label(n, v) for n, v in zip(names, words, strict=True)]), value
+
+
+def _is_unreached(result: Result) -> bool:
+    return result.failure is not None and about(result.failure.reason).layer in (Layer.DNS, Layer.TRANSPORT)
 
 
 def _is_cut_off(result: Result) -> bool:

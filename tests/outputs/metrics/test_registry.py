@@ -118,7 +118,7 @@ def everything() -> Metrics:
     results = [failed(domain(), facts=(fact(F.DNS_LOOKUP, 0, "mx"),), started=START - 60)]
     results += [ok(target, *known) for target, known in facts.items()]
     results.append(failed(sender, facts=(fact(F.SMTP_SIZE_LIMIT, 35882577), fact(F.OAUTH_EXPIRY, START + 3600))))
-    results.append(ok(HOSTILE))
+    results += [failed(HOSTILE, started=START - 60), ok(HOSTILE)]
     own = SelfMetrics(version="1.2.3", revision="abc")
     metrics = loaded([*facts, sender, HOSTILE], results, own=own)
     own.skipped(ProbeName.IMAP, "overlap")
@@ -524,6 +524,28 @@ async def test_a_failure_has_a_start_until_it_is_over_and_then_an_end():
     metrics.record(ok(target, started=START + 360))
     metrics.record(failed(target, started=START + 660))
     assert await spell() == (660, None)
+
+
+async def test_a_refused_login_began_when_it_was_refused_first_whenever_the_server_was_down():
+    target = mailbox()
+    metrics = loaded([target])
+    key = ("sales", "imap", "dovecot")
+
+    async def spell() -> tuple[float | None, float | None]:
+        names = ("login_failure_start_timestamp_seconds", "login_failure_end_timestamp_seconds")
+        start, end = [(await samples(metrics, name)).get(key) for name in names]
+        return start and start - START, end and end - START
+
+    down = failed(target, Reason.CONNECTION_REFUSED, Phase.CONNECT, started=START)
+    metrics.record(down)
+    assert await spell() == (None, None)
+    metrics.record(failed(target, started=START + 60))
+    assert await spell() == (60, None)
+    metrics.record(dataclasses.replace(down, started=START + 120))
+    metrics.record(failed(target, started=START + 900))
+    assert await spell() == (60, None)
+    metrics.record(ok(target, started=START + 960))
+    assert await spell() == (60, 960)
 
 
 async def test_what_keeps_mail_from_a_domain_has_its_own_start():
