@@ -12,7 +12,7 @@ WORKERS ?= 6
 # The tests of the files that we ship beside the program, and of the servers of the tests.
 # Inputs that `make fuzz` tries with each parser.
 FUZZ_EXAMPLES ?= 5000
-NOT_THE_PROGRAM = alertmanager containers grafana rules servers
+NOT_THE_PROGRAM = alertmanager containers grafana recorded rules servers
 PROGRAM = --without-servers $(NOT_THE_PROGRAM:%=--ignore=tests/%)
 SERVERS = $(shell sed 's/\#.*//' tests/packages.debian.txt)
 

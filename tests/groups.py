@@ -14,6 +14,8 @@ from xdist.scheduler import LoadScopeScheduling
 # The longest first: folders and files, measured with `--durations=0`.
 LONG = (
     "tests/walk/test_walk.py",
+    "tests/recorded/test_pages.py",
+    "tests/recorded/test_rules.py",
     "tests/torture/test_kills.py",
     "tests/daemon/test_daemon.py",
     "tests/alertmanager/test_live.py",

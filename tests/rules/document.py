@@ -25,6 +25,7 @@ _USUAL = (
     "mailprobe_probe_inconclusive",
     "mailprobe_vantage_up",
     "mailprobe_endpoint_info",
+    *(f"mailprobe_{each}_end_timestamp_seconds" for each in ("outage", "probe_failure", "login_failure", "dns_failure")),
 )
 
 _HEAD = """\
