@@ -25,6 +25,7 @@ from exporter.incidents.incident import Incident
 from exporter.incidents.outages import Outages
 from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.tracker import CauseTracker
+from exporter.incidents.standings import Standings
 from exporter.model import ProbeName, Result, Target, Wait
 from exporter.model.logger import logger_of
 from exporter.outputs.history import History
@@ -65,6 +66,7 @@ class App:
         self._journal = Journal()
         self._prober: Prober
         self._announcer: Announcer
+        self._standings: Standings
         self._scheduler: Scheduler
         self._listener: Listener
         self._configuration: Configuration
@@ -83,6 +85,7 @@ class App:
         self._put_together(await remember(self._prober.state.notes, self.sharding, time.time()))
         try:
             await self._configuration.load(loaded)
+            await self._restore()
             await self._listener.start()
         except BaseException:
             await self._announcer.close()
@@ -103,7 +106,8 @@ class App:
         """
         prober = self._prober
         self._announcer = Announcer(prober.state, self.causes, self.self_metrics, external_url=self.external_url)
-        sinks = (self.history, self.metrics, self._journal, self.root_causes, self._announcer)
+        self._standings = Standings(prober.state)
+        sinks = (self.history, self.metrics, self._journal, self.root_causes, self._announcer, self._standings)
         self._scheduler = Scheduler(prober, sinks, watcher=self.self_metrics, alive=self._watchdog.alive)
         self._listener = Listener(
             self,
@@ -123,6 +127,12 @@ class App:
             taken_over=self._taken_over,
             move=move,
         )
+
+    async def _restore(self) -> None:
+        """Give every part what was known before this start."""
+        known = await self._standings.restored(self._configuration.effective)
+        for part in (self.history, self.metrics, self.root_causes, self._announcer):
+            part.restore(known)
 
     def _run_tasks(self) -> None:
         """Start the background tasks. They run until `stop`."""
@@ -203,6 +213,7 @@ class App:
     async def _watch_state(self) -> None:
         while True:
             self.self_metrics.state_write_failures(self._prober.state.write_failures)
+            await self._standings.beat()
             await asyncio.sleep(STATE_LOOK)
 
     # -- read by the web pages -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from exporter.incidents.alert_labels import JOB, labels_of
 from exporter.incidents.alert_text import annotations_of, watchdog_annotations
@@ -12,10 +12,11 @@ from exporter.incidents.alertmanager import Alert, Pusher, PushMetrics, lease
 from exporter.incidents.incident import Changes, Incident, thaw
 from exporter.incidents.lifecycle import Incidents
 from exporter.incidents.rootcause.cause import Cause
-from exporter.model import Labels, Result, Target
+from exporter.model import Labels, Result, Target, TargetKey
 from exporter.model.effective import EffectiveConfig
 from exporter.model.logger import logger_of
 from exporter.model.settings import PushSettings
+from exporter.model.standing import Standing
 from exporter.state.store import State
 
 TICK = 2.0  # seconds between two ticks
@@ -74,6 +75,10 @@ class Announcer:
         self._lapsed = {
             each.key for each in self._incidents.all() if each.open and now > last + lease(each.interval, push.resend)
         }
+
+    def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
+        """Take over since when the targets failed before a restart. Call it before the first result."""
+        self._incidents.restore(standings)
 
     def record(self, result: Result) -> None:
         self._incidents.record(result)

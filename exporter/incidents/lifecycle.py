@@ -17,10 +17,11 @@ from exporter.incidents.rootcause.cause import Cause, sentence
 from exporter.incidents.streaks import Streak, Streaks
 from exporter.model import Kind, Labels, Outcome, Result, Scope, Target, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
-from exporter.model.reasons import Layer, about
+from exporter.model.reasons import Layer, Reason, about
 from exporter.model.servers import host_and_port
 from exporter.model.settings import IncidentSettings
 from exporter.model.spell import GAP
+from exporter.model.standing import Standing
 
 KEPT = 900.0  # seconds for which a resolved incident is kept, so that each Alertmanager receives its end
 LONGEST_HOLD = 90.0  # the longest time in seconds that an incident of one target waits for a wider cause
@@ -80,6 +81,11 @@ class Incidents:
                 self._lost.add(found)
         self._failing.keep(keys)
         self._unable.keep(keys)
+
+    def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
+        """Take over since when the targets failed before a restart. Call it before the first result."""
+        lasting = {key: each for key, each in standings.items() if each.failing and each.first}
+        self._failing.restore({key: (about(Reason(each.reason)).layer, each.first) for key, each in lasting.items()})
 
     def all(self) -> tuple[Incident, ...]:
         """Return the open incidents, latest first, then the recently resolved ones."""

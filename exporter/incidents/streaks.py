@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -27,12 +27,18 @@ class Streaks:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[ProbeName, Streak]] = {}
+        self._before: dict[TargetKey, tuple[Layer, float]] = {}  # layer and Unix time of failures before a restart
+
+    def restore(self, before: Mapping[TargetKey, tuple[Layer, float]]) -> None:
+        """Take over since when the targets failed before a restart. Call it before the first run."""
+        self._before = dict(before)
 
     def add(self, result: Result, layer: Layer | None, seq: int) -> None:
         """Add a run. `layer` is where it failed; None: it was good, which ends the streak."""
         name, probe = result.target.key
         looks = self._of.get(name, {})
         look = looks.get(probe)
+        before = self._before.pop(result.target.key, None) if self._before else None
         if layer is None:
             if look is not None:
                 del looks[probe]
@@ -42,7 +48,8 @@ class Streaks:
             look.streak, look.seq, look.result = look.streak + 1, seq, result
         else:
             conclusive = result.outcome is not Outcome.INCONCLUSIVE
-            self._of.setdefault(name, {})[probe] = Streak(layer, 1, seq, result.started, result, conclusive)
+            began = before[1] if before is not None and before[0] is layer else result.started
+            self._of.setdefault(name, {})[probe] = Streak(layer, 1, seq, began, result, conclusive)
 
     def has(self, key: TargetKey) -> bool:
         return key[1] in self._of.get(key[0], ())

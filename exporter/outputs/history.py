@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
 from exporter.model import Outcome, Result, TargetKey
 from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
+from exporter.model.standing import Standing
 
 RUNS = 60
 
@@ -53,27 +54,52 @@ class _Ring:
 class _Past:
     """The remembered results of one target and probe."""
 
-    __slots__ = ("conclusive", "failed", "failing_since", "last", "ring", "since")
+    __slots__ = (
+        "before",
+        "conclusive",
+        "failed",
+        "failing_since",
+        "first_words",
+        "last",
+        "last_success",
+        "ring",
+        "since",
+    )
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, before: Standing | None) -> None:
+        self.before = before  # what was known before a restart, until the first verdict
         self.last = result
         self.conclusive: Result | None = None
         self.failed: Result | None = None
         self.since = result.started
-        self.failing_since: float | None = None
+        self.failing_since: float | None = before.first or None if before is not None else None
+        self.first_words = before.text if before is not None else ""  # of the latest failure
+        self.last_success = before.last_success if before is not None else 0.0
         self.ring = _Ring()
 
     def add(self, result: Result) -> None:
         self.ring.add(result)
         if result.outcome is not Outcome.INCONCLUSIVE:
             if self.conclusive is None or self.conclusive.outcome is not result.outcome:
-                self.since = result.started
-                if result.outcome is Outcome.FAILED:
-                    self.failing_since = result.started
+                self._change(result)
             self.conclusive = result
             if result.outcome is Outcome.FAILED:
                 self.failed = result
+            else:
+                self.last_success = result.started
         self.last = result  # set last: another thread that sees this result also sees the values derived from it
+
+    def _change(self, result: Result) -> None:
+        """Begin another verdict, unless it is the one that was known before the restart."""
+        before, self.before = self.before, None
+        failed = result.outcome is Outcome.FAILED
+        if before is not None and before.first and before.failing is failed:
+            self.since = before.first if failed else before.failure.end
+            return
+        self.since = result.started
+        if failed:
+            self.failing_since = result.started
+            self.first_words = result.failure.text if result.failure is not None else ""
 
 
 class History:
@@ -84,6 +110,7 @@ class History:
 
     def __init__(self, limit: int = 100) -> None:
         self._past: dict[TargetKey, _Past] = {}
+        self._before: dict[TargetKey, Standing] = {}
         self._recent: deque[Result] = deque()
         self._failures: deque[Result] = deque(maxlen=max(limit, 0))
         self._limit = max(limit, 0)
@@ -91,13 +118,17 @@ class History:
     def record(self, result: Result) -> None:
         past = self._past.get(result.target.key)
         if past is None:
-            past = self._past[result.target.key] = _Past(result)
+            past = self._past[result.target.key] = _Past(result, self._before.pop(result.target.key, None))
         past.add(result)
         self._recent.append(result)
         if len(self._recent) > self._limit:
             oldest = self._recent.popleft()
             if oldest.outcome is not Outcome.OK:
                 self._failures.append(oldest)
+
+    def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
+        """Take over since when the targets failed or worked before a restart. Call it before the first result."""
+        self._before = dict(standings)
 
     def load(self, config: EffectiveConfig) -> None:
         """Forget the targets that are no longer in the configuration."""
@@ -138,6 +169,16 @@ class History:
         """Return the Unix time of the first run of the latest failure, also after its end; None if there was none."""
         past = self._past.get(key)
         return past.failing_since if past else None
+
+    def first_words(self, key: TargetKey) -> str:
+        """Return what was said at the first run of the latest failure; "" if nothing was."""
+        past = self._past.get(key)
+        return past.first_words if past else ""
+
+    def last_success(self, key: TargetKey) -> float | None:
+        """Return the Unix time of the last successful run, also of one before a restart; None if it is not known."""
+        past = self._past.get(key)
+        return past.last_success or None if past else None
 
     def runs(self, key: TargetKey) -> tuple[Run, ...]:
         """Return summaries of the last runs, newest first; at most RUNS."""

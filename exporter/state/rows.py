@@ -44,7 +44,7 @@ def two_texts_and_a_time(row: Sequence[object]) -> tuple[str, str, float]:
 
 
 def three_texts_and_a_time(row: Sequence[object]) -> tuple[str, str, str, float]:
-    """A note: subject, key, value, Unix time of its last change."""
+    """A note: subject, key, value; or a standing: target, probe, record. Unix time of its last change."""
     first, second, third, at = row
     return _text(first), _text(second), _text(third), _time(at)
 

@@ -62,6 +62,12 @@ MIGRATIONS = (
     """
     CREATE TABLE damaged (found REAL NOT NULL, source TEXT NOT NULL, content TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE standings (
+        target TEXT NOT NULL, probe TEXT NOT NULL, record TEXT NOT NULL, changed REAL NOT NULL,
+        PRIMARY KEY (target, probe)
+    );
+    """,
 )
 SCHEMA = len(MIGRATIONS)
 
@@ -72,6 +78,7 @@ TABLES = {
     "settled": ("SELECT rowid, * FROM settled ORDER BY at", "DELETE FROM settled WHERE rowid = ?"),
     "notes": ("SELECT rowid, * FROM notes", "DELETE FROM notes WHERE rowid = ?"),
     "incidents": ("SELECT rowid, * FROM incidents", "DELETE FROM incidents WHERE rowid = ?"),
+    "standings": ("SELECT rowid, * FROM standings", "DELETE FROM standings WHERE rowid = ?"),
 }
 
 T = TypeVar("T")
@@ -97,6 +104,8 @@ class State:
         # (account, fingerprint) → record of the login guard, as read by `open`
         self.breakers: dict[tuple[str, str], str] = {}
         self.incidents: dict[str, str] = {}  # key → record, as read by `open`
+        # (target, probe) → record of its failures, as read by `open`
+        self.standings: dict[tuple[str, str], str] = {}
         self.mailbag = Mailbag(self.write)
         self.notes = Notes(self.write)
         self._directory = directory
@@ -156,6 +165,13 @@ class State:
         if record is None:
             return self.write("DELETE FROM incidents WHERE key = ?", (key,))
         return self.write("INSERT OR REPLACE INTO incidents VALUES (?, ?)", (key, record), durable=durable)
+
+    def save_standing(self, target: str, probe: str, record: str | None) -> asyncio.Future[bool]:
+        """Store what is known of the failures of a target's probe; None deletes it."""
+        if record is None:
+            return self.write("DELETE FROM standings WHERE target = ? AND probe = ?", (target, probe))
+        row = (target, probe, record, time.time())
+        return self.write("INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?)", row)
 
     # -- in the worker thread -----------------------------------------------------------------------------------
 
@@ -290,6 +306,8 @@ class State:
             (account, fingerprint): record for account, fingerprint, record in self._rows("guard", breaker)
         }
         self.incidents = dict(self._rows("incidents", texts))
+        standings = self._rows("standings", three_texts_and_a_time)
+        self.standings = {(target, probe): record for target, probe, record, _ in standings}
         oldest = time.time() - MAX_AGE
         db.execute("DELETE FROM in_flight WHERE sent_at < ?", (oldest,))
         db.execute("DELETE FROM settled WHERE at < ?", (oldest,))

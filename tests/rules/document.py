@@ -25,7 +25,10 @@ _USUAL = (
     "mailprobe_probe_inconclusive",
     "mailprobe_vantage_up",
     "mailprobe_endpoint_info",
-    *(f"mailprobe_{each}_end_timestamp_seconds" for each in ("outage", "probe_failure", "login_failure", "dns_failure")),
+    *(
+        f"mailprobe_{each}_end_timestamp_seconds"
+        for each in ("outage", "probe_failure", "login_failure", "dns_failure")
+    ),
 )
 
 _HEAD = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, aged, find
@@ -12,6 +12,7 @@ from exporter.model import Outcome, ProbeName, Result, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.staleness import lifetime
+from exporter.model.standing import Standing
 
 _TELLING = frozenset({Reason.LOCAL_ERROR, Reason.CONFIG})
 
@@ -25,6 +26,7 @@ class CauseTracker:
         self._interval_of: IntervalOf = EffectiveConfig().interval
         self._verdicts: dict[TargetKey, Failing] = {}  # the last conclusive failure, while later runs are inconclusive
         self._worked: dict[TargetKey, float] = {}  # Unix time at which the last successful run began
+        self._before: dict[TargetKey, float] = {}  # Unix time since which a target failed before a restart
         self._looked: dict[TargetKey, float] = {}  # Unix time at which the last run with a verdict began
         self._found = Findings()  # as `find` returns them
         self._findings = Findings()  # the same, with the numbers of mailboxes looked at since
@@ -47,6 +49,11 @@ class CauseTracker:
                 self._evidence.put(each)
         self._changed = True
 
+    def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
+        """Take over since when the targets failed before a restart. Call it before the first result."""
+        self._before = {key: each.first for key, each in standings.items() if each.failing and each.first}
+        self._worked |= {key: each.last_success for key, each in standings.items() if each.last_success}
+
     def record(self, result: Result) -> None:
         """Record a result. An inconclusive one keeps the known state, unless its reason is a fault on our side."""
         key = result.target.key
@@ -58,6 +65,7 @@ class CauseTracker:
             self._seen_more = True
         if result.outcome is Outcome.OK:
             self._worked[key] = result.started
+            self._before.pop(key, None)
             self._verdicts.pop(key, None)
             self._drop(key)
             return
@@ -71,6 +79,8 @@ class CauseTracker:
         else:
             before = self._verdicts.pop(key, before)
         began = before.since if before is not None and before.inconclusive is _is_inconclusive(result) else 0.0
+        if result.outcome is Outcome.FAILED:
+            began = self._before.pop(key, began)
         self._put(key, failing(result, began, worked=key in self._worked, target=target))
 
     def vantage_back(self) -> None:

@@ -7,14 +7,16 @@ thousands of targets.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
-from exporter.model import Outcome, ProbeName, Result, Scope
+from exporter.model import Outcome, ProbeName, Result, Scope, TargetKey
 from exporter.model.effective import EffectiveConfig
 from exporter.model.names import RESERVED_LABELS
 from exporter.model.outage import Outage
 from exporter.model.reasons import Layer, Reason
+from exporter.model.standing import Standing
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, header, labels, sample
 from exporter.outputs.metrics.families import FAMILIES
@@ -131,6 +133,14 @@ class Metrics:
         for group in sorted(groups - self._latencies.keys()):
             self._latencies[group] = Histogram(table.PROBE_LATENCY)
             self._observed.add(group)
+
+    def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
+        """Show since when the targets failed before a restart. Call it once, after the first `load`."""
+        for key, standing in standings.items():
+            series = self._series.get(key)
+            if series is not None:
+                series.restore(copy.deepcopy(standing))
+                self._render(series)
 
     def record(self, result: Result) -> None:
         """Count a result and render the lines of its target. Ignores a result of a target that was removed."""

@@ -7,16 +7,15 @@ from functools import cache
 from itertools import islice
 
 from exporter.model import Fact, FactName, Outcome, Phase, ProbeName, Result, Target
-from exporter.model.reasons import Layer, Reason, about
-from exporter.model.spell import Spell
+from exporter.model.reasons import Reason, about
 from exporter.model.staleness import lifetime
+from exporter.model.standing import LOGIN_PROBES, Standing
 from exporter.outputs.metrics import families as table
 from exporter.outputs.metrics.exposition import Histogram, label, labels, number
 from exporter.outputs.metrics.families import FAMILIES, SERVER_WORDS
 from exporter.outputs.metrics.family import MetricFamily, Shape, Subject
 from exporter.outputs.metrics.target_labels import endpoints, identity, prefixes, shared_prefix
 
-LOGIN_PROBES = frozenset({ProbeName.IMAP, ProbeName.POP3, ProbeName.SMTP, ProbeName.ROUNDTRIP})
 CERTIFICATE_ONLY = frozenset(
     {
         Reason.CERTIFICATE_EXPIRED,
@@ -42,7 +41,6 @@ class Series:
 
     __slots__ = (
         "_attempts",
-        "_domain_spell",
         "_events",
         "_fact_lines",
         "_facts",
@@ -53,14 +51,12 @@ class Series:
         "_fixed_for",
         "_inconclusive",
         "_last",
-        "_last_success",
-        "_login_spell",
         "_prefixes",
         "_probe",
         "_refused",
         "_roundtrip",
         "_runs",
-        "_spell",
+        "_standing",
         "_success",
         "_up",
         "alert_labels",
@@ -87,11 +83,8 @@ class Series:
         self._events: dict[MetricFamily, int] = {}
         self._roundtrip = Histogram(table.ROUNDTRIP_SECONDS) if target.probe is ProbeName.ROUNDTRIP else None
         self._last: Result | None = None
-        self._last_success = 0.0
         self._success: bool | None = None
-        self._spell = Spell()
-        self._login_spell = Spell()  # of runs that reached the server
-        self._domain_spell = Spell()  # of what keeps mail from the domain
+        self._standing = Standing()
         self._up = False
         self._failure: tuple[str, Reason] | None = None
         self._facts: dict[tuple[FactName, tuple[str, ...]], float | str] = {}
@@ -105,6 +98,10 @@ class Series:
     def own_labels(self) -> str:
         """The labels at the start of every series of the target."""
         return self._prefixes[Subject.TARGET]
+
+    def restore(self, standing: Standing) -> None:
+        """Take over what was known before a restart."""
+        self._standing = standing
 
     def absorb(self, result: Result) -> None:
         """Count a result and store its values."""
@@ -126,13 +123,8 @@ class Series:
 
     def _judge(self, result: Result) -> None:
         self._success = result.outcome is Outcome.OK
-        self._spell.look(result.started, bad=not self._success)
-        if self.target.probe in LOGIN_PROBES and not _is_unreached(result):
-            self._login_spell.look(result.started, bad=not self._success)
-        if self.target.probe is ProbeName.DNS:
-            self._domain_spell.look(result.started, bad=_is_cut_off(result))
+        self._standing.look(result)
         if self._success:
-            self._last_success = result.started
             self._failure = None
             self._up = True
             return
@@ -231,12 +223,13 @@ class Series:
             yield table.LAST_RUN, probe, self._last.started
             if not self.stale:
                 yield from self._result_samples(self._last, probe)
-        if self._last_success:
-            yield table.LAST_SUCCESS, probe, self._last_success
+        standing = self._standing
+        if standing.last_success:
+            yield table.LAST_SUCCESS, probe, standing.last_success
         for spell, start, end, own in (
-            (self._spell, table.FAILURE_START, table.FAILURE_END, probe),
-            (self._login_spell, table.LOGIN_FAILURE_START, table.LOGIN_FAILURE_END, probe),
-            (self._domain_spell, table.DNS_FAILURE_START, table.DNS_FAILURE_END, ""),
+            (standing.failure, table.FAILURE_START, table.FAILURE_END, probe),
+            (standing.login, table.LOGIN_FAILURE_START, table.LOGIN_FAILURE_END, probe),
+            (standing.domain, table.DNS_FAILURE_START, table.DNS_FAILURE_END, ""),
         ):
             if spell.start:
                 yield start, own, spell.start
@@ -276,16 +269,6 @@ class Series:
             fitting = ((words, value) for words, value in values.items() if len(words) == len(names))
             for words, value in islice(fitting, room):
                 yield family, ",".join([label(n, v) for n, v in zip(names, words, strict=True)]), value
-
-
-def _is_unreached(result: Result) -> bool:
-    return result.failure is not None and about(result.failure.reason).layer in (Layer.DNS, Layer.TRANSPORT)
-
-
-def _is_cut_off(result: Result) -> bool:
-    """Return whether nobody can send mail to the domain, by a dns run: as the alerts about it do."""
-    lookups = (result.fact(FactName.DNS_LOOKUP, record) for record in ("mx", "a"))
-    return result.fact(FactName.DNS_POLICY_VALID, "mx") == 0 or any(found == 0 for found in lookups)
 
 
 @cache

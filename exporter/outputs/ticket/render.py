@@ -14,6 +14,7 @@ from exporter.model import FactName, Line, Outcome, Result
 from exporter.model.details import detail
 from exporter.model.durations import in_words
 from exporter.model.reasons import Reason, about
+from exporter.model.text import shortened
 from exporter.outputs.history import Run
 from exporter.outputs.json_objects import SCHEMA_VERSION, result_object
 from exporter.outputs.ticket.evidence import endpoints_of
@@ -23,6 +24,7 @@ from exporter.outputs.ticket.words import TicketWords, utc
 FORMATS = {"text": "text/plain", "md": "text/markdown", "json": "application/json"}
 """Name → media type."""
 
+MAX_FIRST_WORDS = 200  # characters
 MAX_DIALOGUE = 40  # lines of a transcript that are shown: the last ones
 
 F = FactName
@@ -176,21 +178,36 @@ def _history(case: Case, words: TicketWords) -> Iterator[str]:
     if case.since is not None:
         key = "failing_since" if case.state == "failing" else "working_since"
         yield words(key, probe=probe, at=words.both(case.since))
-    failures, successes = _ends(case.runs)
+    failures = _failures(case.runs)
     at = words.local(case.runs[-1].started)
     yield words("runs", probe=probe, failed=len(failures), count=len(case.runs), at=at)
     if failures:
-        yield words("first_failure", probe=probe, at=words.local(failures[-1].started))
+        yield words("first_failure", probe=probe, at=words.local(_first_failure(case, failures)))
+        if first := _first_words(case):
+            yield words("first_words", probe=probe, text=first)
         yield words("last_failure", probe=probe, at=words.local(failures[0].started))
-        if successes:
-            yield words("last_success", probe=probe, at=words.local(successes[0].started))
+        if case.worked is not None:
+            yield words("last_success", probe=probe, at=words.local(case.worked))
         else:
             yield words("no_success", probe=probe)
 
 
-def _ends(runs: tuple[Run, ...]) -> tuple[list[Run], list[Run]]:
-    """Return the failures and the successes, newest first."""
-    return [r for r in runs if r.outcome is Outcome.FAILED], [r for r in runs if r.outcome is Outcome.OK]
+def _failures(runs: tuple[Run, ...]) -> list[Run]:
+    """Return the failures, newest first."""
+    return [run for run in runs if run.outcome is Outcome.FAILED]
+
+
+def _first_failure(case: Case, failures: Sequence[Run]) -> float:
+    """Return when the first failure was: of the runs that are listed, or of the failure that began before them."""
+    return min(failures[-1].started, case.began or failures[-1].started)
+
+
+def _first_words(case: Case) -> str:
+    """Return one line of what was said at first, if it was something else than now."""
+    failure = case.result.failure if case.result is not None else None
+    if not case.first_words or failure is None or failure.text == case.first_words:
+        return ""
+    return shortened(" ".join(case.first_words.split()), MAX_FIRST_WORDS)
 
 
 # -- the three formats ----------------------------------------------------------------------------------------------
@@ -282,20 +299,21 @@ def _case_object(case: Case, words: TicketWords) -> dict[str, Any]:
 
 
 def _history_object(case: Case, words: TicketWords) -> dict[str, Any]:
-    failures, successes = _ends(case.runs)
+    failures = _failures(case.runs)
 
-    def at(runs: list[Run], index: int) -> dict[str, str] | None:
-        return _stamp(runs[index].started, words) if runs else None
+    def at(time: float | None) -> dict[str, str] | None:
+        return _stamp(time, words) if time is not None else None
 
     return {
         "probe": str(case.target.probe),
         "state": case.state,
-        "since": _stamp(case.since, words) if case.since is not None else None,
+        "since": at(case.since),
         "runs": len(case.runs),
         "failed": len(failures),
-        "first_failure": at(failures, -1),
-        "last_failure": at(failures, 0),
-        "last_success": at(successes, 0),
+        "first_failure": at(_first_failure(case, failures) if failures else None),
+        "first_words": _first_words(case) or None,
+        "last_failure": at(failures[0].started if failures else None),
+        "last_success": at(case.worked),
     }
 
 

@@ -47,6 +47,9 @@ class Case:
     came: float = 0.0  # seconds after which a mail came in the end that the run called late; 0: no later run found it
     awaited: bool = False  # a mail was still in flight when the last run ended
     spoken: Result | None = None  # where `result` sent no password: the last run of this probe that did, if remembered
+    began: float | None = None  # Unix time of the first run of the latest failure, also of one before a restart
+    worked: float | None = None  # Unix time of the last success, if it is known
+    first_words: str = ""  # what was said at the first run of the latest failure
 
     @property
     def inferred_from(self) -> Service | None:
@@ -157,16 +160,20 @@ def _case(target: Target, history: History, recent: Sequence[Result]) -> Case:
     spoken = None
     if told is not None and told.login_suspended:
         spoken = next((each for each in recent if each.target.key == target.key and each.login_attempted), None)
+    key = target.key
     case = Case(
         target,
         state,
         told,
         code_of(told),
-        history.since(target.key),
-        history.runs(target.key),
+        history.since(key),
+        history.runs(key),
         _came(told, recent) if told is not None else 0.0,
         last is not None and bool(last.fact(FactName.ROUNDTRIP_IN_FLIGHT)),
         spoken,
+        began=history.failing_since(key),
+        worked=history.last_success(key),
+        first_words=history.first_words(key),
     )
     return replace(case, code="") if case.inferred_from else case
 
