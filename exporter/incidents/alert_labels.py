@@ -46,9 +46,11 @@ def labels_of(
 ) -> Labels:
     """Return the labels of the alert about a cause.
 
-    `targets` are the targets of the cause, `results` their failed runs.
+    `targets` are the targets that it can affect, `results` their failed runs. For a host, `cause.domain` is the domain:
+    `Incidents` knows whether it has mailboxes elsewhere.
     """
     first = next(iter(targets), None)
+    domains = () if cause.scope is Scope.HOST else (target.domain for target in targets if target.domain)
     name = name_of(cause, first, results)
     found = {
         "alertname": name.alert,
@@ -56,7 +58,7 @@ def labels_of(
         "layer": name.layer,
         "job": JOB,
         "provider": cause.provider or agreed(target.provider for target in targets if target.provider),
-        "domain": cause.domain or agreed(target.domain for target in targets if target.domain),
+        "domain": cause.domain or agreed(domains),
         **_thing(cause, first),
     }
     for label in alert_labels:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from exporter.incidents.incident import Changes, Incident, Member
 from exporter.incidents.rootcause.cause import Cause, sentence
@@ -22,6 +23,7 @@ from exporter.model.servers import host_and_port
 from exporter.model.settings import IncidentSettings
 from exporter.model.spell import GAP
 from exporter.model.standing import Standing
+from exporter.model.target import domain_of_all
 
 KEPT = 900.0  # seconds for which a resolved incident is kept, so that each Alertmanager receives its end
 LONGEST_HOLD = 90.0  # the longest time in seconds that an incident of one target waits for a wider cause
@@ -219,7 +221,7 @@ class Incidents:
             provider=cause.provider,
             domain=cause.domain,
             targets=cause.targets,
-            labels=self._labels_of(cause, targets, [look.result for look in members.values()]),
+            labels=self._labels_of(self._named(cause, targets), targets, [look.result for look in members.values()]),
             since=min(since, now),
             opened=now,
             interval=0.0,
@@ -274,6 +276,13 @@ class Incidents:
         if cause.inconclusive or cause.layer is Layer.VANTAGE:
             failing = self._unable.of(cause.targets) or failing
         return {key: look for key, look in failing.items() if look.layer is cause.layer} or failing
+
+    def _named(self, cause: Cause, there: Sequence[Target]) -> Cause:
+        """Return the cause with a domain only if that says nothing about mailboxes elsewhere."""
+        if cause.scope is not Scope.HOST:
+            return cause
+        every = (target for targets in self._targets.values() for target in targets)
+        return replace(cause, domain=domain_of_all(there, every))
 
     def _there(self, cause: Cause) -> list[Target]:
         """Return the targets of a cause; of a wider one all that it can affect, whichever have failed until now."""

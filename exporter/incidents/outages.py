@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.incidents.rootcause.cause import Cause
-from exporter.model import Scope, Target
+from exporter.model import Kind, Scope, Target
 from exporter.model.effective import EffectiveConfig
 from exporter.model.outage import Outage
 from exporter.model.servers import host_and_port
 from exporter.model.spell import GAP
-from exporter.model.target import agreed, common_label
+from exporter.model.target import agreed, common_label, domain_of_all
 
 KEPT = 600.0  # seconds for which an outage is known after its end, so that alerts can tell when it was
 
@@ -51,6 +51,11 @@ class Outages:
             for thing in (*things, (Scope.PROVIDER, target.provider), (Scope.DOMAIN, target.domain)):
                 there.setdefault(thing, []).append(target)
         self._named = {thing: _named(thing, targets, config.alert_labels) for thing, targets in there.items()}
+        for thing, targets in there.items():
+            if thing[0] is Scope.HOST:
+                domain = agreed(target.domain for target in targets if target.kind is Kind.MAILBOX)
+                of_domain = there.get((Scope.DOMAIN, domain), [])
+                self._named[thing] = replace(self._named[thing], domain=domain_of_all(targets, of_domain))
 
     def look(self, causes: Iterable[Cause], good: GoodLook, now: float) -> Sequence[Outage]:
         """Return the outages, given the current causes. `now` is Unix time."""
@@ -111,11 +116,6 @@ def _named(thing: Thing, targets: Sequence[Target], alert_labels: Iterable[str])
         scope,
         server=name if host else "",
         provider=name if scope is Scope.PROVIDER else agreed(target.provider for target in targets) if host else "",
-        domain=name if scope is Scope.DOMAIN else _domain(targets) if host else "",
+        domain=name if scope is Scope.DOMAIN else "",
         labels=tuple((label, value) for label, value in common if value),
     )
-
-
-def _domain(targets: Iterable[Target]) -> str:
-    """Return the domain of all mailboxes at a server. A server's port belongs to no domain."""
-    return agreed(target.domain for target in targets if target.domain)

@@ -18,7 +18,7 @@ class Outage:
     scope: Scope
     server: str = ""  # the host, if the scope is a host
     provider: str = ""  # if the scope is a provider, or if it is that of all targets of the host
-    domain: str = ""  # if the scope is a domain, or if it is that of all mailboxes of the host
+    domain: str = ""  # if the scope is a domain, or if the mailboxes of the host are all mailboxes of that domain
     labels: Labels = ()  # the alert labels that are the same for all targets there
     targets: int = 0  # number of targets that fail; 0 after the end
     start: float = 0.0  # Unix time at which the first failed run started

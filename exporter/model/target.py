@@ -126,3 +126,15 @@ def common_label(targets: Iterable[Target], label: str) -> str:
     every = list(targets)
     boxes = [target for target in every if target.kind is Kind.MAILBOX]
     return agreed(dict(target.labels).get(label, "") for target in boxes or every)
+
+
+def domain_of_all(there: Iterable[Target], every: Iterable[Target]) -> str:
+    """Return the domain of the mailboxes there if they are all mailboxes of that domain; else "".
+
+    So an alert about a server may mute those of a domain only if the domain has its mailboxes nowhere else.
+    """
+    boxes = [target for target in there if target.kind is Kind.MAILBOX]
+    domain = agreed(target.domain for target in boxes)
+    names = {target.name for target in boxes}
+    whole = all(each.name in names for each in every if each.kind is Kind.MAILBOX and each.domain == domain)
+    return domain if whole else ""

@@ -40,6 +40,7 @@ def pushed() -> Iterator[Labels]:
     for reason in reasons.values():
         for scope, changes in (
             (Scope.HOST, {"server": "mail.example.com"}),
+            (Scope.HOST, {"server": "mail.example.com", "domain": "example.com"}),
             (Scope.PROVIDER, {"provider": "acme"}),
             (Scope.DOMAIN, {"domain": "example.com"}),
         ):

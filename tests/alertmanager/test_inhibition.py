@@ -162,6 +162,18 @@ SCENES = [
          alert("MailCertificateExpired", provider="", server="mx.own.example")],
     ),
     Scene(
+        "a server of one's own is dead, on which a domain has all of its mailboxes",
+        [
+            {**NAMELESS, "domain": "own.example"},
+            alert("MailLoginRejected", provider="", domain="own.example"),
+            alert("MailLoginFailing", provider="", domain="other.example", target="info", mailbox="info"),
+        ],
+        [
+            alert("MailLoginFailing", provider="", domain="own.example", target="late", mailbox="late"),
+            alert("MailErrorBudgetBurn", "warning", provider="", domain="own.example", target="late", mailbox="late"),
+        ],
+    ),
+    Scene(
         "a port is dead",
         [ENDPOINT, ELSEWHERE, SOON, {**REJECTED, "mailbox": "third", "target": "third"}],
         [LOGIN, OVERDUE, QUOTA, BURN],

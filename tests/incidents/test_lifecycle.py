@@ -337,6 +337,14 @@ def test_a_label_that_differs_among_the_mailboxes_of_a_server_is_no_label_of_its
     assert dict(incident.labels)["site"] == "hk"
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_incident_of_a_server_names_a_domain_only_if_the_domain_has_mailboxes_nowhere_else(elsewhere):
+    boxes = [mailbox(f"box{n}") for n in range(3)]
+    far = [mailbox("far", servers=("imap.far.example:993",))] if elsewhere else []
+    incident = fail(Daemon(SERVER, *boxes, *far), dead(SERVER), *map(dead, boxes))
+    assert dict(incident.labels).get("domain", "") == ("" if elsewhere else "example.com")
+
+
 def test_a_resolved_incident_is_still_known_after_a_restart():
     daemon = Daemon(mailbox())
     fail(daemon, failed(mailbox()))

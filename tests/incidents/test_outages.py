@@ -83,6 +83,17 @@ def test_a_label_that_some_targets_have_and_others_have_not_does_not_split_an_ou
     assert [each.labels for each in (*before, *after)] == [(("site", "hk"),)] * 2
 
 
+def test_a_server_is_named_with_a_domain_only_if_the_domain_has_mailboxes_nowhere_else():
+    """An alert with the domain would mute the alerts of those, too."""
+    elsewhere = mailbox("far", "a.example", "b.example")[0]
+    (whole,) = Daemon(SERVER, *BOXES).see(dead(SERVER, 0))
+    (part,) = Daemon(SERVER, *BOXES, elsewhere).see(dead(SERVER, 0))
+    assert (whole.domain, part.domain) == ("a.example", "")
+    strangers = mailbox("guest", "c.example", "a.example")[0]
+    (mixed,) = Daemon(SERVER, *BOXES, strangers).see(dead(SERVER, 0))
+    assert mixed.domain == ""
+
+
 def test_an_outage_whose_targets_were_removed_or_tell_nothing_more_has_no_end_that_anybody_saw():
     daemon = Daemon(SERVER, *BOXES)
     daemon.see(works(SERVER, -60), dead(SERVER, 0))
