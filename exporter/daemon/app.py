@@ -201,6 +201,7 @@ class App:
     async def _watch_causes(self) -> None:
         while True:
             findings = self.root_causes.look()
+            self.history.overtake(self.root_causes.overtaken())
             self.metrics.root_causes(findings.labels)
             self.metrics.outages(self._outages.look(findings.causes, self.root_causes.worked, time.time()))
             await asyncio.sleep(CAUSES_LOOK)

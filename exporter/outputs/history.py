@@ -111,6 +111,7 @@ class History:
     def __init__(self, limit: int = 100) -> None:
         self._past: dict[TargetKey, _Past] = {}
         self._before: dict[TargetKey, Standing] = {}
+        self.overtaken: Mapping[TargetKey, float] = {}  # see `overtake`
         self._recent: deque[Result] = deque()
         self._failures: deque[Result] = deque(maxlen=max(limit, 0))
         self._limit = max(limit, 0)
@@ -129,6 +130,14 @@ class History:
     def restore(self, standings: Mapping[TargetKey, Standing]) -> None:
         """Take over since when the targets failed or worked before a restart. Call it before the first result."""
         self._before = dict(standings)
+
+    def overtake(self, overtaken: Mapping[TargetKey, float]) -> None:
+        """Set which good results say nothing any more: a fault that concerns them began after they were looked at.
+
+        The values are the Unix times of these results.
+        """
+        if overtaken != self.overtaken:
+            self.overtaken = overtaken
 
     def load(self, config: EffectiveConfig) -> None:
         """Forget the targets that are no longer in the configuration."""

@@ -75,6 +75,20 @@ def aged(cause: Cause, topology: Topology, looked: Mapping[TargetKey, float]) ->
     return replace(cause, of=known, unseen=max(0, len(boxes) - known))
 
 
+def overtaken(causes: Iterable[Cause], topology: Topology, looked: Mapping[TargetKey, float]) -> dict[TargetKey, float]:
+    """Return the looks at mailboxes that are older than a fault of their server, provider or domain.
+
+    What worked then may have failed since. `looked`: Unix time of the last run with a verdict.
+    """
+    found: dict[TargetKey, float] = {}
+    for cause in causes:
+        what, _, thing = cause.key.partition(":")
+        if not cause.inconclusive:
+            for keys in topology.boxes.get(what, {}).get(thing, {}).values():
+                found |= {key: looked[key] for key in keys if 0.0 < looked.get(key, 0.0) < cause.since}
+    return found
+
+
 @dataclass(slots=True)
 class Memory:
     """The result of the last search. The next search computes only what has changed since."""

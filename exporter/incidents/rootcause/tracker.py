@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.incidents.rootcause.failures import Failures
-from exporter.incidents.rootcause.search import Findings, Memory, aged, find
+from exporter.incidents.rootcause.search import Findings, Memory, aged, find, overtaken
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
 from exporter.model import Outcome, ProbeName, Result, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
@@ -130,6 +130,11 @@ class CauseTracker:
         """Return the Unix time at which the last successful run of any of these targets began; 0 if there is none."""
         keys = ((name, probe) for name in names for probe in ProbeName)
         return max((self._worked.get(key, 0.0) for key in keys), default=0.0)
+
+    def overtaken(self) -> Mapping[TargetKey, float]:
+        """Return the good looks, with their Unix times, that are older than a fault which concerns them."""
+        found = overtaken(self.look().causes, self._evidence.topology, self._looked)
+        return {key: at for key, at in found.items() if key not in self._evidence.found}
 
     def looked(self, key: TargetKey) -> float:
         """Return the Unix time at which the last run with a verdict began; 0 if there is none."""

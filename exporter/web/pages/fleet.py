@@ -84,6 +84,7 @@ class Fleet:
         entries = [_entry(name, each) for name, each in probes.items()]
         self.entries = sorted(entries, key=lambda each: each.order)
         self._kept: list[_Kept | None] = [None] * len(entries)
+        self._overtaken: set[str] = set()  # names of the targets with such a result at the last look
         self._keys = [key for each in self.entries for key, _ in each.probes]
         ends = list(itertools.accumulate(len(each.probes) for each in self.entries))
         self._own = [slice(start, end) for start, end in itertools.pairwise([0, *ends])]  # slices of _keys
@@ -97,10 +98,12 @@ class Fleet:
         """Return a snapshot: failures first, the latest first; other targets by name. `now` is Unix time."""
         states: list[list[TargetState]] = [[] for _ in STATES]
         lasts = history.lasts(self._keys)
+        overtaken = {name for name, _ in history.overtaken}
+        changed, self._overtaken = overtaken ^ self._overtaken, overtaken
         for number, (entry, own) in enumerate(zip(self.entries, self._own, strict=True)):
             seen = lasts[own]
             kept = self._kept[number]
-            if kept is None or kept.seen != seen or now > kept.until:
+            if kept is None or kept.seen != seen or now > kept.until or entry.name in changed:
                 found = target_state(entry, history, interval_of, now)
                 kept = self._kept[number] = _Kept(found, seen, _true_until(entry, seen, interval_of, now))
             states[kept.state.rank].append(kept.state)
@@ -149,6 +152,8 @@ def target_state(entry: Entry, history: History, interval_of: IntervalOf, now: f
         else:
             last, verdict, began = past
             state = state_of(target, last, verdict, interval_of, now)
+            if state == OK and key in history.overtaken:
+                state, began = STALE, history.overtaken[key]
             if last.duration > took:  # noqa: PLR1730 - max() would take a tenth of the time for thousands of targets
                 took = last.duration
         if state < rank:

@@ -53,6 +53,7 @@ class Check:
     state: str
     took: str
     finding: Finding | None
+    unseen_since: Moment | None = None  # the last look, if a fault that concerns this probe began after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,13 @@ class TargetRow:
     state: str
     since: Moment | None
     checks: tuple[Check, ...]
+
+    @property
+    def unseen_since(self) -> Moment | None:
+        """The last look at it, if nothing fails but a fault that concerns it began after that."""
+        if self.state != "stale":
+            return None
+        return next((check.unseen_since for check in self.checks if check.unseen_since is not None), None)
 
     @property
     def findings(self) -> tuple[Check, ...]:
@@ -93,6 +101,10 @@ def check_of(target: Target, known: Known) -> Check:
         return Check(target.probe, "waiting", "", None)
     last, verdict, _ = past
     state = STATES[state_of(target, last, verdict, known.interval_of, known.now)]
+    looked = known.history.overtaken.get(target.key)
+    if state == "ok" and looked is not None:
+        unseen = moment(looked, known.now, known.words)
+        return Check(target.probe, "stale", duration(last.duration), None, unseen)
     shown = verdict if state == "failed" else last if state == "inconclusive" else None
     finding = finding_of(shown, known.words, known.now) if shown else None
     return Check(target.probe, state, duration(last.duration), finding)

@@ -139,3 +139,22 @@ def test_a_reload_during_the_recovery_keeps_the_cause():
     watch.keys(works(SERVER, 470))
     watch.known.load(watch.config)
     assert watch.keys() == {HOST: 0.0}
+
+
+def test_what_was_looked_at_before_its_server_failed_is_overtaken_until_it_is_looked_at_again():
+    watch = Standing([SERVER, *BOXES])
+    watch.keys(*(works(each, -60) for each in (SERVER, *BOXES)))
+    assert watch.known.overtaken() == {}
+    watch.keys(dead(SERVER, 0), dead(BOXES[0], 5), works(BOXES[1], 6))
+    assert watch.known.overtaken() == {each.key: START - 60 for each in BOXES[2:]}
+    watch.keys(works(SERVER, 470))
+    assert watch.known.overtaken() == {each.key: START - 60 for each in BOXES[2:]}
+    watch.keys(*(works(each, 480) for each in BOXES))
+    assert watch.known.overtaken() == {}
+
+
+def test_a_mailbox_at_another_server_and_another_port_of_the_mailbox_are_not_overtaken():
+    sending = [each for each in flat(mailbox(f"m{n}") for n in range(2)) if each.probe is not IMAP]
+    watch = Standing([SERVER, *BOXES, *sending])
+    watch.keys(*(works(each, -60) for each in (SERVER, *BOXES, *sending)), dead(SERVER, 0))
+    assert set(watch.known.overtaken()) == {each.key for each in BOXES}
