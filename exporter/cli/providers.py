@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.cli.stanza import quoted, stanza
-from exporter.config import ConfigError, load
+from exporter.config import ConfigError, load, provider_aliases
 from exporter.config import presets as providers
 from exporter.config.presets import Preset, ServerRow, presets
 from exporter.config.schema.fields import domain_of
@@ -37,8 +37,13 @@ class Found:
 async def show(options: Options, what: str, *, as_json: bool, language: str) -> int:
     """Print what is known. Exit code: 0 known, 1 unknown."""
     if not what:
-        _print_list(Phrases(language), as_json=as_json)
+        _print_list(presets().values(), Phrases(language), as_json=as_json)
         return 0
+    several = _by_words(what)
+    if len(several) > 1:
+        _print_list(several, Phrases(language), as_json=as_json)
+        return 0
+    what = several[0].id if several else what
     lookup = (await asyncio.to_thread(_resolver, options)).lookup
     found = await recognise(what, lookup)
     if as_json:
@@ -46,6 +51,13 @@ async def show(options: Options, what: str, *, as_json: bool, language: str) -> 
     else:
         print("\n".join(_text(found, what, language)))
     return 0 if found.recognition else 1
+
+
+def _by_words(what: str) -> Sequence[Preset]:
+    """Return the presets that such words find: not for an id, an address, a domain or a host."""
+    if what.strip() in presets() or "@" in what or "." in what:
+        return ()
+    return provider_aliases.search(what)
 
 
 def _resolver(options: Options) -> Resolver:
@@ -111,8 +123,7 @@ def _example(preset: Preset) -> str:
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _print_list(say: Phrases, *, as_json: bool) -> None:
-    every = presets().values()
+def _print_list(every: Collection[Preset], say: Phrases, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([_preset_object(preset) for preset in every], ensure_ascii=False, indent=2))
         return

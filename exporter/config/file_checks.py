@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config import problems, robot_urls
-from exporter.config.likely_slips import password_slip, port_slip
+from exporter.config.likely_slips import password_slip, port_slip, provider_slip
 from exporter.config.schema.daemon import Defaults
 from exporter.config.schema.notify import Bridge, Push
 from exporter.config.schema.targets import Endpoint, Mailbox
 from exporter.credentials.sources import CREDENTIALS
 from exporter.model import Service
 from exporter.net.urls import MAX_LENGTH
+
+INSTALLED = Path("/etc/mailprobe/credentials")  # of which the installed service makes credentials
+PREFIX = "mailbox_"  # of their names: see LoadCredential= in mailprobe.service
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Audit:
 
     def mailbox(self, index: int, mailbox: Mailbox, folder: Path) -> Iterator[Doubt]:
         path: problems.KeyPath = ("mailboxes", index)
+        if mailbox.provider is not None and (slip := provider_slip(mailbox.address, mailbox.provider)):
+            yield Doubt((*path, "provider"), slip)
         yield from self._password(path, mailbox, folder)
         yield from self._oauth2(path, mailbox)
         servers = ((Service.IMAP, mailbox.imap), (Service.POP3, mailbox.pop3), (Service.SMTP, mailbox.smtp))
@@ -125,7 +130,7 @@ class Audit:
             yield from self._file(path, Path(folder) / name)
             yield from _slip(path, _content(Path(folder) / name))
         else:
-            yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
+            yield from _installed_credential(path, name)
 
     def _file(self, path: problems.KeyPath, file: Path, *, secret: bool = False) -> Iterator[Doubt]:
         name = str(file)
@@ -139,8 +144,23 @@ class Audit:
             yield Doubt(path, f"cannot be read: {why}", broken=True)
 
 
+def _installed_credential(path: problems.KeyPath, name: str) -> Iterator[Doubt]:
+    """Look where the installed service has its credentials from. Only root can, and a command has no others."""
+    file = INSTALLED / name.removeprefix(PREFIX)
+    if not os.access(INSTALLED, os.R_OK | os.X_OK):
+        yield Doubt(path, f"${CREDENTIALS} is not set: only a service that systemd starts has it")
+    elif not name.startswith(PREFIX):
+        yield Doubt(path, f"the installed service gives credentials names that begin with {PREFIX}")
+    elif not file.is_file():
+        yield Doubt(path, f"{file} is not there: a credential is called {PREFIX} and the name of its file")
+    else:
+        yield from _slip(path, _content(file))
+
+
 def _slip(path: problems.KeyPath, password: str | None) -> Iterator[Doubt]:
-    if password and (slip := password_slip(password.rstrip("\r\n"))):
+    if password and any(end in password for end in "\r\n"):
+        yield Doubt(path, "the password has more than one line: nothing else may be in the file", broken=True)
+    elif password and (slip := password_slip(password.rstrip("\r\n"))):
         yield Doubt(path, slip)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from exporter.config.presets import WELL_KNOWN
+from exporter.config.presets import GENERIC, WELL_KNOWN, presets, recognise
 from exporter.model import Security, Service
 
 # The port that a service has for the other way of protection (RFC 8314).
@@ -28,6 +28,18 @@ def password_slip(password: str) -> str:
                 "write the half-width one, unless the password really has it"
             )
     return ""
+
+
+def provider_slip(address: str, provider: str) -> str:
+    """Return that an address at one provider has the preset of another, or ""."""
+    domain = address.rpartition("@")[2]
+    own = recognise(domain)
+    if own is None or own.id == provider or provider not in presets():
+        return ""
+    theirs = presets()[provider]
+    if domain in theirs.domains or provider in (own.superseded_by, GENERIC) or own.id == theirs.superseded_by:
+        return ""
+    return f"{domain} is a domain of {own.id}, not of {provider}: write provider: {own.id}, or leave it out"
 
 
 def port_slip(service: Service | None, port: int | None, security: Security | None) -> str:

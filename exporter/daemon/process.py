@@ -42,6 +42,8 @@ def check_config(options: Options) -> int:
     shard = f" on shard {options.sharding}" if options.sharding.on else ""
     print(f"{options.config_file}: good, {len(names)} targets with {len(loaded.built.targets)} probes{shard}")
     waiting = loaded.built.waiting
+    if not names and not waiting and not options.sharding.on:
+        print("warning: nothing is watched: there are no mailboxes, domains or endpoints", file=sys.stderr)
     if waiting:
         some = ", ".join(sorted({each.domain for each in waiting})[:10])
         print(f"{len(waiting)} mailboxes name no provider and no server: recognised at run time, by the MX of {some}")

@@ -198,3 +198,14 @@ def test_what_only_the_mx_told_is_written_out(provider, mx, host):
 def test_an_unknown_domains_stanza_is_a_good_configuration_too(tmp_path):
     found = built(stanza(None, "sales@acme.example"), tmp_path, "sales@acme.example")
     assert ("sales@acme.example", "imap") in {target.key for target in found.targets}
+
+
+async def test_words_find_providers(given, capsys):
+    """Several are listed, one is told whole; what finds none is unknown."""
+    assert await show(given(OFFLINE), "网易", as_json=False, language="zh") == 0
+    listed = capsys.readouterr().out
+    assert [line.split()[0] for line in listed.splitlines()] == [
+        "netease_163", "netease_126", "netease_yeah", "netease_qiye", "netease_qiye_hz",
+    ]  # fmt: skip
+    assert await show(given(OFFLINE), "office365", as_json=True, language="en") == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "microsoft365"

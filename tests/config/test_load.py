@@ -11,6 +11,7 @@ from exporter.config import Config, ConfigError, load, redacted
 from exporter.config.yaml_reader import MAX_BYTES
 from exporter.model import AddressFamily
 from exporter.model.settings import IncidentSettings, Limits
+from exporter.targets.build import build
 
 MAILBOX = "{address: a@example.com, password_file: secret, imap: {host: imap.example.com}, smtp: off}"
 
@@ -239,6 +240,48 @@ def test_outside_of_systemd_a_credential_is_only_a_doubt(folder, monkeypatch):
     warnings, problems = doubts(load(write(folder / "config.yaml", text)))
     assert len(warnings) == 1
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sales", "the installed service gives credentials names that begin with mailbox_"),
+        ("mailbox_gone", "gone is not there: a credential is called mailbox_ and the name of its file"),
+        ("mailbox_sales", "the password ends with a blank"),
+    ],
+)
+def test_a_credential_is_looked_for_where_the_installed_service_has_it_from(folder, monkeypatch, name, said):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("exporter.config.file_checks.INSTALLED", folder / "installed")
+    (folder / "installed").mkdir()
+    write(folder / "installed" / "sales", "hunter2 \n")
+    text = f"mailboxes: [{MAILBOX.replace('password_file: secret', f'password_credential: {name}')}]"
+    (warning,), problems = doubts(load(write(folder / "config.yaml", text)))
+    assert said in warning
+    assert problems == []
+
+
+def test_a_password_file_of_two_lines_is_a_problem(folder):
+    write(folder / "secret", "hunter2\n# of the new server\n")
+    warnings, problems = doubts(load(write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")))
+    assert problems == warnings
+    assert "password_file: the password has more than one line: nothing else may be in the file" in problems[0]
+
+
+def test_an_address_with_the_preset_of_another_provider_is_warned_about(folder):
+    text = "mailboxes: [{address: a@163.com, password_file: secret, provider: gmail}]"
+    warnings, problems = doubts(load(write(folder / "config.yaml", text)))
+    assert problems == []
+    (warning,) = (each for each in warnings if ".provider: " in each)
+    assert warning.endswith(
+        "config.yaml:1: mailboxes[0].provider: 163.com is a domain of netease_163, not of gmail: "
+        "write provider: netease_163, or leave it out"
+    )
+
+
+def test_an_alias_of_a_provider_is_as_good_as_its_id(folder):
+    text = "mailboxes: [{address: a@163.com, password_file: secret, provider: 网易163免费邮}]"
+    assert {target.provider for target in build(load(write(folder / "config.yaml", text))).targets} == {"netease_163"}
 
 
 def test_a_missing_file_names_the_ways_to_a_first_one(folder):

@@ -16,8 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
-from exporter.config import ehlo_name
-from exporter.config.presets import presets
+from exporter.config import ehlo_name, provider_aliases
 from exporter.config.problems import nearest
 from exporter.model import Secret, durations
 from exporter.model.names import RESERVED_LABELS
@@ -213,9 +212,7 @@ def _word(value: str) -> str:
 
 
 def _provider(value: str) -> str:
-    if value not in presets():
-        raise ValueError(f"no such provider{nearest(value, presets())}")
-    return value
+    return provider_aliases.resolve(value)
 
 
 def _scope(value: str) -> str:

@@ -142,7 +142,7 @@ class Mailbox(Shape):
     name: fields.Title | None = Field(default=None, description="the label `target`; default: the address")
     address: fields.Address = Field(description="the mail address")
     provider: fields.Provider | None = Field(
-        default=None, description="id of a preset; default: recognised by the address, then by its MX"
+        default=None, description="id or name of a preset; default: recognised by the address, then by its MX"
     )
     username: fields.Text | None = Field(default=None, description="user name for the login; default: the address")
     password_file: fields.LocalPath | None = Field(default=None, description="file with the password")
