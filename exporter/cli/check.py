@@ -25,7 +25,7 @@ from rich.text import Text
 
 from exporter.cli.check_output import show
 from exporter.cli.daemon_client import NobodyThere, Reached, ReachError, admitted, asking, reach
-from exporter.config import ConfigError
+from exporter.config import ConfigError, load
 from exporter.daemon.loading import Loaded, load_all, reasons
 from exporter.daemon.options import Options
 from exporter.daemon.prober import Prober
@@ -59,10 +59,15 @@ class Wanted:
     wait: Wait
     as_json: bool
     language: str
+    named: bool = False  # whether the user named the configuration: then no daemon with another one may answer
 
 
 class CheckError(Exception):
     """The check is not possible. The message is for the user; the exit code is 2."""
+
+
+class OtherConfigError(Exception):
+    """The daemon runs with another configuration than the one that the user named."""
 
 
 class Checker(Protocol):
@@ -192,14 +197,24 @@ async def _run_all(checker: Checker, jobs: Sequence[Job], wanted: Wanted, errors
 async def _checker(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Checker]:
     if wanted.url:
         async with reach(wanted.url, aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as reached:
-            daemon = await Daemon.find(reached, wanted)
+            told = f"no daemon at {wanted.url}: probing alone"
+            try:
+                daemon = await Daemon.find(reached, wanted, await hash_of(options) if wanted.named else "")
+            except OtherConfigError:
+                daemon = None
+                told = f"the daemon at {wanted.url} has another configuration than {options.config_file}: probing alone"
             if daemon is not None:
                 errors.print(f"asking the daemon at {wanted.url}", style="dim")
                 yield daemon
                 return
     async with Alone.open(options, wanted) as alone:
-        errors.print("no daemon asked" if not wanted.url else f"no daemon at {wanted.url}: probing alone", style="dim")
+        errors.print(told if wanted.url else "no daemon asked", style="dim")
         yield alone
+
+
+async def hash_of(options: Options) -> str:
+    """Return the hash of the configuration, by which a daemon is known to have the same. Raises ConfigError."""
+    return (await asyncio.to_thread(load, options.config_file)).hash
 
 
 class Daemon:
@@ -213,8 +228,11 @@ class Daemon:
         self.waiting = waiting
 
     @classmethod
-    async def find(cls, reached: Reached, wanted: Wanted) -> Daemon | None:
-        """Return None if nobody listens. Raises ReachError for another server, CheckError for another shard."""
+    async def find(cls, reached: Reached, wanted: Wanted, config_hash: str = "") -> Daemon | None:
+        """Return None if nobody listens. Raises ReachError for another server, CheckError for another shard.
+
+        `config_hash`: of the configuration that it must have. Raises OtherConfigError.
+        """
         try:
             with asking(wanted.url, "checks"):
                 async with asyncio.timeout(PATIENCE), reached.session.get(f"{reached.base}/api/v1/targets") as answer:
@@ -225,6 +243,8 @@ class Daemon:
                 missing = {str(each["target"]): str(each["text"]) for each in body.get("waiting", ())}
         except NobodyThere:
             return None
+        if config_hash and body.get("config_hash") != config_hash:
+            raise OtherConfigError
         known = {*missing, *(name for name, _ in jobs)}
         if (shard := body.get("shard")) and (unknown := [name for name in wanted.targets if name not in known]):
             raise CheckError(

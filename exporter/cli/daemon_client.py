@@ -121,3 +121,10 @@ def admitted(status: int, url: str) -> None:
     }.get(status)
     if why:
         raise ReachError(why)
+
+
+async def runs_with(reached: Reached, config_hash: str) -> bool:
+    """Return whether the daemon runs with the configuration that has this hash. An older one does not tell: False."""
+    async with reached.session.get(f"{reached.base}/api/v1/targets") as answer:
+        body = await answer.json()
+    return bool(body.get("config_hash") == config_hash)

@@ -158,6 +158,7 @@ def _check(chosen: Options, given: argparse.Namespace) -> int:
         wait=Wait.NOT if given.no_wait else Wait.SETTLED,
         as_json=given.json,
         language=_language(given),
+        named=given.config_file is not None,
     )
     return asyncio.run(check(chosen, wanted))
 
@@ -197,7 +198,10 @@ def _report(chosen: Options, given: argparse.Namespace) -> int:
     from exporter.cli.report import report  # noqa: PLC0415 - as above
 
     url = _url(chosen, given)
-    return 2 if url is None else asyncio.run(report(chosen, given.target, url, given.format, _language(given)))
+    if url is None:
+        return 2
+    named = given.config_file is not None
+    return asyncio.run(report(chosen, given.target, url, given.format, _language(given), named=named))
 
 
 def _providers(chosen: Options, given: argparse.Namespace) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import aiohttp
 
-from exporter.cli.check import PATIENCE, Alone, CheckError, Job, Wanted, select
-from exporter.cli.daemon_client import NobodyThere, ReachError, admitted, asking, reach
+from exporter.cli.check import PATIENCE, Alone, CheckError, Job, OtherConfigError, Wanted, hash_of, select
+from exporter.cli.daemon_client import NobodyThere, ReachError, admitted, asking, reach, runs_with
 from exporter.config import ConfigError
 from exporter.daemon.options import Options
 from exporter.model import ProbeName, Target, Wait
@@ -24,16 +24,22 @@ from exporter.state.store import StateError
 ANSWER_WITHIN = 30.0  # seconds for a daemon to write the ticket
 
 
-async def report(options: Options, target: str, url: str, shape: str, language: str) -> int:
+async def report(options: Options, target: str, url: str, shape: str, language: str, *, named: bool = False) -> int:
     """Print the ticket; `shape` is text, md or json.
+
+    `named`: the user named the configuration, so no daemon with another one may answer.
 
     Returns 0, or 2 for an unknown target or an invalid configuration.
     """
     try:
         zone = str(getattr(options.time_zone, "key", ""))
-        text = await _asked(url, {"target": target, "format": shape, "lang": language, "tz": zone}) if url else None
+        query = {"target": target, "format": shape, "lang": language, "tz": zone}
+        told = f"no daemon at {url}" if url else "no daemon asked"
+        try:
+            text = await _asked(url, query, await hash_of(options) if named else "") if url else None
+        except OtherConfigError:
+            told, text = f"the daemon at {url} has another configuration than {options.config_file}", None
         if text is None:
-            told = f"no daemon at {url}" if url else "no daemon asked"
             print(f"{told}: probing once, so there is no history", file=sys.stderr)
             text = await _alone(options, target, shape, language)
     except ConfigError as exc:
@@ -46,15 +52,18 @@ async def report(options: Options, target: str, url: str, shape: str, language: 
     return 0
 
 
-async def _asked(url: str, query: Mapping[str, str]) -> str | None:
-    """Return the ticket that the daemon writes, or None if nobody listens. Raises CheckError or ReachError."""
+async def _asked(url: str, query: Mapping[str, str], config_hash: str) -> str | None:
+    """Return the ticket that the daemon writes, or None if nobody listens.
+
+    Raises CheckError, ReachError, or OtherConfigError if it has not the configuration with this hash ("": any).
+    """
     limits = aiohttp.ClientTimeout(total=ANSWER_WITHIN, connect=PATIENCE)
     try:
         with asking(url, "reports"):
-            async with (
-                reach(url, limits) as reached,
-                reached.session.get(f"{reached.base}/api/v1/report", params=query) as answer,
-            ):
+            async with reach(url, limits) as reached:
+                if config_hash and not await runs_with(reached, config_hash):
+                    raise OtherConfigError
+                answer = await reached.session.get(f"{reached.base}/api/v1/report", params=query)
                 text = await answer.text()
                 if answer.status == 200:
                     return text

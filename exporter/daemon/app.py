@@ -246,6 +246,9 @@ class App:
     def state_error(self) -> str:
         return self._prober.state.write_error
 
+    def config_hash(self) -> str:
+        return self._configuration.loaded.config.hash
+
     def config_text(self) -> str:
         return redacted(self._configuration.loaded.config)
 

@@ -85,6 +85,10 @@ class AppView(Protocol):
         """Return the open incidents, latest first, then the recently resolved ones."""
         ...
 
+    def config_hash(self) -> str:
+        """Return the SHA-256 over the configuration files in use, in hexadecimal."""
+        ...
+
     def config_text(self) -> str:
         """Return the configuration in use as YAML, with secrets replaced by `<secret>`. Call it in a thread."""
         ...

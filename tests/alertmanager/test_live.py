@@ -70,7 +70,7 @@ def test_one_dead_server_is_one_page_and_our_own_network_silences_it(
         assert chinese.text.startswith("严重：邮件服务器故障\n受影响：mail.example.test\n")
         assert chinese.token == "token-of-REPLACE"
         # All of them as soon as each has failed.
-        wait_until(lambda: f" fails for {BOXES} mailboxes: " in held(alertmanager), 30, "all mailboxes are counted")
+        wait_until(lambda: f" for {BOXES} mailboxes: " in held(alertmanager), 30, "all mailboxes are counted")
         # Long enough for the 2.5 s and 4 s of the consequences: the shipped rules know that the server is the cause.
         prometheus.wait_for('sum(sum_over_time(mailprobe_probe_success{probe="imap"}[10s])) == 0')
         assert {each["metric"]["alertname"] for each in prometheus.query("ALERTS")} == {"MailHostOutage", "Watchdog"}

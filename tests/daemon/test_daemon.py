@@ -256,6 +256,25 @@ def test_check_beside_a_daemon_on_another_address_says_how_to_ask_it():
     assert "--url" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["check", "report"])
+def test_a_daemon_with_another_configuration_does_not_answer_for_the_one_that_was_named(tmp_path: Path, verb: str):
+    """The command runs alone and says why; in the daemon's own state folder it refuses."""
+    other = tmp_path / "other.yaml"
+    other.write_text('resolvers: ["127.0.0.1:1"]\ndomains: [{name: example.com}]\ndefaults: {timeout: 1s}\n')
+    with Daemon(EMPTY, {}) as daemon:
+        where = [f"--url={daemon.url}", f"--config.file={other}"]
+        alone = mailprobe(verb, "example.com", *where, f"--storage.path={tmp_path}/data", cwd=tmp_path)
+        refused = mailprobe(verb, "example.com", *where, f"--storage.path={daemon.folder}/data", cwd=tmp_path)
+        own = mailprobe(verb, "example.com", where[0], f"--config.file={daemon.config}", cwd=tmp_path)
+    told = f"the daemon at {daemon.url} has another configuration than {other}: prob"
+    assert told in alone.stderr
+    assert "example.com" in alone.stdout
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "in use by another mailprobe" in refused.stderr
+    assert "has another configuration" not in own.stderr
+    assert own.returncode == 2  # the daemon has no such target
+
+
 def test_check_tells_cause_and_remedy_in_both_languages(mail_world: MailWorld, dovecot: Dovecot):
     """Exit code 1, the reason, the server's reply and the remedy; with --json, the object of the JSON interface."""
     dovecot.set_password(ALICE, "another")

@@ -86,7 +86,7 @@ async def test_forty_mailboxes_reach_all_three_robots_and_so_does_their_end(robo
                 assert "、".join(boxes[:10]) + "，另有 30 个" in text
                 assert "原因：box00：密码错误" in text
                 assert "[处理办法](https://mailprobe.example.com/runbooks/MailLoginFailing)" in text
-                assert f"开始时间：{since.astimezone().strftime('%Y-%m-%d %H:%M')}" in text
+                assert f"告警时间：{since.astimezone().strftime('%Y-%m-%d %H:%M')}" in text
             await asyncio.to_thread(fire, alertmanager, boxes, since, over=True)
             for kind in KINDS:
                 assert "分钟）" in await robots[kind].wait_for("已恢复：邮箱无法登录")

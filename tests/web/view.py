@@ -87,6 +87,9 @@ class FakeView:
     def config_document(self) -> Mapping[str, Any]:
         return self.document
 
+    def config_hash(self) -> str:
+        return "abc"
+
     def config_text(self) -> str:
         return "mailboxes:\n- name: sales\n  password: <secret>\n"
 

@@ -56,7 +56,8 @@ async def targets(request: web.Request) -> web.Response:
     waiting = [{"target": name, "text": why} for name, why in view.waiting().items()]
     here = view.sharding
     shard = {"shard": {"ordinal": here.shard, "total": here.total}} if here.on else {}
-    return web.json_response({"schema_version": SCHEMA_VERSION, "targets": objects, "waiting": waiting, **shard})
+    known = {"targets": objects, "waiting": waiting, "config_hash": view.config_hash()}
+    return web.json_response({"schema_version": SCHEMA_VERSION, **known, **shard})
 
 
 async def target(request: web.Request) -> web.Response:
