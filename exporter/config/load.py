@@ -6,6 +6,7 @@ First step of the flow: config → targets. This package must not import the run
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import os
@@ -20,6 +21,7 @@ from exporter.config import cross_checks, ehlo_name
 from exporter.config import problems as errors
 from exporter.config.file_checks import Audit
 from exporter.config.messages import explain
+from exporter.config.odd_characters import odd_characters
 from exporter.config.problems import ConfigError, Problem, dotted, fold
 from exporter.config.schema import daemon, notify
 from exporter.config.schema import targets as shape
@@ -166,12 +168,20 @@ class _Loader:
     def _validate(self, file: _File, model: type[shape.Main | shape.Included]) -> None:
         file.shaped = self._shaped(file, model)
 
+    def _refused(self, order: Mapping[str, int]) -> ConfigError:
+        """Return the problems in the order of the files, with the odd characters of the files that have problems."""
+        found = list(self.problems)
+        for name in {each.file for each in self.problems if each.line}:
+            with contextlib.suppress(OSError, UnusableError):
+                found += [Problem(name, line, "", why) for line, why in odd_characters(read_bytes(Path(name)))]
+        return ConfigError(sorted(found, key=lambda each: (order.get(each.file, -1), each.line)))
+
     def only(self, path: Path, model: type[M]) -> Shaped[M]:
         """Raises ConfigError."""
         file = self._read(path)
         value = self._shaped(file, model) if file is not None else None
         if file is None or value is None or self.problems:
-            raise ConfigError(sorted(self.problems, key=lambda each: each.line))
+            raise self._refused({})
         return Shaped(value, file.document)
 
     def _shaped(self, file: _File, model: type[M]) -> M | None:
@@ -215,7 +225,7 @@ class _Loader:
         parts = [] if self.problems else list(self._parts())
         if self.problems or main is None or not isinstance(main.shaped, shape.Main):
             order = {str(file.path): index for index, file in enumerate(self.files)}
-            raise ConfigError(sorted(self.problems, key=lambda each: (order.get(each.file, -1), each.line)))
+            raise self._refused(order)
         doubts = list(self._doubts(parts))
         guard = main.shaped.login_guard
         return Config(
