@@ -158,7 +158,7 @@ def _check(chosen: Options, given: argparse.Namespace) -> int:
         wait=Wait.NOT if given.no_wait else Wait.SETTLED,
         as_json=given.json,
         language=_language(given),
-        named=given.config_file is not None,
+        named=getattr(given, "config_file", None) is not None,
     )
     return asyncio.run(check(chosen, wanted))
 
@@ -200,7 +200,7 @@ def _report(chosen: Options, given: argparse.Namespace) -> int:
     url = _url(chosen, given)
     if url is None:
         return 2
-    named = given.config_file is not None
+    named = getattr(given, "config_file", None) is not None
     return asyncio.run(report(chosen, given.target, url, given.format, _language(given), named=named))
 
 

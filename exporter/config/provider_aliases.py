@@ -8,72 +8,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import resources
+
+import yaml
 
 from exporter.config.presets import Preset, presets, provider_name
 from exporter.config.problems import nearest
 from exporter.model.servers import is_address
 
-# Besides the ids, names and domains of the presets, which are aliases by themselves.
-_ALIASES: Mapping[str, tuple[str, ...]] = {
-    # NetEase
-    "163": ("netease_163",),
-    "126": ("netease_126",),
-    "yeah": ("netease_yeah",),
-    "188": ("netease_188",),
-    "网易163": ("netease_163",),
-    "网易126": ("netease_126",),
-    "netease": ("netease_163", "netease_126", "netease_yeah", "netease_qiye", "netease_qiye_hz"),
-    "网易": ("netease_163", "netease_126", "netease_yeah", "netease_qiye", "netease_qiye_hz"),
-    "网易邮箱": ("netease_163", "netease_126", "netease_yeah", "netease_qiye", "netease_qiye_hz"),
-    "网易企业邮": ("netease_qiye", "netease_qiye_hz"),
-    "网易企业邮箱": ("netease_qiye", "netease_qiye_hz"),
-    "qiye163": ("netease_qiye", "netease_qiye_hz"),
-    # Tencent
-    "tencent": ("qq", "foxmail", "exmail", "exmail_overseas"),
-    "腾讯": ("qq", "foxmail", "exmail", "exmail_overseas"),
-    "腾讯邮箱": ("qq", "foxmail", "exmail", "exmail_overseas"),
-    "qqmail": ("qq",),
-    "qq邮箱": ("qq",),
-    "腾讯企业邮": ("exmail", "exmail_overseas"),
-    "腾讯企业邮箱": ("exmail", "exmail_overseas"),
-    "企业微信邮箱": ("exmail", "exmail_overseas"),
-    "wecom": ("exmail", "exmail_overseas"),
-    # Alibaba
-    "aliyun": ("aliyun_qiye", "mxhichina", "aliyun_personal"),
-    "alibaba": ("aliyun_qiye", "mxhichina", "aliyun_personal", "alibaba_trade"),
-    "阿里": ("aliyun_qiye", "mxhichina", "aliyun_personal", "alibaba_trade"),
-    "阿里云": ("aliyun_qiye", "mxhichina", "aliyun_personal"),
-    "阿里邮箱": ("aliyun_qiye", "mxhichina", "aliyun_personal"),
-    "阿里企业邮箱": ("aliyun_qiye", "mxhichina"),
-    "阿里云企业邮箱": ("aliyun_qiye", "mxhichina"),
-    # Microsoft
-    "microsoft": ("microsoft365", "microsoft365_cn", "outlook_com"),
-    "微软": ("microsoft365", "microsoft365_cn", "outlook_com"),
-    "outlook": ("outlook_com", "microsoft365"),
-    "office365": ("microsoft365",),
-    "o365": ("microsoft365",),
-    "m365": ("microsoft365",),
-    "exchangeonline": ("microsoft365",),
-    "21vianet": ("microsoft365_cn",),
-    "世纪互联": ("microsoft365_cn",),
-    "hotmail": ("outlook_com",),
-    # Google
-    "google": ("gmail", "google_workspace"),
-    "谷歌": ("gmail", "google_workspace"),
-    "googlemail": ("gmail",),
-    "gsuite": ("google_workspace",),
-    "googleapps": ("google_workspace",),
-    # others
-    "新浪": ("sina", "sina_cn", "sina_vip", "sina_vip_cn", "sina_ent"),
-    "新浪邮箱": ("sina", "sina_cn", "sina_vip", "sina_vip_cn", "sina_ent"),
-    "搜狐": ("sohu", "sohu_vip", "sohu_ent"),
-    "搜狐邮箱": ("sohu", "sohu_vip", "sohu_ent"),
-    "263企业邮箱": ("263", "263_overseas", "263xmail"),
-    "天翼": ("189",),
-    "189邮箱": ("189",),
-    "139邮箱": ("139",),
-    "沃邮箱": ("wo",),
-}
+
+@cache
+def table() -> Mapping[str, tuple[str, ...]]:
+    """Return the names of exporter/data/provider_aliases.yaml, each with the ids that it can mean."""
+    text = resources.files("exporter").joinpath("data/provider_aliases.yaml").read_bytes()
+    return {str(name): tuple(ids) for name, ids in yaml.load(text, Loader=yaml.CSafeLoader).items()}
 
 
 def resolve(name: str) -> str:
@@ -125,7 +73,7 @@ def _by_name() -> Mapping[str, tuple[str, ...]]:
         for text in (preset.id, preset.name, preset.name_zh, *preset.domains):
             found.setdefault(_key(text), {})[preset.id] = None
     names = {name: tuple(ids) for name, ids in found.items()}
-    return names | {_key(name): ids for name, ids in _ALIASES.items() if name not in presets()}
+    return names | {_key(name): ids for name, ids in table().items() if name not in presets()}
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config.likely_slips import provider_slip
 from exporter.config.presets import presets
-from exporter.config.provider_aliases import _ALIASES, meant_by, resolve, search
+from exporter.config.provider_aliases import meant_by, resolve, search, table
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_misspelt_id_is_answered_with_the_nearest():
 
 
 def test_every_alias_means_presets_that_there_are():
-    assert {each for ids in _ALIASES.values() for each in ids} <= set(presets())
+    assert {each for ids in table().values() for each in ids} <= set(presets())
     assert all(meant_by(preset.id) for preset in presets().values())
 
 
