@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test quick fuzz verdicts install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
+.PHONY: walk-times help run test quick fuzz verdicts install-npm screenshots test-other-python test-install test-fresh bench torture docs check fmt clean install-servers venv venv-dev
 
 BIN := .venv/bin
 # Each worker of pytest would compile every test anew.
@@ -29,6 +29,7 @@ help:
 	@echo 'make test-fresh               make run and make test on new Debians, from a clean clone (root, network, an hour)'
 	@echo 'make fuzz                     random and hostile inputs for each parser of what strangers send'
 	@echo 'make bench                    measures and writes docs/benchmarks.md'
+	@echo 'make walk-times               how long from a fault to its page, in real time (half an hour)'
 	@echo 'make torture                  kills the daemon 500 times while it probes real servers (KILLS=50: fewer)'
 	@echo 'make docs                     writes the pages of docs/ that are generated from the code'
 	@echo 'make screenshots              docs/screenshot.png and docs/images, of the demo'
@@ -104,6 +105,9 @@ bench: install-servers venv-dev
 	$(BIN)/pytest -m bench -s tests/bench
 
 # The daemon is killed 500 times while it probes real servers; MAILPROBE_TORTURE_SEED=N chooses other instants.
+walk-times: venv-dev
+	$(BIN)/pytest -n 0 -m times tests/walk/test_times.py
+
 torture: KILLS = 500
 torture: install-servers venv-dev
 	MAILPROBE_TORTURE_KILLS=$(KILLS) MAILPROBE_TORTURE_WORLDS=4 $(BIN)/pytest -n 4 --dist load -v -rP tests/torture

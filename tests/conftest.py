@@ -42,7 +42,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def wanted(item: pytest.Item) -> bool:
-        for asked_for in ("bench", "install"):
+        for asked_for in ("bench", "install", "times"):
             if item.get_closest_marker(asked_for) and asked_for not in config.getoption("-m"):
                 return False
         real = REAL_SERVERS.intersection(getattr(item, "fixturenames", ()))

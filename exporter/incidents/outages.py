@@ -30,7 +30,13 @@ class _Known:
     names: set[str] = field(default_factory=set)  # the targets that failed last
     end: float = 0.0
     gone: float = 0.0  # Unix time at which it was seen to be over; 0 while it lasts
+    until: float = 0.0  # Unix time until which it is known after that
     returned: bool = False  # whether it has come back after an end
+
+    def over(self, now: float, end: float) -> None:
+        """Note its end, unless that is known. An end before the start is none: nobody saw its targets work again."""
+        if not self.gone:
+            self.gone, self.end, self.until = now, end, now + KEPT
 
     def is_over(self, now: float) -> bool:
         return bool(self.gone) and not (self.returned and now - self.gone < FLAPPING)
@@ -60,14 +66,23 @@ class Outages:
     def look(self, causes: Iterable[Cause], good: GoodLook, now: float) -> Sequence[Outage]:
         """Return the outages, given the current causes. `now` is Unix time."""
         present: dict[Thing, list[Cause]] = {}
+        back: dict[Thing, float] = {}  # Unix time since which a server answers again
         for cause in causes:
-            if cause.scope is not Scope.TARGET:
+            if cause.back:
+                back[_thing(cause)] = cause.back
+            elif cause.scope is not Scope.TARGET:
                 present.setdefault(_thing(cause), []).append(cause)
         for thing, found in present.items():
             self._lasts(thing, found)
         for thing, known in list(self._known.items()):
-            if thing not in present and not self._is_kept(thing, known, good, now):
-                del self._known[thing]
+            if thing in back:  # known until all of its targets have been looked at
+                known.over(now, back[thing])
+                known.until = now + KEPT
+            elif thing not in present:
+                # Our own network is found to work by its references, before any target has run again.
+                known.over(now, now if thing[0] is Scope.VANTAGE else good(known.names))
+                if not (known.start <= known.end and known.gone <= now < known.until):
+                    del self._known[thing]
         return [self._outage(thing, known, over=known.is_over(now)) for thing, known in sorted(self._known.items())]
 
     def _lasts(self, thing: Thing, causes: Sequence[Cause]) -> None:
@@ -79,15 +94,6 @@ class Outages:
         known.returned |= bool(known.gone)
         known.end = known.gone = 0.0
         known.names = {name for cause in causes for name in cause.targets}
-
-    def _is_kept(self, thing: Thing, known: _Known, good: GoodLook, now: float) -> bool:
-        """Note the end of an outage without a cause. Its end is only known if its targets were found to work.
-
-        Our own network is found to work by its references, before any target has run again.
-        """
-        if not known.gone:
-            known.gone, known.end = now, now if thing[0] is Scope.VANTAGE else good(known.names)
-        return known.start <= known.end and 0 <= now - known.gone < KEPT
 
     def _outage(self, thing: Thing, known: _Known, *, over: bool) -> Outage:
         named = self._named.get(thing) or _named(thing, (), ())

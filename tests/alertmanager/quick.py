@@ -50,7 +50,15 @@ def quick_config(url: str, folder: Path, *, bridge: bool = False) -> str:
     if bridge:
         text, blocks = BRIDGE.subn(lambda found: found[0].replace("    # ", "    "), text)
         assert blocks == 1
-    text = quick_times(text)
+    return _here(quick_times(text), url, folder)
+
+
+def slow_config(url: str, folder: Path) -> str:
+    """Return the same with the times as they are shipped."""
+    return _here(CONFIG.read_text(encoding="utf-8"), url, folder)
+
+
+def _here(text: str, url: str, folder: Path) -> str:
     for public, path in PLACES.items():
         assert public in text
         text = text.replace(public, url + path)

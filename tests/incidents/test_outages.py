@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from exporter.incidents.outages import FLAPPING, KEPT, Outages
+from exporter.incidents.rootcause.cause import sentence
 from exporter.incidents.rootcause.tracker import CauseTracker
 from exporter.model import Phase, Result, Scope, Target
 from exporter.model.effective import EffectiveConfig
@@ -58,10 +59,26 @@ def test_an_outage_begins_with_its_first_failure_and_ends_with_its_last_recovery
     (found,) = daemon.see(dead(BOXES[0], 10), dead(SERVER, 12))
     assert (found.scope, found.server, found.domain, found.targets) == (Scope.HOST, HOST, "a.example", 2)
     assert times(daemon.see(dead(BOXES[1], 15), dead(BOXES[2], 16))) == [(4, 10, 0)]
-    assert times(daemon.see(works(SERVER, 470), works(BOXES[0], 475), works(BOXES[1], 476))) == [(1, 10, 0)]
-    assert times(daemon.see(works(BOXES[2], 480))) == [(0, 10, 480)]
-    assert times(daemon.see(at=480 + KEPT - 1)) == [(0, 10, 480)]
-    assert daemon.see(at=480 + KEPT) == []
+    assert times(daemon.see(works(BOXES[0], 475), works(BOXES[1], 476))) == [(2, 10, 0)]
+    assert times(daemon.see(works(SERVER, 478))) == [(0, 10, 478)]  # the last mailbox was not looked at since
+    assert times(daemon.see(works(BOXES[2], 480))) == [(0, 10, 478)]
+    assert times(daemon.see(at=478 + KEPT - 1)) == [(0, 10, 478)]
+    assert daemon.see(at=478 + KEPT) == []
+
+
+def test_a_server_that_answers_again_is_no_outage_although_its_mailboxes_were_not_looked_at_since():
+    daemon = Daemon(SERVER, *BOXES)
+    daemon.see(*(works(each, 0) for each in (SERVER, *BOXES)), *(dead(each, 10) for each in (SERVER, *BOXES)))
+    assert times(daemon.see(works(SERVER, 60))) == [(0, 10, 60)]
+    (cause,) = daemon.tracker.look().causes
+    assert (cause.back, cause.scope, cause.targets) == (START + 60, Scope.HOST, ("m0", "m1", "m2"))
+    assert sentence(cause, "en") == f"{HOST} answers again. Not looked at since then: 3."
+    assert {label[2] for label in daemon.tracker.look().labels.values()} == {"host"}  # no alert of their own
+    daemon.see(works(BOXES[0], 70))
+    assert times(daemon.see(dead(BOXES[1], 71))) == [(2, 10, 0)]  # it does not work for this one: it goes on
+    assert daemon.tracker.look().causes[0].back == 0
+    daemon.see(*(works(each, 80) for each in BOXES))
+    assert daemon.tracker.look().causes == ()
 
 
 def test_an_outage_that_returns_at_once_goes_on_and_one_that_returns_later_is_another():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from exporter.model import Outcome, Phase, ProbeName, Target
 from exporter.model.reasons import Reason
-from tests.recorded.world import Fault, mailbox, ports, server_of
+from tests.recorded.world import LOGIN, Fault, mailbox, ports, server_of
 
 FAULT = 600.0
 MAIL = "mail.own.example"
@@ -26,6 +26,7 @@ class Page:
     since: float  # second at which the fault began
     until: float  # second at which it ended
     mailboxes: int = 0  # that the text counts, when all of them have been looked at; 0: it counts none
+    look: float = 60.0  # seconds until the fault, or its end, is seen at most: the interval of who sees it
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,31 +85,31 @@ STORIES: Sequence[Story] = (
         [Page("MailHostOutage", HOST, FAULT, BACK, 5)],
     ),
     Story("host with many mailboxes", own(500), [of(FAULT, FAULT + 600)],
-          [Page("MailHostOutage", HOST, FAULT, FAULT + 600, 500)], seconds=1920.0),
+          [Page("MailHostOutage", HOST, FAULT, FAULT + 600, 500)], seconds=2700.0),
     Story(
         "provider", provider("far", 9, domains=9), [refuses_logins(of_provider="far")],
-        [Page("MailProviderOutage", (("provider", "far"),), FAULT, FAULT + 900, 9)],
+        [Page("MailProviderOutage", (("provider", "far"),), FAULT, FAULT + 900, 9, LOGIN)],
     ),
     Story(
         "domain", [*provider("far", 9, domains=2), *provider("near", 3, domains=3)],
         [refuses_logins(of_domain="d0.far.example")],
-        [Page("MailDomainOutage", (("domain", "d0.far.example"),), FAULT, FAULT + 900, 5)],
+        [Page("MailDomainOutage", (("domain", "d0.far.example"),), FAULT, FAULT + 900, 5, LOGIN)],
     ),
     Story(
         "own network", [*own(5), *provider("far", 6, domains=2)],
         [Fault(FAULT, FAULT + 900, lambda _: True, Reason.VANTAGE_OFFLINE, Phase.CONNECT, Outcome.INCONCLUSIVE)],
-        [Page("MailprobeAllVantagesOffline", (), FAULT, FAULT + 900)],
+        [Page("MailprobeAllVantagesOffline", (), FAULT, FAULT + 900, look=LOGIN)],
     ),
     Story(
         "flapping", own(5), [of(FAULT, FAULT + 900, flaps=(30.0, 90.0))],
-        [Page("MailHostOutage", HOST, FAULT, FAULT + 900 - 30, 5)],
+        [Page("MailHostOutage", HOST, FAULT, FAULT + 900 - 30, 5, LOGIN)],
     ),
     Story(
         "two faults at once", [*own(5), *provider("far", 9, domains=9)],
         [of(FAULT, BACK), refuses_logins(of_provider="far")],
         [
             Page("MailHostOutage", HOST, FAULT, BACK, 5),
-            Page("MailProviderOutage", (("provider", "far"),), FAULT, FAULT + 900, 9),
+            Page("MailProviderOutage", (("provider", "far"),), FAULT, FAULT + 900, 9, LOGIN),
         ],
     ),
     Story(
@@ -120,7 +121,7 @@ STORIES: Sequence[Story] = (
         ],
         [
             Page("MailHostOutage", HOST, FAULT, BACK, 5),
-            Page("MailLoginRejected", (("mailbox", "box002"),), BACK, BACK + 900),
+            Page("MailLoginRejected", (("mailbox", "box002"),), BACK, BACK + 900, look=LOGIN),
         ],
     ),
     Story("a blip", own(5), [of(FAULT, FAULT + 25)], []),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from exporter.incidents.alert_text import annotations_of, clock
+from exporter.model.settings import Limits
 from exporter.model.spell import GAP
+from exporter.run.timing import plan
 from tests.recorded.stories import STORIES, Page, Story
-from tests.recorded.test_rules import LOOK, of
+from tests.recorded.test_rules import of
 from tests.recorded.world import BEGIN, Record, Told
 
 PAGED = 240.0  # seconds from the fault until the incident opens
@@ -42,15 +44,15 @@ def lasting(record: Record) -> list[tuple[Told, Told]]:
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_push_makes_one_incident_of_one_fault_and_tells_its_times(story):
-    record = of(story)
+    record, slowest = of(story), max(plan(story.targets, Limits()).intervals.values())
     found = lasting(record)
     assert sorted(page.alert for page in story.pages) == sorted(dict(o.incident.labels)["alertname"] for o, _ in found)
     for opened, over in found:
         page = about(story, opened)
-        assert page.since <= opened.second <= page.since + PAGED
+        assert page.since <= opened.second <= page.since + PAGED + page.look - 60.0
         since, until = over.incident.since - BEGIN, over.incident.ended - BEGIN
-        assert page.since <= since <= page.since + LOOK
-        assert page.until - LOOK <= until <= page.until + LOOK
+        assert page.since <= since <= page.since + page.look
+        assert page.until - page.look <= until <= page.until + max(page.look, slowest)
         told = annotations_of(over.incident)
         assert told["since"] == clock(BEGIN + since)
         assert told["until"] == clock(BEGIN + until)

@@ -18,7 +18,6 @@ from tests.recorded.world import SCRAPE, Record, recorded
 from tests.rules.shipped import PROMETHEUS, alerts, records
 from tests.servers.process import binary
 
-LOOK = 60.0  # seconds until a fault or its end is seen: the longest interval
 PAGE = 240.0  # seconds from the fault to the page, of which the last 20 are Alertmanager's group_wait
 WAIT = {"MailprobeAllVantagesOffline": 60.0, "MailLoginRejected": 120.0}  # `for` of the alerts that are no outage: 90
 STAYS = {"MailLoginRejected": 300.0, "MailprobeAllVantagesOffline": 480.0}  # seconds after the end; an outage's 420
@@ -79,9 +78,9 @@ def expected(story: Story) -> Iterator[dict[str, Any]]:
 def _of_page(page: Page, second: float, mine: str) -> Iterator[dict[str, Any]]:
     if second < page.since + WAIT.get(page.alert, 90.0):
         yield at(second, mine, 0)
-    elif page.since + PAGE - 20.0 <= second <= page.until:
+    elif page.since + PAGE - 20.0 + page.look - 60.0 <= second <= page.until:
         yield at(second, mine, 1)
-    elif second >= page.until + LOOK + STAYS.get(page.alert, 420.0) + 2 * SCRAPE:
+    elif second >= page.until + page.look + STAYS.get(page.alert, 420.0) + 2 * SCRAPE:
         yield at(second, mine, 0)
 
 

@@ -32,13 +32,15 @@ from exporter.model import (
 )
 from exporter.model.effective import EffectiveConfig
 from exporter.model.reasons import Reason
+from exporter.model.settings import Limits
 from exporter.outputs.metrics.registry import Metrics
 from exporter.outputs.metrics.self_metrics import SelfMetrics
 from exporter.run.scheduler import Scheduler
+from exporter.run.timing import plan
 from tests.recorded.simulated_time import Monotonic, SimulatedLoop, run
 
 BEGIN = 0.0  # Unix time of second 0, as in promtool's tests
-LOGIN, TLS = 60.0, 60.0  # the default intervals in seconds
+LOGIN, TLS = 300.0, 60.0  # the default intervals in seconds
 TICK = 2.0  # seconds between two ticks of the incidents
 LOOK = 1.0  # seconds between two looks at the causes
 SCRAPE = 30.0  # seconds between two scrapes, as in the example configuration
@@ -165,7 +167,8 @@ def recorded(
 ) -> Record:
     """Let the story happen, and return what the daemon made of it."""
     loop = SimulatedLoop()
-    config = EffectiveConfig(list(targets), alert_labels=list(alert_labels))
+    made = plan(targets, Limits())
+    config = EffectiveConfig(list(targets), made.intervals, made.spreads, alert_labels=list(alert_labels))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("exporter.run.scheduler.time", Monotonic(loop))
         return run(loop, _story(loop, config, faults, seconds))

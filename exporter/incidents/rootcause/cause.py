@@ -34,6 +34,7 @@ class Cause:
     unseen: int = 0  # number of the other mailboxes there: what is known of them is older than the fault
     also: tuple[ProbeName, ...] = ()  # other failing probes of these targets: symptoms
     inconclusive: bool = False  # True: it only makes runs inconclusive
+    back: float = 0.0  # Unix time since which the server answers again, if its targets were not looked at since; else 0
 
 
 def sentence(cause: Cause, language: str) -> str:
@@ -47,6 +48,8 @@ def sentence(cause: Cause, language: str) -> str:
         subject=cause.subject,
         reason=say.reason(cause.reason),
     )
+    if cause.back:
+        return say("back", subject=cause.subject, n=len(cause.targets))
     parts = [told]
     if cause.unseen:
         parts.append(say("unseen", n=cause.unseen))

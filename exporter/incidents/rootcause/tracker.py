@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
+from exporter.incidents.rootcause.cause import Cause
 from exporter.incidents.rootcause.failures import Failures
 from exporter.incidents.rootcause.search import Findings, Memory, aged, find, overtaken
 from exporter.incidents.rootcause.topology import Failing, Topology, failing
-from exporter.model import Outcome, ProbeName, Result, TargetKey
+from exporter.model import Kind, Outcome, ProbeName, Result, Scope, TargetKey
 from exporter.model.effective import EffectiveConfig, IntervalOf
 from exporter.model.reasons import Layer, Reason, about
 from exporter.model.staleness import lifetime
@@ -27,6 +29,7 @@ class CauseTracker:
         self._verdicts: dict[TargetKey, Failing] = {}  # the last conclusive failure, while later runs are inconclusive
         self._worked: dict[TargetKey, float] = {}  # Unix time at which the last successful run began
         self._before: dict[TargetKey, float] = {}  # Unix time since which a target failed before a restart
+        self._good_since: dict[TargetKey, float] = {}  # Unix time of the first of the consecutive successful runs
         self._looked: dict[TargetKey, float] = {}  # Unix time at which the last run with a verdict began
         self._found = Findings()  # as `find` returns them
         self._findings = Findings()  # the same, with the numbers of mailboxes looked at since
@@ -43,6 +46,7 @@ class CauseTracker:
         known = self._evidence.topology.targets
         self._worked = {key: at for key, at in self._worked.items() if key in known}
         self._looked = {key: at for key, at in self._looked.items() if key in known}
+        self._good_since = {key: at for key, at in self._good_since.items() if key in known}
         self._verdicts = {key: each for key, each in self._verdicts.items() if known.get(key) == each.target}
         for key, each in before.found.items():
             if known.get(key) == each.target:
@@ -65,6 +69,7 @@ class CauseTracker:
             self._seen_more = True
         if result.outcome is Outcome.OK:
             self._worked[key] = result.started
+            self._good_since.setdefault(key, result.started)
             self._before.pop(key, None)
             self._verdicts.pop(key, None)
             self._drop(key)
@@ -81,6 +86,7 @@ class CauseTracker:
         began = before.since if before is not None and before.inconclusive is _is_inconclusive(result) else 0.0
         if result.outcome is Outcome.FAILED:
             began = self._before.pop(key, began)
+            self._good_since.pop(key, None)
         self._put(key, failing(result, began, worked=key in self._worked, target=target))
 
     def vantage_back(self) -> None:
@@ -120,7 +126,7 @@ class CauseTracker:
         if self._changed:
             self._found = find(self._evidence, self._memory, now)
         if self._changed or (self._seen_more and self._memory.began):
-            causes = tuple([aged(cause, self._evidence.topology, self._looked) for cause in self._found.causes])
+            causes = tuple([self._now_known(cause) for cause in self._found.causes])
             if self._changed or causes != self._findings.causes:
                 self._findings = Findings(causes, self._found.labels)
         self._changed = self._seen_more = False
@@ -130,6 +136,29 @@ class CauseTracker:
         """Return the Unix time at which the last successful run of any of these targets began; 0 if there is none."""
         keys = ((name, probe) for name in names for probe in ProbeName)
         return max((self._worked.get(key, 0.0) for key in keys), default=0.0)
+
+    def _now_known(self, cause: Cause) -> Cause:
+        """Return the cause with what the looks since its beginning tell."""
+        known = aged(cause, self._evidence.topology, self._looked)
+        back = self._back(cause) if cause.scope is Scope.HOST and not cause.inconclusive else 0.0
+        return replace(known, back=back) if back else known
+
+    def _back(self, cause: Cause) -> float:
+        """Return the Unix time since which the server answers, if all that fails there was looked at before; else 0.
+
+        Hundreds of mailboxes are looked at one after another, within the limit of logins. Round trips wait for longer.
+        """
+        times = [0.0]
+        for name in cause.targets:
+            for each in self._evidence.by_name.get(name, ()):
+                if each.target.kind is Kind.ROUTE:
+                    continue
+                ports = self._evidence.topology.endpoints.get(each.server, ())
+                since = min((self._good_since.get(key, 0.0) for key in ports), default=0.0)
+                if each.started >= since:
+                    return 0.0
+                times.append(since)
+        return max(times)
 
     def overtaken(self) -> Mapping[TargetKey, float]:
         """Return the good looks, with their Unix times, that are older than a fault which concerns them."""
