@@ -96,7 +96,7 @@ async def check(options: Options, wanted: Wanted) -> int:
             jobs = select(checker.jobs, wanted, checker.waiting)
             missing = {name: why for name, why in checker.waiting.items() if not wanted.targets}
             for name, why in missing.items():
-                print(f"warning: {name} is not checked: {why}", file=sys.stderr)
+                print(Phrases(wanted.language, "check")("not_checked", name=name, why=why), file=sys.stderr)
             results = await _run_all(checker, jobs, wanted, errors)
             causes = causes_of(results, await checker.causes())
     except ConfigError as exc:
@@ -195,20 +195,22 @@ async def _run_all(checker: Checker, jobs: Sequence[Job], wanted: Wanted, errors
 
 @asynccontextmanager
 async def _checker(options: Options, wanted: Wanted, errors: Console) -> AsyncIterator[Checker]:
+    say = Phrases(wanted.language, "check")
+    told = say("not_asked")
     if wanted.url:
         async with reach(wanted.url, aiohttp.ClientTimeout(total=None, connect=PATIENCE)) as reached:
-            told = f"no daemon at {wanted.url}: probing alone"
+            told = say("nobody", url=wanted.url)
             try:
                 daemon = await Daemon.find(reached, wanted, await hash_of(options) if wanted.named else "")
             except OtherConfigError:
                 daemon = None
-                told = f"the daemon at {wanted.url} has another configuration than {options.config_file}: probing alone"
+                told = say("other_config", url=wanted.url, file=options.config_file)
             if daemon is not None:
-                errors.print(f"asking the daemon at {wanted.url}", style="dim")
+                errors.print(say("asking", url=wanted.url), style="dim", markup=False)
                 yield daemon
                 return
     async with Alone.open(options, wanted) as alone:
-        errors.print(told if wanted.url else "no daemon asked", style="dim")
+        errors.print(told, style="dim", markup=False)
         yield alone
 
 

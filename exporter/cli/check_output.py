@@ -15,10 +15,11 @@ from rich.text import Text
 from exporter.incidents.rootcause.cause import Cause, fold, sentence
 from exporter.model.details import detail
 from exporter.model.phrases import Phrases
-from exporter.model.reasons import about
+from exporter.model.reasons import Reason, about
 
 ResultObject = Mapping[str, Any]  # the values of RESULT in the JSON interface
 
+MAX_OTHERS = 3  # other reasons of one cause that are explained
 WIDEST = 20_000  # characters per line where nothing is wrapped: more than the longest text of a cause
 _STYLES = {"ok": "green", "failed": "bold red", "inconclusive": "yellow"}
 
@@ -66,6 +67,10 @@ def explanation(results: Sequence[ResultObject], causes: Sequence[Cause], langua
         causes_of_words = dict.fromkeys(str(each) for result in same for each in result.get("ambiguous") or ())
         if causes_of_words:
             body.append(Text(say.labelled("common.one_of", say("common.comma").join(map(say.reason, causes_of_words)))))
+        others = dict.fromkeys(str(each["reason"]) for each in mine if each["reason"] not in (None, cause.reason))
+        for reason in list(others)[:MAX_OTHERS]:
+            remedy = about(Reason(reason)).remedy(language).replace("`", "")
+            body.append(Text(say("other_reason", reason=say.reason(reason), remedy=remedy)))
         if any(each["owner"] for each in same):
             waiting = say("common.waiting_helps" if known.waiting_helps else "not_waiting")
             told = say("common.owner_and_waiting", owner=say(f"owners.{known.owner}"), waiting=waiting)

@@ -9,8 +9,9 @@ import pytest
 
 from exporter.cli.check import causes_of
 from exporter.cli.check_output import show
-from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Service
-from exporter.model.reasons import Reason
+from exporter.incidents.rootcause.cause import Cause
+from exporter.model import Failure, Outcome, Phase, ProbeName, Result, Scope, Service
+from exporter.model.reasons import Layer, Reason, about
 from exporter.outputs.json_objects import result_object
 from tests.results import START, mailbox
 
@@ -100,3 +101,30 @@ def test_nobody_is_blamed_for_a_mail_that_was_not_waited_for(language):
     text = shown(replace(failed(failure), outcome=Outcome.INCONCLUSIVE), language=language)
     assert ("邮件在途" if language == "zh" else "in flight") in text
     assert not [word for word in ("provider", "Whose job", "服务商", "由谁处理") if word in text]
+
+
+@pytest.mark.parametrize(("language", "also"), [("en", "Also "), ("zh", "另有 ")])
+def test_each_of_two_reasons_at_one_server_is_explained(language, also):
+    """The server refuses one mailbox and does not answer the other in time: one cause, two remedies."""
+    results = [
+        failed(Failure(Phase.CONNECT, Reason.CONNECTION_REFUSED, "refused"), "a"),
+        failed(Failure(Phase.CONNECT, Reason.TIMEOUT, "no answer in 5 s"), "b"),
+    ]
+    host = Cause(
+        "host:h",
+        Scope.HOST,
+        Layer.TRANSPORT,
+        Reason.CONNECTION_REFUSED,
+        ("a", "b"),
+        server="h",
+        subject="h",
+        mailboxes=2,
+        of=2,
+    )
+    out = io.StringIO()
+    show([result_object(result) for result in results], [host], language, out)
+    text = out.getvalue()
+    for reason in (Reason.CONNECTION_REFUSED, Reason.TIMEOUT):
+        assert about(reason).remedy(language).replace("`", "") in text
+    (line,) = (line for line in text.splitlines() if line.strip().startswith(also))
+    assert "timeout" in line
