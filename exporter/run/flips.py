@@ -2,7 +2,8 @@
 
 A mailbox's last result says nothing about a fault that began after it. So, when the tls probe of a server changes
 between "reached" and "not reached", the mailboxes there run soon instead of at their next turn; and when a mailbox
-contradicts what is known of its server, the tls probe of that server runs soon.
+contradicts what is known of its server, the tls probe of that server runs soon. After an outage of our own network
+everything runs soon.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from exporter.model import Kind, Outcome, Phase, ProbeName, Result, TargetKey
 from exporter.model.effective import EffectiveConfig
-from exporter.model.reasons import Layer, about
+from exporter.model.reasons import Layer, Reason, about
 from exporter.run.timing import fraction
 
 AT_ONCE = 2.0  # seconds within which a server runs
@@ -29,6 +30,7 @@ class Flips:
         self._boxes: dict[str, list[TargetKey]] = {}  # host:port → the runs of mailboxes there, without round trips
         self._ports: dict[str, list[TargetKey]] = {}  # host:port → the tls probes of it
         self._reached: dict[TargetKey, bool] = {}  # by the last run with a verdict
+        self._offline: set[TargetKey] = set()  # whose last run told nothing, because our own network was down
         self._hurried: dict[TargetKey, tuple[float, ...]] = {}  # times of the last extra runs, monotonic
         self._intervals: dict[TargetKey, float] = {}
         self._hosts: dict[TargetKey, tuple[str, ...]] = {}  # the hosts that a run logs in to
@@ -52,8 +54,11 @@ class Flips:
 
     def see(self, result: Result, now: float) -> Iterator[tuple[TargetKey, float]]:
         """Yield each target to run again, with the seconds until then. `now` is `time.monotonic()`."""
+        if result.target.key not in self._intervals:
+            return
+        yield from self._back_online(result, now)
         reached = is_reached(result)
-        if reached is None or result.target.key not in self._intervals:
+        if reached is None:
             return
         key, before = result.target.key, self._reached.get(result.target.key)
         self._reached[key] = reached
@@ -63,6 +68,16 @@ class Flips:
                 yield from self._hurry([each for each in boxes if self._reached.get(each) is not reached], now, reached)
             elif key in boxes:
                 yield from self._hurry([each for each in ports if self._reached.get(each) is (not reached)], now)
+
+    def _back_online(self, result: Result, now: float) -> Iterator[tuple[TargetKey, float]]:
+        """Yield what could not be looked at while our own network was down, after the first run with a verdict."""
+        if result.outcome is Outcome.INCONCLUSIVE:
+            offline = result.failure is not None and result.failure.reason is Reason.VANTAGE_OFFLINE
+            if offline and result.target.probe is not ProbeName.ROUNDTRIP:
+                self._offline.add(result.target.key)
+            return
+        waiting, self._offline = self._offline - {result.target.key}, set()
+        yield from self._hurry(sorted(waiting & self._intervals.keys()), now, True)
 
     def _hurry(
         self, keys: Sequence[TargetKey], now: float, back: bool | None = None

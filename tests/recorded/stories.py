@@ -98,7 +98,7 @@ STORIES: Sequence[Story] = (
     Story(
         "own network", [*own(5), *provider("far", 6, domains=2)],
         [Fault(FAULT, FAULT + 900, lambda _: True, Reason.VANTAGE_OFFLINE, Phase.CONNECT, Outcome.INCONCLUSIVE)],
-        [Page("MailprobeAllVantagesOffline", (), FAULT, FAULT + 900, look=LOGIN)],
+        [Page("MailprobeAllVantagesOffline", (), FAULT, FAULT + 900, look=75.0)],
     ),
     Story(
         "flapping", own(5), [of(FAULT, FAULT + 900, flaps=(30.0, 90.0))],

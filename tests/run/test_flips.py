@@ -127,6 +127,17 @@ def test_the_logins_of_a_server_that_is_back_fit_beside_those_of_the_schedule():
         assert logins + 30 * 60 / 120 <= 60
 
 
+def test_what_could_not_be_looked_at_without_a_network_is_looked_at_when_it_is_back():
+    flips = watched(PORT, *BOXES)
+    for each in (PORT, *BOXES):
+        offline = Failure(None, Reason.VANTAGE_OFFLINE)
+        assert not hurried(flips, dataclasses.replace(result(each), outcome=Outcome.INCONCLUSIVE, failure=offline))
+    found = hurried(flips, result(BOXES[0]), 100.0)
+    assert set(found) == {SERVER, *NAMES} - {"m0"}
+    assert max(found.values()) <= SOON
+    assert not hurried(flips, result(BOXES[1]), 101.0)
+
+
 def test_another_ports_mailboxes_and_round_trips_are_not_concerned():
     other = box("other", servers=("imap.a.example:143",))
     route = Target("trip", Kind.ROUTE, ProbeName.ROUNDTRIP, None, 60.0, 20.0, 20.0, servers=(SERVER,))
