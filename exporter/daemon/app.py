@@ -62,6 +62,7 @@ class App:
         self.metrics = Metrics(self.self_metrics)
         self.root_causes = CauseTracker()
         self._outages = Outages()
+        self._offline_since = 0.0  # Unix time since which our own network is down; 0 while it works
         self._bridges = Bridges(self.self_metrics)
         self._journal = Journal()
         self._prober: Prober
@@ -203,11 +204,13 @@ class App:
             findings = self.root_causes.look()
             self.history.overtake(self.root_causes.overtaken())
             self.metrics.root_causes(findings.labels)
-            self.metrics.outages(self._outages.look(findings.causes, self.root_causes.worked, time.time()))
+            known = self._outages.look(findings.causes, self.root_causes.worked, time.time(), self._offline_since)
+            self.metrics.outages(known)
             await asyncio.sleep(CAUSES_LOOK)
 
     def _vantage_told(self, up: bool) -> None:
         self.self_metrics.vantage(up)
+        self._offline_since = 0.0 if up else self._offline_since or time.time()
         if up:
             self.root_causes.vantage_back()
 

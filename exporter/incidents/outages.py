@@ -20,6 +20,8 @@ FLAPPING = 120.0  # seconds for which one that has come back must stay away befo
 Thing = tuple[Scope, str]
 """What is out: (host, name), (provider, id), (domain, name), or (vantage, "")."""
 
+OUR_NETWORK: Thing = (Scope.VANTAGE, "")
+
 GoodLook = Callable[[Iterable[str]], float]
 """The Unix time of the last successful run of these targets; 0 if there is none."""
 
@@ -63,8 +65,11 @@ class Outages:
                 of_domain = there.get((Scope.DOMAIN, domain), [])
                 self._named[thing] = replace(self._named[thing], domain=domain_of_all(targets, of_domain))
 
-    def look(self, causes: Iterable[Cause], good: GoodLook, now: float) -> Sequence[Outage]:
-        """Return the outages, given the current causes. `now` is Unix time."""
+    def look(self, causes: Iterable[Cause], good: GoodLook, now: float, offline: float = 0.0) -> Sequence[Outage]:
+        """Return the outages, given the current causes. `now` is Unix time.
+
+        `offline`: Unix time since which our own network is down, 0 if it works. Targets on this machine may work then.
+        """
         present: dict[Thing, list[Cause]] = {}
         back: dict[Thing, float] = {}  # Unix time since which a server answers again
         for cause in causes:
@@ -73,7 +78,10 @@ class Outages:
             elif cause.scope is not Scope.TARGET:
                 present.setdefault(_thing(cause), []).append(cause)
         for thing, found in present.items():
-            self._lasts(thing, found)
+            self._lasts(thing, min(cause.since for cause in found), {name for each in found for name in each.targets})
+        if offline and OUR_NETWORK not in present:
+            self._lasts(OUR_NETWORK, offline, set())
+            present[OUR_NETWORK] = []
         for thing, known in list(self._known.items()):
             if thing in back:  # known until all of its targets have been looked at
                 known.over(now, back[thing])
@@ -85,15 +93,14 @@ class Outages:
                     del self._known[thing]
         return [self._outage(thing, known, over=known.is_over(now)) for thing, known in sorted(self._known.items())]
 
-    def _lasts(self, thing: Thing, causes: Sequence[Cause]) -> None:
-        since = min(cause.since for cause in causes)
+    def _lasts(self, thing: Thing, since: float, names: set[str]) -> None:
         known = self._known.get(thing)
         if known is None or (known.end and since - known.end >= GAP):
             known = self._known[thing] = _Known(since)
         known.start = min(known.start, since)
         known.returned |= bool(known.gone)
         known.end = known.gone = 0.0
-        known.names = {name for cause in causes for name in cause.targets}
+        known.names = names
 
     def _outage(self, thing: Thing, known: _Known, *, over: bool) -> Outage:
         named = self._named.get(thing) or _named(thing, (), ())

@@ -134,6 +134,19 @@ def test_what_a_provider_a_domain_and_our_own_network_take_along():
     assert (found.scope, found.server, found.provider, found.domain) == (Scope.VANTAGE, "", "", "")
 
 
+def test_our_own_network_is_out_also_while_what_runs_on_this_machine_works():
+    daemon = Daemon(SERVER)
+    daemon.see(works(SERVER, 0))
+
+    def look(at: float, offline: float) -> list[tuple[int, float, float]]:
+        return times(list(daemon.known.look((), daemon.tracker.worked, START + at, offline and START + offline)))
+
+    assert look(5, 0) == []
+    assert look(10, 8) == look(60, 8) == [(0, 8, 0)]
+    assert look(90, 0) == [(0, 8, 90)]
+    assert look(90 + KEPT, 0) == []
+
+
 def test_two_outages_at_once_are_two():
     other = [mailbox(f"x{n}", "b.example", "b.example")[0] for n in range(3)]
     second = endpoint("imap.b.example:993")

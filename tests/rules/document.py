@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from deploy.rules.book import alerts
 from deploy.rules.rule import Alert
+from tests.rules import timetable
 from tests.rules.shipped import cases
 from tests.walk.faults import EVERY
 
@@ -63,7 +64,7 @@ then the fault is repaired, and the end must be reported, too: `tests/walk`.
 def page() -> str:
     rows = "".join(_row(rule) for rule in _told_once())
     faults = "".join(f"| {each.id} | {each.layer} | {each.made} | {each.alert} |\n" for each in EVERY)
-    return _HEAD + rows + _FAULTS + faults
+    return _HEAD + rows + timetable.HEAD + "".join(timetable.rows()) + _FAULTS + faults
 
 
 def _told_once() -> Iterator[Alert]:
