@@ -5,10 +5,14 @@ In: a password, or a server as written. Out: a warning, or "". A password must n
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from exporter.config.presets import GENERIC, WELL_KNOWN, presets, recognise
 from exporter.model import Security, Service
+
+# A plain value, blanks, and a comment. A value in quotes may hold #, and a key or a brace before it changes nothing.
+_COMMENT = re.compile(rb"\bpassword:[ \t]+[^\s\"'#][^#\n]{0,1000}[ \t]#")
 
 # The port that a service has for the other way of protection (RFC 8314).
 _TLS_PORTS = {Service.IMAP: 993, Service.POP3: 995, Service.SMTP: 465}
@@ -27,6 +31,13 @@ def password_slip(password: str) -> str:
                 f"the password {where} with a full-width character, as Chinese input methods make them: "
                 "write the half-width one, unless the password really has it"
             )
+    return ""
+
+
+def comment_slip(line: bytes) -> str:
+    """Return that a comment may be a part of the password, or "". `line` is the one with the key `password`."""
+    if _COMMENT.search(line):
+        return "what follows # is a comment: put the password in quotes if # belongs to it"
     return ""
 
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from exporter.config import cross_checks, ehlo_name
 from exporter.config import problems as errors
-from exporter.config.file_checks import Audit
+from exporter.config.file_checks import Audit, Doubt
+from exporter.config.likely_slips import comment_slip
 from exporter.config.messages import explain
 from exporter.config.odd_characters import odd_characters
 from exporter.config.problems import ConfigError, Problem, dotted, fold
@@ -273,6 +274,7 @@ class _Loader:
             found = list(audit.defaults(file.shaped.defaults)) if file.shaped else []
             for index, mailbox in enumerate(part.mailboxes):
                 found += audit.mailbox(index, mailbox, part.file.parent)
+            found += _cut_passwords(file, part)
             for index, endpoint in enumerate(part.endpoints):
                 found += audit.endpoint(index, endpoint)
             if isinstance(file.shaped, shape.Main) and file.shaped.alertmanager is not None:
@@ -281,6 +283,20 @@ class _Loader:
                 found += audit.bridges(file.shaped.bridges)
             for doubt in found:
                 yield self._at(file, doubt.path, doubt.message), doubt.broken
+
+
+def _cut_passwords(file: _File, part: ConfigFile) -> Iterator[Doubt]:
+    """Look for comments behind passwords that stand in the file itself."""
+    inline = [index for index, mailbox in enumerate(part.mailboxes) if mailbox.password is not None]
+    if not inline:
+        return
+    with contextlib.suppress(OSError, UnusableError):
+        lines = read_bytes(file.path).splitlines()
+        for index in inline:
+            path: errors.KeyPath = ("mailboxes", index, "password")
+            number = file.document.line(path)
+            if number <= len(lines) and (slip := comment_slip(lines[number - 1])):
+                yield Doubt(path, slip)
 
 
 def _push(push: notify.Push | None) -> PushSettings | None:

@@ -261,6 +261,22 @@ def test_a_credential_is_looked_for_where_the_installed_service_has_it_from(fold
     assert problems == []
 
 
+@pytest.mark.parametrize(
+    ("value", "cut"),
+    [
+        ("hunter2 #3", True), ("hunter2 # of the new server", True), ('"hunter2 #3"', False), ("'hunter2 #3'", False),
+        ("hunter2#3", False), ("hunter2", False), ('"hunter2"  # quoted', False),
+    ],
+)  # fmt: skip
+def test_a_comment_that_may_be_a_part_of_the_password_is_warned_about(folder, value, cut):
+    text = f"mailboxes:\n- address: a@example.com\n  imap: {{host: h.example.com}}\n  smtp: off\n  password: {value}\n"
+    warnings, problems = doubts(load(write(folder / "config.yaml", text)))
+    told = [each for each in warnings if "what follows # is a comment" in each]
+    assert bool(told) is cut
+    assert problems == []
+    assert "hunter2" not in "".join(warnings)
+
+
 def test_a_password_file_of_two_lines_is_a_problem(folder):
     write(folder / "secret", "hunter2\n# of the new server\n")
     warnings, problems = doubts(load(write(folder / "config.yaml", f"mailboxes: [{MAILBOX}]")))
